@@ -1,0 +1,1 @@
+//! Talks to people: arguments, output, exit status. The only layer that prints.

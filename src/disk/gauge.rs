@@ -1,0 +1,36 @@
+//! Counters that long jobs turn and others read, and the flag that asks a job to stop.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// What a scan or an install has done so far. Read at any time from any thread.
+#[derive(Debug, Default)]
+pub struct Gauge {
+    /// Entries seen by the walk.
+    pub entries: AtomicU64,
+    /// Files opened to be hashed.
+    pub files_opened: AtomicU64,
+    /// Bytes read and hashed.
+    pub bytes_hashed: AtomicU64,
+    /// Files put in place.
+    pub files_done: AtomicU64,
+    /// Bytes of content that came from the source.
+    pub bytes_done: AtomicU64,
+    stop: AtomicBool,
+}
+
+impl Gauge {
+    /// Asks every job that holds this gauge to stop at the next file.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the job shall stop.
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Adds to one of the counters.
+    pub fn add(counter: &AtomicU64, amount: u64) {
+        counter.fetch_add(amount, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,89 @@
+//! An opened root: the handle that every operation starts from. The root is opened once and never by name again.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{self, AtFlags, Mode, OFlags};
+
+use super::error::Error;
+
+/// An opened root directory.
+#[derive(Debug)]
+pub struct Root {
+    handle: OwnedFd,
+    path: PathBuf,
+    identity: Identity,
+}
+
+/// What tells one root from another on this machine, across renames of its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Device number of the file system, as of now.
+    pub device: u64,
+    /// Inode number of the root directory.
+    pub inode: u64,
+}
+
+impl Root {
+    /// Opens an existing directory and resolves its path.
+    pub fn open(path: &Path) -> Result<Root, Error> {
+        let refuse = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotADirectory => Error::NotADirectory { path: path.into() },
+            _ => Error::Open { path: path.into(), source },
+        };
+        let resolved = path.canonicalize().map_err(refuse)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let handle = fs::open(&resolved, flags, Mode::empty()).map_err(|e| refuse(e.into()))?;
+        let stat = fs::fstat(&handle).map_err(|e| refuse(e.into()))?;
+        Ok(Root { handle, path: resolved, identity: Identity { device: stat.st_dev, inode: stat.st_ino } })
+    }
+
+    /// Makes the directory (and, with `parents`, what is missing above it) and opens it.
+    pub fn create(path: &Path, parents: bool) -> Result<Root, Error> {
+        let made = if parents { std::fs::create_dir_all(path) } else { std::fs::create_dir(path) };
+        match made {
+            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                Err(Error::Create { path: path.into(), source })
+            }
+            _ => Root::open(path),
+        }
+    }
+
+    /// The resolved path, for people and for comparing roots.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What tells this root from another.
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// The directory handle.
+    pub fn handle(&self) -> &OwnedFd {
+        &self.handle
+    }
+}
+
+/// Opens the directory `name` in `parent`; never follows a link, never leaves `parent`.
+pub fn open_directory(parent: impl AsFd, name: &[u8]) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(fs::openat(parent, name, flags, Mode::empty())?)
+}
+
+/// Opens the file `name` in `parent` for reading; never follows a link, never blocks on a fifo.
+pub fn open_file(parent: impl AsFd, name: &[u8]) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(File::from(fs::openat(parent, name, flags, Mode::empty())?))
+}
+
+/// Whether `name` in `parent` is there, without following a link.
+pub fn exists(parent: impl AsFd, name: &[u8]) -> io::Result<bool> {
+    match fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Ok(true),
+        Err(rustix::io::Errno::NOENT) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}

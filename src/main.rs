@@ -1,0 +1,3 @@
+//! The `alike` command: everything is in the library.
+
+fn main() {}

@@ -1,0 +1,152 @@
+//! Which fields of an entry a digest covers. Owns the canonical bytes that are hashed for an entry in a lane.
+
+use super::digest::{Digest, Domain, Hasher};
+use super::entry::{Entry, Extra, Kind, Time};
+use super::listing::Row;
+use super::path::PathRef;
+
+/// How the bytes of a regular file are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub enum Bytes {
+    /// By their digest.
+    Digest,
+    /// By size and modification time, for `--quick`: nothing is read.
+    SizeAndTime,
+}
+
+/// A choice of entry fields. Two ends that compare use the same lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Lane {
+    /// How file bytes are compared.
+    pub bytes: Bytes,
+    /// Permission bits.
+    pub mode: bool,
+    /// Extended attributes and ACLs.
+    pub xattrs: bool,
+    /// Owner and group.
+    pub owner: bool,
+    /// Hard-link groups.
+    pub links: bool,
+}
+
+impl Lane {
+    /// Everything but owners: what two ends compare of which one is not root.
+    pub const CONTENT: Lane = Lane { bytes: Bytes::Digest, mode: true, xattrs: true, owner: false, links: true };
+    /// Everything: what two ends compare that are both root.
+    pub const OWNED: Lane = Lane { owner: true, ..Lane::CONTENT };
+
+    /// One byte that stands for the lane in formats.
+    pub const fn to_byte(self) -> u8 {
+        let quick = matches!(self.bytes, Bytes::SizeAndTime);
+        (quick as u8)
+            | (self.mode as u8) << 1
+            | (self.xattrs as u8) << 2
+            | (self.owner as u8) << 3
+            | (self.links as u8) << 4
+    }
+
+    /// The lane that a byte stands for.
+    pub const fn from_byte(byte: u8) -> Option<Lane> {
+        if byte >= 32 {
+            return None;
+        }
+        let bytes = if byte & 1 != 0 { Bytes::SizeAndTime } else { Bytes::Digest };
+        Some(Lane { bytes, mode: byte & 2 != 0, xattrs: byte & 4 != 0, owner: byte & 8 != 0, links: byte & 16 != 0 })
+    }
+
+    /// The digest of one row. `scratch` is reused between calls.
+    pub fn digest_row(self, row: Row<'_>, scratch: &mut Vec<u8>) -> Digest {
+        scratch.clear();
+        let fixed = Fixed {
+            kind: row.kind(),
+            mode: row.mode(),
+            mtime: row.mtime(),
+            size: row.size(),
+            content: row.content(),
+            uid: row.uid(),
+            gid: row.gid(),
+        };
+        let extra = row.extra_bytes();
+        if extra.is_empty() {
+            self.encode(row.path(), &fixed, None, scratch);
+        } else {
+            self.encode(row.path(), &fixed, row.extra().as_deref(), scratch);
+        }
+        Hasher::new(Domain::Entry).update(scratch).finish()
+    }
+
+    /// The digest of an entry at a path: the same as of the row that holds it.
+    pub fn digest_entry(self, path: PathRef<'_>, entry: &Entry) -> Digest {
+        let mut scratch = Vec::new();
+        let fixed = Fixed {
+            kind: entry.kind,
+            mode: entry.mode,
+            mtime: entry.mtime,
+            size: entry.size,
+            content: entry.content,
+            uid: entry.uid,
+            gid: entry.gid,
+        };
+        self.encode(path, &fixed, entry.extra.as_deref(), &mut scratch);
+        Hasher::new(Domain::Entry).update(&scratch).finish()
+    }
+
+    /// Whether two entries at one path are equal in this lane.
+    pub fn equal(self, path: PathRef<'_>, left: &Entry, right: &Entry) -> bool {
+        self.digest_entry(path, left) == self.digest_entry(path, right)
+    }
+
+    /// Appends the canonical bytes of the covered fields.
+    fn encode(self, path: PathRef<'_>, fixed: &Fixed, extra: Option<&Extra>, out: &mut Vec<u8>) {
+        let path = path.as_bytes();
+        out.extend_from_slice(&u16::try_from(path.len()).expect("a legal path fits 16 bits").to_le_bytes());
+        out.extend_from_slice(path);
+        out.push(fixed.kind as u8);
+        // What could not be read equals nothing, not even itself on another machine.
+        if fixed.kind == Kind::Unreadable {
+            return;
+        }
+        if self.mode && fixed.kind != Kind::Symlink {
+            out.extend_from_slice(&fixed.mode.to_le_bytes());
+        }
+        out.extend_from_slice(&fixed.mtime.secs.to_le_bytes());
+        out.extend_from_slice(&fixed.mtime.nanos.to_le_bytes());
+        if fixed.kind == Kind::File {
+            out.extend_from_slice(&fixed.size.to_le_bytes());
+            if self.bytes == Bytes::Digest {
+                out.extend_from_slice(&fixed.content.0);
+            }
+        }
+        if self.owner {
+            out.extend_from_slice(&fixed.uid.to_le_bytes());
+            out.extend_from_slice(&fixed.gid.to_le_bytes());
+        }
+        if let Some(extra) = extra {
+            self.covered(extra).encode(out);
+        }
+    }
+
+    /// The extra fields that this lane covers.
+    fn covered(self, extra: &Extra) -> Extra {
+        Extra {
+            target: extra.target.clone(),
+            xattrs: if self.xattrs { extra.xattrs.clone() } else { Vec::new() },
+            links: if self.links { extra.links.clone() } else { None },
+            device: extra.device,
+            // Names follow from the ids on each machine; ids are what is compared.
+            owner_name: None,
+            group_name: None,
+        }
+    }
+}
+
+/// The fields that every entry has.
+struct Fixed {
+    kind: Kind,
+    mode: u16,
+    mtime: Time,
+    size: u64,
+    content: Digest,
+    uid: u32,
+    gid: u32,
+}

@@ -1,0 +1,1 @@
+//! The plan that makes a target equal to a source.

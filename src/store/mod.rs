@@ -1,0 +1,4 @@
+//! What this machine remembers between runs: the index of a root. The only writer of our state.
+
+pub mod index;
+pub mod places;
