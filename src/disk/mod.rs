@@ -5,3 +5,4 @@
 pub mod error;
 pub mod gauge;
 pub mod root;
+pub mod target;
