@@ -1,0 +1,1 @@
+//! The bytes of a tree in the index.
