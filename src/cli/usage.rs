@@ -28,7 +28,7 @@ pub fn answer(error: &Error) -> Exit {
 
 /// The parser's finding in our words.
 fn failure(error: &Error) -> Failure {
-    let subject = one(error, ContextKind::InvalidArg).unwrap_or_default();
+    let subject = bare(&one(error, ContextKind::InvalidArg).unwrap_or_default());
     let value = one(error, ContextKind::InvalidValue).unwrap_or_default();
     match error.kind() {
         ErrorKind::UnknownArgument => unknown(error, &subject),
@@ -47,7 +47,7 @@ fn failure(error: &Error) -> Failure {
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
             let failure = Failure::usage(format!("`{value}` is no value for `{subject}`"));
             let failure = match std::error::Error::source(error) {
-                Some(source) => failure.because(format!("it takes {source}")),
+                Some(source) => failure.because(source.to_string()),
                 None => failure,
             };
             match many(error, ContextKind::ValidValue) {
@@ -56,11 +56,17 @@ fn failure(error: &Error) -> Failure {
             }
         }
         ErrorKind::ArgumentConflict => {
-            let other = many(error, ContextKind::PriorArg).join(", ");
+            let other: Vec<String> = many(error, ContextKind::PriorArg).iter().map(|flag| bare(flag)).collect();
+            let other = other.join("`, `");
             Failure::usage(format!("`{subject}` cannot be used together with `{other}`"))
         }
         _ => with_usage(error, Failure::usage(first_line(error))),
     }
+}
+
+/// A flag without the name of its value: `--color` of `--color <WHEN>`. A place such as `<SHELL>` stays.
+fn bare(flag: &str) -> String {
+    flag.split_once(" <").map_or(flag, |(flag, _)| flag).into()
 }
 
 fn unknown(error: &Error, flag: &str) -> Failure {

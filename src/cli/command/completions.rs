@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{ArgAction, Args, Command, ValueEnum};
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -37,7 +37,7 @@ impl Completions {
             Shell::Fish => clap_complete::Shell::Fish,
         };
         let mut script = Vec::new();
-        clap_complete::generate(shell, &mut super::definition(), "alike", &mut script);
+        clap_complete::generate(shell, &mut visible(&super::definition()), "alike", &mut script);
         match io::stdout().write_all(&script) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Failure::new(Exit::Root, "cannot write to standard output".into())
@@ -47,4 +47,18 @@ impl Completions {
             _ => Exit::Alike,
         }
     }
+}
+
+/// The command without what is hidden: the shells' generators would offer it.
+fn visible(command: &Command) -> Command {
+    // The parser keeps names for ever; this process ends once they are printed.
+    let name: &'static str = command.get_name().to_owned().leak();
+    let mut shown = Command::new(name)
+        .about(command.get_about().cloned().unwrap_or_default())
+        .disable_help_flag(command.is_disable_help_flag_set())
+        .args(command.get_arguments().filter(|arg| !arg.is_hide_set()).cloned());
+    if command.get_version().is_some() {
+        shown = shown.version(env!("CARGO_PKG_VERSION"));
+    }
+    shown.subcommands(command.get_subcommands().filter(|sub| !sub.is_hide_set()).map(visible))
 }

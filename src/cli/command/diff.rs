@@ -17,11 +17,12 @@ use crate::cli::told::text::{Listing, Text};
 use crate::sync;
 
 /// Print what a run would do
-///
-/// One line a path: `>` changed, `>+` new, `>-` deleted, `>m old -> new` renamed, `>t` metadata only. Writes nothing in
-/// either directory. Exits with 1 where they differ.
 #[derive(Debug, Args)]
-#[command(disable_help_flag = true)]
+#[command(
+    disable_help_flag = true,
+    after_help = "One line a path, in tree order: `>` changed, `>+` new, `>-` deleted, `>m old -> new` renamed, `>t` \
+        metadata only; then size and why. Nothing is written in either directory. The exit status is 1 where they differ."
+)]
 pub struct Diff {
     /// The first directory: a path or [user@]host:path
     #[arg(value_hint = ValueHint::AnyPath)]
@@ -38,9 +39,6 @@ pub struct Diff {
     #[command(flatten)]
     between: Between,
 
-    #[command(flatten)]
-    voice: Voice,
-
     /// Print each change as rsync's eleven characters
     #[arg(short, long, help_heading = "Output")]
     itemize: bool,
@@ -56,6 +54,9 @@ pub struct Diff {
     /// Print the paths alone, as raw bytes that end in a NUL
     #[arg(short = '0', long, help_heading = "Output", conflicts_with_all = ["json", "itemize", "stat"])]
     null: bool,
+
+    #[command(flatten)]
+    voice: Voice,
 }
 
 impl Diff {

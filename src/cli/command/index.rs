@@ -20,10 +20,11 @@ use crate::sync;
 use crate::sync::job::Location;
 
 /// Build or refresh the hash tree of a directory
-///
-/// Prints the tree's highest digest: two directories with equal contents have equal ones.
 #[derive(Debug, Args)]
-#[command(disable_help_flag = true)]
+#[command(
+    disable_help_flag = true,
+    after_help = "Prints the tree's highest digest: directories with equal contents have equal ones, on any machine."
+)]
 pub struct Index {
     /// The directory
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]

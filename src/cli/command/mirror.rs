@@ -21,10 +21,13 @@ use crate::cli::told::text::{Listing, Text};
 use crate::sync;
 
 /// Make TARGET equal to SOURCE
-///
-/// What only the target has goes to its trash, guarded against surprises. The source is never written to.
 #[derive(Debug, Args)]
-#[command(disable_help_flag = true)]
+#[command(
+    disable_help_flag = true,
+    after_help = "The source is never written to. What only the target has goes to the target's trash, and a guard \
+        refuses to send much of it there: `--max-delete` says how much is meant. What rsync's \
+        -a -r -l -p -t -H -S -X -A -z -h ask for is on already; they are accepted."
+)]
 pub struct Mirror {
     /// The directory to copy: a path or [user@]host:path
     #[arg(value_hint = ValueHint::AnyPath)]
@@ -35,14 +38,14 @@ pub struct Mirror {
     target: OsString,
 
     #[command(flatten)]
-    pub between: Between,
-
-    #[command(flatten)]
-    voice: Voice,
+    between: Between,
 
     /// Print each change as rsync's eleven characters
     #[arg(short, long, help_heading = "Output")]
     itemize: bool,
+
+    #[command(flatten)]
+    voice: Voice,
 }
 
 /// Flags of every job between two roots.

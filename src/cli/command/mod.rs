@@ -14,23 +14,33 @@ use super::exit::Exit;
 use super::flags::environment;
 
 /// Makes directories alike across machines
-///
-/// A location is a local path or `[user@]host:path`, which ssh reaches. A trailing slash means nothing: contents are
-/// made alike with contents.
 #[derive(Debug, Parser)]
 #[command(
     name = "alike",
     version,
     arg_required_else_help = true,
     subcommand_required = true,
-    after_help = "`ALIKE_<FLAG>` in the environment sets any flag: ALIKE_NO_TRASH=1 is --no-trash.\n\
-        Exit: 0 alike, 1 they differ, 2 usage, 3 a root cannot be used, 5 refused, 10 peer lost, 12 versions,\n\
-        20 interrupted, 23 some entries failed, 24 the source changed, 25 the guard refused, 30 time-out, 35 unreachable."
+    after_help = AFTER_HELP
 )]
 struct Line {
     #[command(subcommand)]
     command: Command,
 }
+
+const AFTER_HELP: &str = "\
+A location is a local path or `[user@]host:path`, which ssh reaches. A trailing slash means
+nothing: contents are made alike with contents.
+
+`ALIKE_<FLAG>` in the environment sets any flag: ALIKE_NO_TRASH=1 is --no-trash.
+
+Exit status:
+   0 alike                    12 versions do not match
+   1 they differ              20 interrupted; what was done is kept
+   2 usage                    23 some entries failed
+   3 a root cannot be used    24 the source changed while it was read
+   5 the peer refused         25 the guard refused
+  10 the peer was lost        30 time-out
+                              35 the peer cannot be reached";
 
 /// What is to be done.
 #[derive(Debug, Subcommand)]

@@ -41,7 +41,7 @@ const CONTENT: &str =
     "files are compared by content; `--quick` trusts size and time, `--checksum` reads everything again";
 const PROGRESS: &str = "a terminal shows a progress bar already; `--stats` prints figures, `-v` lists paths";
 const ALIKE: &str = "a mirror makes the whole target equal to the source";
-const NOT_YET: &str = "not built yet";
+const NOT_YET: &str = "it is not built yet";
 
 /// Flags of rsync that mean nothing here, and what to do instead.
 const INSTEAD: &[(&[&str], &str)] = &[
@@ -56,7 +56,20 @@ const INSTEAD: &[(&[&str], &str)] = &[
     (&["-f", "--filter", "-F", "-C", "--cvs-exclude", "--include-from", "--files-from"], FILTERS),
     (&["-I", "--ignore-times", "--size-only", "--modify-window", "-@"], CONTENT),
     (&["-P", "--progress", "--info", "--debug", "--out-format", "--log-file"], PROGRESS),
-    (&["-u", "--update", "--existing", "--ignore-existing", "--remove-source-files", "-y", "--fuzzy", "-W"], ALIKE),
+    (
+        &[
+            "-u",
+            "--update",
+            "--existing",
+            "--ignore-existing",
+            "--remove-source-files",
+            "-y",
+            "--fuzzy",
+            "-W",
+            "--whole-file",
+        ],
+        ALIKE,
+    ),
     (&["--no-delete"], "`--keep-extra` leaves what only the target has"),
     (&["--rsync-path"], "`--remote-bin PROGRAM` names the program on the far side"),
     (&["--no-times", "--no-t"], "modification times are always kept"),

@@ -28,7 +28,7 @@ pub struct Voice {
     #[arg(long)]
     pub no_progress: bool,
 
-    /// When to use colour
+    /// Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pub color: Color,
 

@@ -67,7 +67,7 @@ impl FromStr for MaxDelete {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<MaxDelete, &'static str> {
-        let wrong = "a number such as 500, or a part such as 30%";
+        let wrong = "it takes a number such as 500, or a part such as 30%";
         match text.strip_suffix('%') {
             None => text.parse().map(|count| MaxDelete(Limit::Count(count))).map_err(|_| wrong),
             Some(part) => match part.parse() {
