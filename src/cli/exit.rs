@@ -1,9 +1,7 @@
 //! Exit statuses: the one table of what each ending is worth, and which of several wins.
 
-use crate::disk::error::Error as DiskError;
 use crate::model::ProblemKind;
-use crate::net::Error as NetError;
-use crate::sync::error::Error;
+use crate::sync::error::{Error, NetError, RootError};
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,15 +91,15 @@ impl Exit {
         }
     }
 
-    const fn of_disk(error: &DiskError) -> Exit {
+    const fn of_disk(error: &RootError) -> Exit {
         match error {
-            DiskError::Open { .. }
-            | DiskError::NotADirectory { .. }
-            | DiskError::Create { .. }
-            | DiskError::Held { .. }
-            | DiskError::Control { .. } => Exit::Root,
-            DiskError::Sync { .. } => Exit::Failed,
-            DiskError::Stopped => Exit::Interrupted,
+            RootError::Open { .. }
+            | RootError::NotADirectory { .. }
+            | RootError::Create { .. }
+            | RootError::Held { .. }
+            | RootError::Control { .. } => Exit::Root,
+            RootError::Sync { .. } => Exit::Failed,
+            RootError::Stopped => Exit::Interrupted,
         }
     }
 

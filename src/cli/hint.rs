@@ -5,9 +5,7 @@ use std::path::Path;
 
 use super::exit::Exit;
 use super::failure::Failure;
-use crate::disk::error::Error as DiskError;
-use crate::net::Error as NetError;
-use crate::sync::error::Error;
+use crate::sync::error::{Error, NetError, RootError};
 use crate::sync::job::Location;
 
 /// What the user named: hints speak of it.
@@ -54,16 +52,16 @@ fn hinted(failure: Failure, hint: Option<&str>) -> Failure {
     }
 }
 
-fn of_disk(error: &DiskError, asked: Asked<'_>) -> Option<&'static str> {
+fn of_disk(error: &RootError, asked: Asked<'_>) -> Option<&'static str> {
     match error {
-        DiskError::Open { path, source } => opening(path, source.kind(), asked),
-        DiskError::NotADirectory { path } => named(path, asked).or(Some("name a directory")),
-        DiskError::Create { source, .. } if source.kind() == ErrorKind::NotFound => {
+        RootError::Open { path, source } => opening(path, source.kind(), asked),
+        RootError::NotADirectory { path } => named(path, asked).or(Some("name a directory")),
+        RootError::Create { source, .. } if source.kind() == ErrorKind::NotFound => {
             Some("`--mkpath` makes what is missing above the target")
         }
-        DiskError::Held { .. } => Some("wait until the other run has ended"),
-        DiskError::Stopped => Some(GOES_ON),
-        DiskError::Create { .. } | DiskError::Control { .. } | DiskError::Sync { .. } => None,
+        RootError::Held { .. } => Some("wait until the other run has ended"),
+        RootError::Stopped => Some(GOES_ON),
+        RootError::Create { .. } | RootError::Control { .. } | RootError::Sync { .. } => None,
     }
 }
 

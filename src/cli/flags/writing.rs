@@ -4,9 +4,8 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use crate::disk::target::Fsync as MeantFsync;
 use crate::model::plan::guard::Limit;
-use crate::sync::job::Writing as Meant;
+use crate::sync::job::{Fsync as MeantFsync, Writing as Meant};
 
 /// Flags about the target.
 #[derive(Debug, Clone, Args)]
