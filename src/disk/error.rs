@@ -50,6 +50,12 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The paths of the root are too long together for the formats (4 GiB).
+    #[error("the paths in `{}` are too many or too long", path.display())]
+    TooMany {
+        /// The root.
+        path: PathBuf,
+    },
     /// The user stopped the run.
     #[error("interrupted")]
     Stopped,

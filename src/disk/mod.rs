@@ -2,7 +2,21 @@
 //!
 //! Start at [`root::Root`]; [`scan`] reads a root, [`install`] changes one.
 
+mod assemble;
 pub mod error;
+pub mod filter;
+mod found;
 pub mod gauge;
+mod grain;
+pub mod handles;
+pub mod hash;
+pub mod map;
+mod names;
+mod observe;
+pub mod read;
 pub mod root;
 pub mod target;
+pub mod scan;
+pub mod status;
+mod walk;
+mod xattr;

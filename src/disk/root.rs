@@ -20,8 +20,10 @@ pub struct Root {
 /// What tells one root from another on this machine, across renames of its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Identity {
-    /// Device number of the file system, as of now.
+    /// Device number of the file system, as of now: it changes at reboot.
     pub device: u64,
+    /// What the file system calls itself (statfs), which most keep across reboots; the device number where it has none.
+    pub file_system: u64,
     /// Inode number of the root directory.
     pub inode: u64,
 }
@@ -37,7 +39,9 @@ impl Root {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = fs::open(&resolved, flags, Mode::empty()).map_err(|e| refuse(e.into()))?;
         let stat = fs::fstat(&handle).map_err(|e| refuse(e.into()))?;
-        Ok(Root { handle, path: resolved, identity: Identity { device: stat.st_dev, inode: stat.st_ino } })
+        let named = fs::fstatvfs(&handle).map_or(0, |stat| stat.f_fsid);
+        let file_system = if named == 0 { stat.st_dev } else { named };
+        Ok(Root { handle, path: resolved, identity: Identity { device: stat.st_dev, file_system, inode: stat.st_ino } })
     }
 
     /// Makes the directory (and, with `parents`, what is missing above it) and opens it.

@@ -88,6 +88,12 @@ impl Hasher {
         self
     }
 
+    /// Adds many bytes, on all cores.
+    pub fn update_parallel(&mut self, bytes: &[u8]) -> &mut Hasher {
+        self.0.update_rayon(bytes);
+        self
+    }
+
     /// Ends the hash.
     pub fn finish(&self) -> Digest {
         Digest(*self.0.finalize().as_bytes())

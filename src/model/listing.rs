@@ -13,6 +13,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::digest::Digest;
@@ -35,6 +36,11 @@ pub type SharedBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the rows are damaged")]
 pub struct Damaged;
+
+/// The rows do not fit one listing: it holds at most 4 GiB of paths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the paths are too long together for one listing")]
+pub struct Full;
 
 /// The entries of a root, sorted in tree order. Cheap to clone.
 #[derive(Clone)]
@@ -296,6 +302,50 @@ impl Builder {
         self.append(row.path(), fixed, row.extra_bytes());
     }
 
+    /// Adds neighbours of another listing, each with all rows below it, under their own paths and at the cost of a copy.
+    pub fn push_rows(&mut self, listing: &Listing, rows: Range<usize>) -> Result<(), Full> {
+        let (_, body) = listing.parts();
+        let (fixed, _) = body[rows.start * ROW_BYTES..rows.end * ROW_BYTES].as_chunks::<ROW_BYTES>();
+        let heap = &body[listing.rows * ROW_BYTES..];
+        let (Some(first), Some(last)) = (fixed.first(), fixed.last()) else {
+            return Ok(());
+        };
+        // A builder puts the paths and extras of neighbours side by side; other bytes are taken row by row.
+        let (from, to) = (u32_at(first, 0), u32_at(last, 64).saturating_add(u32_at(last, 68)));
+        let within = |row: &[u8; ROW_BYTES]| {
+            let path = u32_at(row, 0) >= from && u32_at(row, 0) + u32::from(u16_at(row, 4)) <= to;
+            path && u32_at(row, 64) >= from && u32_at(row, 64) + u32_at(row, 68) <= to
+        };
+        if from > to || !fixed.iter().all(within) {
+            return listing.rows().skip(rows.start).take(rows.len()).try_for_each(|row| {
+                self.room_for(row.path().as_bytes().len() + row.extra_bytes().len())?;
+                self.push_row(row);
+                Ok(())
+            });
+        }
+        self.room_for((to - from) as usize)?;
+        let path = listing.row(rows.start).path();
+        self.expect_after_last(path);
+        self.close_until(path, false);
+        let at = offset_of(self.heap.len());
+        self.heap.extend_from_slice(&heap[from as usize..to as usize]);
+        for row in fixed {
+            let mut row = *row;
+            let (path, extra) = (u32_at(&row, 0) - from + at, u32_at(&row, 64) - from + at);
+            row[0..4].copy_from_slice(&path.to_le_bytes());
+            row[64..68].copy_from_slice(&extra.to_le_bytes());
+            self.fixed.extend_from_slice(&row);
+        }
+        self.last = Some((u32_at(last, 0) - from + at, u16_at(last, 4)));
+        Ok(())
+    }
+
+    /// Whether so many more bytes of paths and extras fit. Those who take rows from a disk ask before each.
+    pub fn room_for(&self, bytes: usize) -> Result<(), Full> {
+        let bytes = self.heap.len().saturating_add(bytes);
+        if u32::try_from(bytes).is_ok() { Ok(()) } else { Err(Full) }
+    }
+
     /// The listing of all rows pushed.
     pub fn finish(mut self) -> Listing {
         self.close_until(PathRef::ROOT, true);
@@ -309,10 +359,7 @@ impl Builder {
     }
 
     fn append(&mut self, path: PathRef<'_>, mut row: [u8; ROW_BYTES], extra: &[u8]) {
-        if let Some((offset, bytes)) = self.last {
-            let last = &self.heap[offset as usize..][..bytes as usize];
-            assert!(compare(last, path.as_bytes()).is_lt(), "rows must come in tree order");
-        }
+        self.expect_after_last(path);
         self.close_until(path, false);
         let offset = offset_of(self.heap.len());
         let bytes = u16::try_from(path.as_bytes().len()).expect("a legal path fits 16 bits");
@@ -328,6 +375,13 @@ impl Builder {
             self.open.push(self.len());
         }
         self.fixed.extend_from_slice(&row);
+    }
+
+    fn expect_after_last(&self, path: PathRef<'_>) {
+        if let Some((offset, bytes)) = self.last {
+            let last = &self.heap[offset as usize..][..bytes as usize];
+            assert!(compare(last, path.as_bytes()).is_lt(), "rows must come in tree order");
+        }
     }
 
     /// Closes the directories that do not hold `path` and notes how many rows each has below it.
@@ -414,6 +468,22 @@ mod tests {
             assert_eq!(listing.find(row.path()), Ok(index));
         }
         assert_eq!(listing.find(PathRef::new(b"a/c").expect("legal")), Err(3));
+    }
+
+    #[test]
+    fn rows_copied_in_runs_are_the_rows_copied_one_by_one() {
+        let listing = sample();
+        let mut runs = Builder::default();
+        runs.push_rows(&listing, 0..4).expect("room");
+        runs.push_row(listing.row(4));
+        runs.push_rows(&listing, 5..6).expect("room");
+        assert_eq!(runs.finish().as_bytes(), listing.as_bytes());
+        let mut inner = Builder::default();
+        inner.push_row(listing.row(0));
+        inner.push_rows(&listing, 1..4).expect("room");
+        inner.push_rows(&listing, 4..4).expect("room");
+        inner.push_rows(&listing, 4..6).expect("room");
+        assert_eq!(inner.finish().as_bytes(), listing.as_bytes());
     }
 
     #[test]

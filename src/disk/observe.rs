@@ -1,0 +1,249 @@
+//! Looking at one name: stat, attributes, link target, content. Owns what a row is made of, when a stamp can be
+//! trusted, and what is done about a path that changes while it is looked at. Knows no other path.
+
+use std::ffi::CStr;
+use std::io::{self, Seek};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustix::fs;
+use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
+
+use super::gauge::Gauge;
+use super::hash::{Cores, Hashed, hash_file, hash_read};
+use super::root::open_file;
+use super::scan::{Memory, ScanOptions};
+use super::status::Status;
+use super::xattr::{self, Through};
+use crate::model::entry::Extra;
+use crate::model::listing::{FLAG_INCOMPLETE, FLAG_RACY, Row};
+use crate::model::{Digest, Entry, Kind, PathRef, ProblemKind, Stamp, Time};
+
+/// How often a path that changes while it is read is looked at.
+const ATTEMPTS: u32 = 3;
+/// Between two looks, times the number of looks so far: a writer that saves a file is done by then.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// One name in an opened directory.
+pub(super) struct Subject<'a> {
+    pub directory: &'a OwnedFd,
+    pub name: &'a CStr,
+    /// Where it is below the root.
+    pub path: PathRef<'a>,
+    /// What the base holds there, if anything.
+    pub before: Option<Row<'a>>,
+    /// How coarse the change times of its file system are.
+    pub grain_ns: i64,
+    /// What may be used to hash it.
+    pub cores: Cores,
+}
+
+/// A row to be.
+#[derive(Debug, Clone)]
+pub(super) struct Observed {
+    pub entry: Entry,
+    pub stamp: Stamp,
+    pub flags: u8,
+}
+
+/// What was found at a name.
+#[derive(Debug, Clone)]
+pub(super) enum Outcome {
+    /// An entry.
+    Row(Observed),
+    /// Nothing any more.
+    Gone,
+    /// Something that could not be read, and why.
+    Unreadable(ProblemKind, String),
+}
+
+/// Looks at names.
+pub(super) struct Observer<'s> {
+    pub memory: &'s dyn Memory,
+    pub options: &'s ScanOptions<'s>,
+    pub gauge: &'s Gauge,
+    pub hashed_files: AtomicU64,
+    pub hashed_bytes: AtomicU64,
+}
+
+/// Why one look gave no row.
+enum Again {
+    /// It changed meanwhile.
+    Changed,
+    /// It cannot be read.
+    Failed(io::Error),
+}
+
+impl From<io::Error> for Again {
+    fn from(error: io::Error) -> Again {
+        let Some(errno) = Errno::from_io_error(&error) else {
+            return Again::Failed(error);
+        };
+        match errno {
+            // Gone, or another kind of thing now: looked at again.
+            Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO | Errno::INVAL | Errno::STALE => Again::Changed,
+            _ => Again::Failed(error),
+        }
+    }
+}
+
+impl From<Errno> for Again {
+    fn from(errno: Errno) -> Again {
+        Again::from(io::Error::from(errno))
+    }
+}
+
+impl Observer<'_> {
+    /// Whether the row of the base still says what is there, so that nothing needs to be opened.
+    pub fn keeps(&self, row: Row<'_>, status: &Status) -> bool {
+        let quick = row.kind() == status.kind
+            && row.flags() & FLAG_RACY == 0
+            && row.stamp() == status.stamp
+            && row.mode() == status.mode;
+        let content = status.kind != Kind::File
+            || (!self.options.checksum && (self.options.quick || row.content() != Digest::UNKNOWN));
+        quick && content
+    }
+
+    /// Looks at a name of which `status` was seen, again where it changes meanwhile.
+    pub fn observe(&self, subject: &Subject<'_>, mut status: Status) -> Outcome {
+        for attempt in 1..=ATTEMPTS {
+            match self.look(subject, &status) {
+                Ok(observed) => return Outcome::Row(observed),
+                Err(Again::Failed(error)) => return unreadable(&error),
+                Err(Again::Changed) => std::thread::sleep(PAUSE * attempt),
+            }
+            match Status::at(subject.directory, subject.name) {
+                Ok(now) => status = now,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Outcome::Gone,
+                Err(error) => return unreadable(&error),
+            }
+        }
+        Outcome::Unreadable(ProblemKind::Changed, "changed while it was read".into())
+    }
+
+    fn look(&self, subject: &Subject<'_>, status: &Status) -> Result<Observed, Again> {
+        let started = clock_gettime(ClockId::Realtime);
+        let started = Time { secs: started.tv_sec, nanos: u32::try_from(started.tv_nsec).unwrap_or(0) };
+        let (content, extra) = match status.kind {
+            Kind::File => self.look_into(subject, status)?,
+            Kind::Symlink => {
+                let target = fs::readlinkat(subject.directory, subject.name, Vec::new())?;
+                (Digest::UNKNOWN, Extra { target: Some(target.to_bytes().into()), ..attributes(subject, status)? })
+            }
+            _ => (Digest::UNKNOWN, Extra { device: status.node, ..attributes(subject, status)? }),
+        };
+        let racy = racy(status.stamp.ctime, started, subject.grain_ns);
+        if status.kind == Kind::File && content != Digest::UNKNOWN && !racy {
+            self.memory.note(subject.path, &status.stamp, &content);
+        }
+        let flags = if racy { FLAG_RACY } else { 0 };
+        Ok(Observed { entry: entry(status, content, extra), stamp: status.stamp, flags })
+    }
+
+    /// The content and the attributes of a regular file, opened at most once.
+    fn look_into(&self, subject: &Subject<'_>, status: &Status) -> Result<(Digest, Extra), Again> {
+        if let Some(known) = self.known(subject, &status.stamp) {
+            return Ok((known, attributes(subject, status)?));
+        }
+        let file = open_file(subject.directory, subject.name.to_bytes())?;
+        Gauge::add(&self.gauge.files_opened, 1);
+        let size = status.stamp.size;
+        let mut hashed = hash_file(&file, size, subject.cores, self.gauge)?;
+        let extra = Extra { xattrs: xattr::read(&Through::File(&file))?, ..Extra::default() };
+        let mut after = Status::of(&file)?;
+        if hashed == Hashed::Changed && after == *status {
+            // Voided, and yet nothing changed: the disk failed under the map. A read says how, or it succeeds.
+            (&file).rewind()?;
+            hashed = hash_read(&file, size, self.gauge)?;
+            after = Status::of(&file)?;
+        }
+        match hashed {
+            Hashed::Whole(content) if after == *status => {
+                self.hashed_files.fetch_add(1, Ordering::Relaxed);
+                self.hashed_bytes.fetch_add(size, Ordering::Relaxed);
+                Ok((content, extra))
+            }
+            // A stopped scan has no result, so it does not matter what this one is.
+            Hashed::Whole(_) | Hashed::Changed | Hashed::Stopped => Err(Again::Changed),
+        }
+    }
+
+    /// The content where it need not, or must not, be read.
+    fn known(&self, subject: &Subject<'_>, stamp: &Stamp) -> Option<Digest> {
+        if self.options.checksum && !self.options.quick {
+            return None;
+        }
+        let recalled = self.memory.recall(subject.path, stamp);
+        if recalled.is_some() || !self.options.quick {
+            return recalled;
+        }
+        let trusted = subject.before.filter(|row| row.stamp() == *stamp && row.flags() & FLAG_RACY == 0);
+        Some(trusted.map_or(Digest::UNKNOWN, |row| row.content()))
+    }
+}
+
+impl Observed {
+    /// Whether the row of the base holds just this.
+    pub fn equals(&self, row: Row<'_>) -> bool {
+        self.flags == row.flags() & !FLAG_INCOMPLETE && self.stamp == row.stamp() && self.entry == row.entry()
+    }
+}
+
+fn attributes(subject: &Subject<'_>, status: &Status) -> Result<Extra, Again> {
+    let xattrs = xattr::read(&Through::Name(subject.directory, subject.name, status.kind))?;
+    Ok(Extra { xattrs, ..Extra::default() })
+}
+
+fn entry(status: &Status, content: Digest, extra: Extra) -> Entry {
+    Entry {
+        kind: status.kind,
+        mode: status.mode,
+        mtime: status.stamp.mtime,
+        size: status.stamp.size,
+        content,
+        uid: status.uid,
+        gid: status.gid,
+        extra: Some(extra).filter(|extra| !extra.is_empty()).map(Box::new),
+    }
+}
+
+fn unreadable(error: &io::Error) -> Outcome {
+    Outcome::Unreadable(ProblemKind::Unreadable, cause(error))
+}
+
+/// What the system said, for a person.
+pub(super) fn cause(error: &io::Error) -> String {
+    let said = error.to_string();
+    said.split(" (os error").next().unwrap_or(&said).to_lowercase()
+}
+
+/// Whether a change after `started` could have left this change time: change times are that coarse.
+fn racy(ctime: Time, started: Time, grain_ns: i64) -> bool {
+    let secs = started.secs.saturating_sub(ctime.secs);
+    let age_ns = secs.saturating_mul(1_000_000_000).saturating_add(i64::from(started.nanos) - i64::from(ctime.nanos));
+    age_ns <= grain_ns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_time_within_the_grain_of_the_read_or_after_it_is_racy() {
+        let at = |secs, nanos| Time { secs, nanos };
+        let grain_ns = 20_000_000;
+        assert!(racy(at(10, 0), at(10, 0), grain_ns));
+        assert!(racy(at(9, 990_000_000), at(10, 10_000_000), grain_ns));
+        assert!(!racy(at(9, 989_999_999), at(10, 10_000_000), grain_ns));
+        assert!(racy(at(11, 0), at(10, 0), grain_ns), "a clock that was put back");
+        assert!(!racy(at(i64::MIN, 0), at(10, 0), grain_ns));
+    }
+
+    #[test]
+    fn causes_are_lower_case_and_without_numbers() {
+        assert_eq!(cause(&io::Error::from(Errno::ACCESS)), "permission denied");
+    }
+}

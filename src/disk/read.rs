@@ -1,0 +1,104 @@
+//! Opening files of a root for sending. Owns the way from the root to a file: one component at a time, no link
+//! followed, the last directories kept open. What is read is checked by the caller: [`Opened::unchanged`].
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::handles::open_again;
+use super::root::{Root, open_directory, open_file};
+use super::status::Status;
+use crate::model::{Kind, PathRef, Stamp};
+
+/// Directories kept open. In tree order a few suffice; a peer that asks in another order costs opens, not handles.
+const DIRECTORIES_MAX: usize = 128;
+
+/// Opens files of a root. Used by many threads at one time.
+pub struct Reader<'r> {
+    root: &'r Root,
+    directories: Mutex<HashMap<Box<[u8]>, Arc<OwnedFd>>>,
+}
+
+/// A regular file opened for reading, and what stat said before its first byte was read.
+#[derive(Debug)]
+pub struct Opened {
+    /// The file, at its start.
+    pub file: File,
+    /// Its stamp when it was opened.
+    pub stamp: Stamp,
+}
+
+impl<'r> Reader<'r> {
+    /// A reader that holds no directory open yet.
+    pub fn new(root: &'r Root) -> Reader<'r> {
+        Reader { root, directories: Mutex::default() }
+    }
+
+    /// Opens the regular file at `path`. Fails where any component is a symbolic link, or the file is none.
+    pub fn open(&self, path: PathRef<'_>) -> io::Result<Opened> {
+        let opened = self.open_in(path);
+        match opened {
+            // A kept directory may have been replaced: once more, from the root.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.lock().clear();
+                self.open_in(path)
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_in(&self, path: PathRef<'_>) -> io::Result<Opened> {
+        let file = open_file(&*self.parent(path)?, path.name())?;
+        let status = Status::of(&file)?;
+        if status.kind != Kind::File {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        Ok(Opened { file, stamp: status.stamp })
+    }
+
+    /// The directory that holds `path`.
+    pub fn parent(&self, path: PathRef<'_>) -> io::Result<Arc<OwnedFd>> {
+        let wanted = path.parent().unwrap_or(PathRef::ROOT);
+        // The nearest directory above that is open already.
+        let mut above = Some(wanted);
+        let mut found = None;
+        while let (None, Some(directory)) = (&found, above) {
+            found = self.lock().get(directory.as_bytes()).map(|handle| (directory, Arc::clone(handle)));
+            above = directory.parent();
+        }
+        let (start, mut handle) = match found {
+            Some(found) => found,
+            None => (PathRef::ROOT, Arc::new(open_again(self.root.handle())?)),
+        };
+        if start == wanted {
+            self.keep(wanted, &handle);
+            return Ok(handle);
+        }
+        for name in wanted.components().skip(start.depth()) {
+            handle = Arc::new(open_directory(&*handle, name)?);
+        }
+        self.keep(wanted, &handle);
+        Ok(handle)
+    }
+
+    fn keep(&self, path: PathRef<'_>, handle: &Arc<OwnedFd>) {
+        let mut directories = self.lock();
+        if directories.len() >= DIRECTORIES_MAX {
+            directories.clear();
+        }
+        directories.insert(path.as_bytes().into(), Arc::clone(handle));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Box<[u8]>, Arc<OwnedFd>>> {
+        self.directories.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Opened {
+    /// Whether the file is still what it was when it was opened: if not, what was read may be torn.
+    pub fn unchanged(&self) -> io::Result<bool> {
+        Ok(Status::stamp(&self.file)? == self.stamp)
+    }
+}

@@ -1,0 +1,141 @@
+//! A scan: what a root holds now, against what is remembered of it. Reads the root and never writes to it.
+//!
+//! Nothing changed costs one stat an entry: no file is opened and no row is made. Start at [`scan`].
+
+use std::ffi::CString;
+use std::io;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::assemble::{TooMany, assemble};
+use super::error::Error;
+use super::filter::Filter;
+use super::found::{Contents, Found, Late};
+use super::gauge::Gauge;
+use super::grain::Grains;
+use super::handles::Budget;
+use super::hash::Cores;
+use super::observe::{Observer, Outcome, Subject, cause};
+use super::read::Reader;
+use super::root::Root;
+use super::status::Status;
+use super::walk::Walk;
+use crate::model::{Digest, Listing, PathRef, Problem, ProblemKind, Stamp};
+
+/// What a scan shall do.
+#[derive(Debug, Clone, Copy)]
+pub struct ScanOptions<'a> {
+    /// What is left out.
+    pub filter: &'a Filter,
+    /// Leave out what is mounted below the root.
+    pub one_file_system: bool,
+    /// Read every file again, whatever the stamps say.
+    pub checksum: bool,
+    /// Read no file: a row has the base's digest where its stamp is trusted, else [`Digest::UNKNOWN`].
+    pub quick: bool,
+}
+
+/// Digests beside the base: those of a first hash that was interrupted.
+pub trait Memory: Sync {
+    /// The digest of a file that has this stamp, where it is known.
+    fn recall(&self, path: PathRef<'_>, stamp: &Stamp) -> Option<Digest>;
+    /// A file was hashed, and its stamp can be trusted from now on.
+    fn note(&self, path: PathRef<'_>, stamp: &Stamp, content: &Digest);
+}
+
+/// Remembers nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct NoMemory;
+
+impl Memory for NoMemory {
+    fn recall(&self, _path: PathRef<'_>, _stamp: &Stamp) -> Option<Digest> {
+        None
+    }
+
+    fn note(&self, _path: PathRef<'_>, _stamp: &Stamp, _content: &Digest) {}
+}
+
+/// What a root holds.
+#[derive(Debug)]
+pub struct Scanned {
+    /// All entries. The root itself is none.
+    pub listing: Listing,
+    /// Whether the listing differs from the base; if not, it is the base.
+    pub changed: bool,
+    /// Paths that could not be handled, in tree order.
+    pub problems: Vec<Problem>,
+    /// Files read.
+    pub hashed_files: u64,
+    /// Their bytes.
+    pub hashed_bytes: u64,
+}
+
+/// Walks the root and hashes what the base does not know.
+pub fn scan(
+    root: &Root,
+    base: Option<&Listing>,
+    memory: &dyn Memory,
+    options: &ScanOptions<'_>,
+    gauge: &Gauge,
+) -> Result<Scanned, Error> {
+    let observer =
+        Observer { memory, options, gauge, hashed_files: AtomicU64::new(0), hashed_bytes: AtomicU64::new(0) };
+    let budget = Budget::new();
+    let walk = Walk { root, base, observer, budget, grains: Grains::default(), found: Mutex::default() };
+    rayon::scope(|scope| walk.start(scope, root.identity().device));
+    let Walk { observer, found, .. } = walk;
+    let mut found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    hash_late(root, base, &observer, &mut found.late);
+    if gauge.stopped() {
+        return Err(Error::Stopped);
+    }
+    root_is_listed(root, &found)?;
+    let empty = Listing::empty();
+    let before = base.unwrap_or(&empty);
+    let next = assemble(before, &mut found).map_err(|TooMany| Error::TooMany { path: root.path().into() })?;
+    found.problems.sort_by(|left, right| (&left.path, left.kind).cmp(&(&right.path, right.kind)));
+    Ok(Scanned {
+        changed: base.is_none() || next.is_some(),
+        listing: next.unwrap_or_else(|| before.clone()),
+        problems: found.problems,
+        hashed_files: observer.hashed_files.load(Ordering::Relaxed),
+        hashed_bytes: observer.hashed_bytes.load(Ordering::Relaxed),
+    })
+}
+
+/// A root that cannot be listed ends the job: nothing in it is known.
+fn root_is_listed(root: &Root, found: &Found) -> Result<(), Error> {
+    match found.contents.get(&[][..]) {
+        Some(Contents::Unreadable | Contents::Gone) => {
+            let cause = found.problems.iter().find(|problem| problem.path.as_ref().is_root());
+            let source = io::Error::other(cause.map_or("cannot be listed".into(), |problem| problem.cause.clone()));
+            Err(Error::Open { path: root.path().into(), source })
+        }
+        Some(Contents::Pieces(_)) | None => Ok(()),
+    }
+}
+
+/// Large files one after the other, each on all cores: beside each other they would end one by one, on one core each.
+fn hash_late(root: &Root, base: Option<&Listing>, observer: &Observer<'_>, late: &mut [Late]) {
+    let reader = Reader::new(root);
+    for file in late {
+        if observer.gauge.stopped() {
+            return;
+        }
+        file.outcome = look_late(&reader, base, observer, file).unwrap_or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Outcome::Gone,
+            _ => Outcome::Unreadable(ProblemKind::Unreadable, cause(&error)),
+        });
+    }
+}
+
+fn look_late(reader: &Reader<'_>, base: Option<&Listing>, observer: &Observer<'_>, file: &Late) -> io::Result<Outcome> {
+    let path = file.path.as_ref();
+    let directory = reader.parent(path)?;
+    let name = CString::new(path.name())?;
+    let status = Status::at(&*directory, name.as_c_str())?;
+    let before = base.and_then(|base| base.find(path).ok().map(|index| base.row(index)));
+    let subject =
+        Subject { directory: &directory, name: &name, path, before, grain_ns: file.grain_ns, cores: Cores::All };
+    Ok(observer.observe(&subject, status))
+}

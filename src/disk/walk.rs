@@ -1,0 +1,367 @@
+//! The walk: one task a directory, merged with the base's rows as it goes. Owns which names are looked at and by whom;
+//! what a name holds is the observer's, what comes of it is the assembly's.
+//!
+//! No task waits for another: a task reports what differs and spawns its child directories, so the depth of the tree
+//! costs no stack. A directory is opened through its parent's handle, which lives until its last child is opened.
+//! Start at [`Walk::start`].
+
+use std::cell::RefCell;
+use std::io;
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
+
+use rayon::Scope;
+use rustix::fs::FileType;
+
+use super::found::{Claim, Contents, Fix, Found, Late, Part};
+use super::grain::Grains;
+use super::handles::{Budget, Held, open_again, open_below};
+use super::hash::Cores;
+use super::names::Names;
+use super::observe::{Observer, Outcome, Subject, cause};
+use super::root::{Root, exists, open_directory};
+use super::status::Status;
+use crate::model::listing::FLAG_INCOMPLETE;
+use crate::model::path::{NAME_BYTES_MAX, PATH_BYTES_MAX, check_name};
+use crate::model::{Kind, Listing, PathRef, Problem, ProblemKind, RelPath};
+
+/// The name of a replica's own directory.
+const OWN: &[u8] = b".alike";
+/// What makes a directory of that name one that holds a state.
+const OWN_MARKS: [&str; 4] = ["staging", "trash", "lock", "state.redb"];
+/// Names that one task looks at. A directory with more is split between threads.
+const PART_NAMES: usize = 2048;
+/// From this size on a file is hashed after the walk, on all cores: see `benches/hash.rs`.
+const LATE_BYTES_MIN: u64 = 16 * 1024 * 1024;
+
+thread_local! {
+    static NAMES: RefCell<Names> = RefCell::default();
+}
+
+/// One walk over a root.
+pub(super) struct Walk<'s> {
+    pub root: &'s Root,
+    pub base: Option<&'s Listing>,
+    pub observer: Observer<'s>,
+    pub budget: Budget,
+    pub grains: Grains,
+    pub found: Mutex<Found>,
+}
+
+/// A directory that waits to be opened.
+struct Place<'s> {
+    way: Way<'s>,
+    path: Spot<'s>,
+    /// The rows of the base below it.
+    base: Range<usize>,
+    device: u64,
+}
+
+/// How a directory is opened.
+enum Way<'s> {
+    /// Through the handle of its parent.
+    Parent(Arc<Held<'s>>),
+    /// From the root: too many handles are open to keep the parent's.
+    Root,
+}
+
+/// Where a directory is.
+enum Spot<'s> {
+    /// The base knows it: nothing is copied.
+    Known(PathRef<'s>),
+    Fresh(RelPath),
+}
+
+/// An opened directory.
+struct Opened<'s> {
+    held: Arc<Held<'s>>,
+    path: Spot<'s>,
+    base: Range<usize>,
+    device: u64,
+    grain_ns: i64,
+}
+
+/// One name as the walk sees it.
+struct Child<'a> {
+    name: &'a std::ffi::CStr,
+    path: PathRef<'a>,
+    /// Its row in the base.
+    before: Option<usize>,
+}
+
+impl Spot<'_> {
+    fn path(&self) -> PathRef<'_> {
+        match self {
+            Spot::Known(path) => *path,
+            Spot::Fresh(path) => path.as_ref(),
+        }
+    }
+}
+
+impl<'s> Walk<'s> {
+    /// Spawns the walk. It is done when the scope ends.
+    pub fn start(&'s self, scope: &Scope<'s>, device: u64) {
+        let base = 0..self.base.map_or(0, Listing::len);
+        let place = Place { way: Way::Root, path: Spot::Known(PathRef::ROOT), base, device };
+        scope.spawn(move |scope| self.directory(scope, place));
+    }
+
+    fn directory(&'s self, scope: &Scope<'s>, place: Place<'s>) {
+        if self.observer.gauge.stopped() {
+            return;
+        }
+        let handle = match self.open(&place) {
+            Ok(handle) => handle,
+            Err(error) => return self.refused(place.path.path(), &error),
+        };
+        let grain_ns = self.grains.of(place.device, &handle);
+        let Place { path, base, device, .. } = place;
+        let mut names = NAMES.take();
+        if let Err(error) = names.read(&handle) {
+            return self.refused(path.path(), &error);
+        }
+        super::gauge::Gauge::add(&self.observer.gauge.entries, names.len() as u64);
+        let opened = Opened { held: Arc::new(self.budget.hold(handle)), path, base, device, grain_ns };
+        if names.len() <= PART_NAMES {
+            self.part(scope, &opened, &names, 0, 0..names.len(), opened.base.clone());
+            NAMES.set(names);
+        } else {
+            self.split(scope, opened, names);
+        }
+    }
+
+    fn open(&self, place: &Place<'_>) -> io::Result<OwnedFd> {
+        match &place.way {
+            Way::Parent(parent) => open_directory(parent.handle(), place.path.path().name()),
+            Way::Root if place.path.path().is_root() => open_again(self.root.handle()),
+            Way::Root => open_below(self.root, place.path.path()),
+        }
+    }
+
+    /// A directory that was seen cannot be listed: gone if it is, else never taken for empty.
+    fn refused(&self, path: PathRef<'_>, error: &io::Error) {
+        let gone = error.kind() == io::ErrorKind::NotFound && !path.is_root();
+        let mut found = Found::lock(&self.found);
+        found.contents.insert(path.as_bytes().into(), if gone { Contents::Gone } else { Contents::Unreadable });
+        if !gone {
+            found.incomplete.extend(path.parent().map(PathRef::to_owned));
+            let replaced = error.kind() == io::ErrorKind::NotADirectory;
+            let kind = if replaced { ProblemKind::Changed } else { ProblemKind::Unreadable };
+            found.problems.push(Problem { path: path.to_owned(), kind, cause: cause(error) });
+        }
+    }
+
+    /// Many names in one directory: several tasks, each with the rows of the base that its names stand for.
+    fn split(&'s self, scope: &Scope<'s>, opened: Opened<'s>, names: Names) {
+        let shared = Arc::new((opened, names));
+        let (opened, names) = &*shared;
+        let mut base = opened.base.start;
+        for (index, start) in (0..names.len()).step_by(PART_NAMES).enumerate() {
+            let end = (start + PART_NAMES).min(names.len());
+            let base_end = match (self.base, end < names.len()) {
+                (Some(rows), true) => rows_before(rows, opened, names.at(end).to_bytes()),
+                _ => opened.base.end,
+            };
+            let rows = base..base_end;
+            base = base_end;
+            let shared = Arc::clone(&shared);
+            scope.spawn(move |scope| self.part(scope, &shared.0, &shared.1, index, start..end, rows));
+        }
+    }
+
+    fn part(
+        &'s self,
+        scope: &Scope<'s>,
+        opened: &Opened<'s>,
+        names: &Names,
+        index: usize,
+        range: Range<usize>,
+        base: Range<usize>,
+    ) {
+        let mut part = Part::new(index, base.clone());
+        let mut path = opened.path.path().as_bytes().to_vec();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        let prefix = path.len();
+        let mut cursor = base.start;
+        for at in range {
+            if self.observer.gauge.stopped() {
+                return;
+            }
+            let name = names.at(at);
+            let before = self.seek(&mut cursor, base.end, prefix, name.to_bytes());
+            if !self.representable(opened, &mut part, prefix, name.to_bytes()) {
+                continue;
+            }
+            path.truncate(prefix);
+            path.extend_from_slice(name.to_bytes());
+            let child = Child { name, path: PathRef::trusted(&path), before };
+            self.child(scope, opened, &mut part, &child, names.file_type(at));
+        }
+        Found::take(&self.found, opened.path.path(), part.finish());
+    }
+
+    /// Moves the cursor to the first child row of the base that is not below `name`, and says whether it is `name`'s.
+    fn seek(&self, cursor: &mut usize, end: usize, prefix: usize, name: &[u8]) -> Option<usize> {
+        let base = self.base?;
+        while *cursor < end {
+            let row = base.row(*cursor);
+            match row.path().as_bytes()[prefix..].cmp(name) {
+                std::cmp::Ordering::Less => *cursor += 1 + row.below(),
+                std::cmp::Ordering::Equal => {
+                    let found = *cursor;
+                    *cursor += 1 + row.below();
+                    return Some(found);
+                }
+                std::cmp::Ordering::Greater => return None,
+            }
+        }
+        None
+    }
+
+    /// Whether the formats can hold the name. One that they cannot hold is named by its directory.
+    fn representable(&self, opened: &Opened<'_>, part: &mut Part, prefix: usize, name: &[u8]) -> bool {
+        let fits = check_name(name).is_ok() && prefix + name.len() <= PATH_BYTES_MAX;
+        if !fits {
+            part.incomplete = true;
+            let shown = String::from_utf8_lossy(&name[..name.len().min(NAME_BYTES_MAX)]).escape_debug().to_string();
+            part.problems.push(Problem {
+                path: opened.path.path().to_owned(),
+                kind: ProblemKind::Unrepresentable,
+                cause: format!("holds `{shown}`, whose name or path is too long"),
+            });
+        }
+        fits
+    }
+
+    fn child(
+        &'s self,
+        scope: &Scope<'s>,
+        opened: &Opened<'s>,
+        part: &mut Part,
+        child: &Child<'_>,
+        file_type: FileType,
+    ) {
+        let filter = self.observer.options.filter;
+        let asked = !filter.is_empty() && file_type != FileType::Unknown;
+        if asked && filter.matches(child.path.as_bytes(), file_type == FileType::Directory) {
+            part.incomplete = true;
+            return;
+        }
+        let status = match Status::at(opened.held.handle(), child.name) {
+            Ok(status) => status,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => return part.push_unreadable(child.path, ProblemKind::Unreadable, cause(&error)),
+        };
+        let directory = status.kind == Kind::Directory;
+        let excluded = file_type == FileType::Unknown && filter.matches(child.path.as_bytes(), directory);
+        let elsewhere = self.observer.options.one_file_system && status.device != opened.device;
+        if excluded || (directory && (elsewhere || is_own(opened, child))) {
+            part.incomplete = true;
+            return;
+        }
+        self.row(opened, part, child, status);
+        if directory {
+            self.descend(scope, opened, child, status.device);
+        }
+    }
+
+    /// Keeps the row of the base, or makes another one.
+    fn row(&self, opened: &Opened<'_>, part: &mut Part, child: &Child<'_>, status: Status) {
+        let group = (status.device, status.stamp.inode);
+        let linked = status.kind == Kind::File && status.names > 1;
+        if let (Some(base), Some(index)) = (self.base, child.before) {
+            let row = base.row(index);
+            if self.observer.keeps(row, &status) {
+                part.flagged += usize::from(row.flags() & FLAG_INCOMPLETE != 0);
+                if linked {
+                    part.linked.push((group, index));
+                }
+                return part.keep(index..index + 1 + row.below());
+            }
+        }
+        let late = status.kind == Kind::File && status.stamp.size >= LATE_BYTES_MIN && !self.observer.options.quick;
+        if linked {
+            part.push_fix(child.path, Fix::Group(group));
+            if Found::claim(&self.found, group) {
+                let claim = if late {
+                    Claim::Late(self.postpone(opened, child))
+                } else {
+                    Claim::Done(self.observe(opened, child, status))
+                };
+                Found::lock(&self.found).claims.insert(group, claim);
+            }
+        } else if late {
+            part.push_fix(child.path, Fix::Late(self.postpone(opened, child)));
+        } else {
+            self.settle(part, child, self.observe(opened, child, status));
+        }
+    }
+
+    fn settle(&self, part: &mut Part, child: &Child<'_>, outcome: Outcome) {
+        match outcome {
+            Outcome::Row(observed) => {
+                let before = self.base.zip(child.before).map(|(base, index)| (base.row(index), index));
+                match before {
+                    // Read again, and nothing new: directories apart, whose children are reported elsewhere.
+                    Some((row, index)) if row.below() == 0 && observed.equals(row) => part.keep(index..index + 1),
+                    _ => part.push(child.path, &observed),
+                }
+            }
+            Outcome::Gone => {}
+            Outcome::Unreadable(kind, cause) => part.push_unreadable(child.path, kind, cause),
+        }
+    }
+
+    fn observe(&self, opened: &Opened<'_>, child: &Child<'_>, status: Status) -> Outcome {
+        let subject = Subject {
+            directory: opened.held.handle(),
+            name: child.name,
+            path: child.path,
+            before: self.base.zip(child.before).map(|(base, index)| base.row(index)),
+            grain_ns: opened.grain_ns,
+            cores: Cores::One,
+        };
+        self.observer.observe(&subject, status)
+    }
+
+    fn postpone(&self, opened: &Opened<'_>, child: &Child<'_>) -> usize {
+        let late = Late { path: child.path.to_owned(), grain_ns: opened.grain_ns, outcome: Outcome::Gone };
+        let mut found = Found::lock(&self.found);
+        found.late.push(late);
+        found.late.len() - 1
+    }
+
+    fn descend(&'s self, scope: &Scope<'s>, opened: &Opened<'s>, child: &Child<'_>, device: u64) {
+        let known = self.base.zip(child.before).map(|(base, index)| (base.row(index), index));
+        let (path, base) = match known {
+            Some((row, index)) => (Spot::Known(row.path()), index + 1..index + 1 + row.below()),
+            None => (Spot::Fresh(child.path.to_owned()), 0..0),
+        };
+        let way = if self.budget.allows() { Way::Parent(Arc::clone(&opened.held)) } else { Way::Root };
+        let place = Place { way, path, base, device };
+        scope.spawn(move |scope| self.directory(scope, place));
+    }
+}
+
+/// The first row of the base, of those below the directory, that does not come before `name`.
+fn rows_before(base: &Listing, opened: &Opened<'_>, name: &[u8]) -> usize {
+    let directory = opened.path.path();
+    let slash: &[u8] = if directory.is_root() { b"" } else { b"/" };
+    let path = [directory.as_bytes(), slash, name].concat();
+    base.find(PathRef::trusted(&path)).unwrap_or_else(|at| at).clamp(opened.base.start, opened.base.end)
+}
+
+/// Whether a directory is a replica's own, which is part of no tree.
+fn is_own(opened: &Opened<'_>, child: &Child<'_>) -> bool {
+    if child.name.to_bytes() != OWN {
+        return false;
+    }
+    let holds_state = || {
+        let own = open_directory(opened.held.handle(), OWN)?;
+        OWN_MARKS.iter().try_fold(false, |found, mark| io::Result::Ok(found || exists(&own, mark.as_bytes())?))
+    };
+    opened.path.path().is_root() || holds_state().unwrap_or(false)
+}
