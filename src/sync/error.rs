@@ -1,5 +1,7 @@
 //! Why a job ended. One variant a cause that a person would act on differently; the exit status follows from it.
 
+pub use crate::disk::error::Error as RootError;
+pub use crate::net::Error as NetError;
 use crate::proto::message::Failure;
 
 /// A job failed as a whole. What concerns one path only is a [`crate::model::Problem`].

@@ -1,0 +1,61 @@
+//! Receives what a job tells and has it said. Remembers the worst of it for the exit status.
+
+use std::sync::Arc;
+
+use super::desk::Desk;
+use super::ticker::Ticker;
+use crate::cli::exit::Exit;
+use crate::cli::paint::safe;
+use crate::sync::report::{Event, Gauges, Report};
+
+/// The report of one job.
+pub struct Screen {
+    desk: Arc<Desk>,
+    ticker: Option<Ticker>,
+    notes: bool,
+    worst: Exit,
+    problems: u64,
+}
+
+impl Screen {
+    /// A screen; with `notes` it tells what only the curious ask for.
+    pub fn new(desk: Arc<Desk>, notes: bool) -> Screen {
+        Screen { desk, ticker: None, notes, worst: Exit::Alike, problems: 0 }
+    }
+
+    /// Ends the progress: the worst status that a problem asked for, and the number of problems.
+    pub fn finish(mut self) -> (Exit, u64) {
+        drop(self.ticker.take());
+        if let Some(bar) = self.desk.lock().bar.take() {
+            bar.clear();
+        }
+        (self.worst, self.problems)
+    }
+}
+
+impl Report for Screen {
+    fn gauges(&mut self, gauges: &Gauges) {
+        self.desk.watch(gauges);
+        self.ticker.get_or_insert_with(|| Ticker::start(Arc::clone(&self.desk)));
+    }
+
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Header { left, right } => self.desk.say(|form, out| {
+                form.header(out, left, right);
+                out.flush();
+            }),
+            Event::Note(text) if self.notes => self.desk.say(|_, out| {
+                text.lines().for_each(|line| out.complain(safe(line)));
+            }),
+            Event::Note(_) => {}
+            Event::Planned(totals) => self.desk.plan(totals),
+            Event::Action(action, side) => self.desk.say(|form, out| form.action(out, action, side)),
+            Event::Problem(problem, side) => {
+                self.worst = self.worst.worst(Exit::of_problem(problem.kind));
+                self.problems += 1;
+                self.desk.say(|form, out| form.problem(out, problem, side));
+            }
+        }
+    }
+}
