@@ -97,6 +97,7 @@ impl Exit {
             | RootError::NotADirectory { .. }
             | RootError::Create { .. }
             | RootError::Held { .. }
+            | RootError::TooMany { .. }
             | RootError::Control { .. } => Exit::Root,
             RootError::Sync { .. } => Exit::Failed,
             RootError::Stopped => Exit::Interrupted,
@@ -105,7 +106,16 @@ impl Exit {
 
     const fn of_net(error: &NetError) -> Exit {
         match error {
-            NetError::Lost { .. } => Exit::Lost,
+            NetError::Command { .. } => Exit::Usage,
+            NetError::Spawn { .. } | NetError::Start { .. } | NetError::Unreachable { .. } => Exit::Unreachable,
+            NetError::Version { .. } => Exit::Version,
+            NetError::TimedOut { .. } => Exit::TimedOut,
+            NetError::Refused { .. } => Exit::Refused,
+            NetError::Lost { .. }
+            | NetError::Violation { .. }
+            | NetError::Reset { .. }
+            | NetError::Stopped { .. }
+            | NetError::System { .. } => Exit::Lost,
         }
     }
 }

@@ -61,7 +61,7 @@ fn of_disk(error: &RootError, asked: Asked<'_>) -> Option<&'static str> {
         }
         RootError::Held { .. } => Some("wait until the other run has ended"),
         RootError::Stopped => Some(GOES_ON),
-        RootError::Create { .. } | RootError::Control { .. } | RootError::Sync { .. } => None,
+        RootError::Create { .. } | RootError::Control { .. } | RootError::Sync { .. } | RootError::TooMany { .. } => None,
     }
 }
 
@@ -86,5 +86,6 @@ fn named(path: &Path, asked: Asked<'_>) -> Option<&'static str> {
 fn of_net(error: &NetError) -> Option<&'static str> {
     match error {
         NetError::Lost { .. } => Some(GOES_ON),
+        other => other.hint(),
     }
 }

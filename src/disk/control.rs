@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::error::Error;
 use super::remove;
-use super::root::{Root, open_directory};
+use super::root::{Root, exists, open_directory};
 use super::status::Status;
 
 /// The directory of our own in a root.
@@ -78,6 +78,13 @@ impl Control {
         fs::unlinkat(&self.handle, LOCK, AtFlags::empty()).or_else(missing_is_fine)?;
         Ok(fs::unlinkat(root.handle(), NAME, AtFlags::REMOVEDIR).or_else(missing_is_fine)?)
     }
+}
+
+/// Whether there is a staging directory: a run that ended by itself leaves none.
+pub(super) fn has_staging(root: &Root) -> bool {
+    open_directory(root.handle(), NAME.as_bytes())
+        .and_then(|control| exists(control, STAGING.as_bytes()))
+        .unwrap_or(false)
 }
 
 enum Attempt {

@@ -78,6 +78,11 @@ impl Target {
         Ok(Target { root, options, control, staging, directories, trash, discard, touched })
     }
 
+    /// Whether a run that was killed, or that still goes on, left something in staging.
+    pub fn has_remains(root: &Root) -> bool {
+        super::control::has_staging(root)
+    }
+
     /// The root.
     pub const fn root(&self) -> &Root {
         &self.root

@@ -28,3 +28,11 @@ pub use send::{SendHalf, send_frame};
 pub use serve::{Seen, serve, serve_over};
 pub use ssh::{SshTarget, connect};
 pub use stdio::stdio;
+
+/// Random bytes for the salt of a comparison.
+pub fn random() -> Result<[u8; 16], Error> {
+    let mut bytes = [0; 16];
+    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
+        .map_err(|_| Error::System { step: "draw random bytes", source: std::io::Error::other("no source of them") })?;
+    Ok(bytes)
+}

@@ -4,9 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::plan::action::{Before, Changes, Totals};
-use crate::model::plan::guard::Limit;
-use crate::model::plan::{Action, Source, Step};
+use crate::model::plan::{Action, Before, Changes, Limit, Source, Step, Totals};
 use crate::model::{Digest, Entry, Kind, Problem, ProblemKind, RelPath, Stamp, Time};
 
 /// The bytes are not a message of this version.

@@ -2,4 +2,5 @@
 
 pub mod hosts;
 pub mod index;
+pub mod journal;
 pub mod places;

@@ -1,7 +1,7 @@
 //! Runs a plan at the target, phase by phase, in the order that makes any plan sound: copies are staged before anything
 //! moves, directories come before their contents, deletes last, directory metadata at the very end. Decides nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,10 +11,11 @@ use super::error::Error;
 use super::fetch::{Fetch, Fetched};
 use super::side::Placements;
 use crate::disk::gauge::Gauge;
+use crate::disk::place::Placed;
 use crate::disk::stage::Staged;
 use crate::disk::target::Target;
 use crate::model::plan::{Action, Plan, Source, Step};
-use crate::model::{Digest, Entry, Kind, Listing, Problem, ProblemKind, RelPath, Stamp};
+use crate::model::{Digest, Entry, Kind, Listing, Problem, Record, RelPath, Stamp};
 
 /// Files that are made durable and put in place together: one syncfs. More would not be cheaper by much (a syncfs is
 /// milliseconds, a file 20 us), and the handles of a batch stay open.
@@ -122,7 +123,7 @@ impl<'a> Installer<'a> {
         match self.run.target.copy_within(from, &row.stamp(), &row.content()) {
             Ok(staged) => Some((index, staged, row.content())),
             Err(error) => {
-                self.problem(&action.path, ProblemKind::Unwritable, error.to_string());
+                (self.run.tell)(Told::Problem(error.into_problem(&action.path)));
                 None
             }
         }
@@ -148,25 +149,38 @@ impl<'a> Installer<'a> {
     }
 
     fn renames(&self) -> Result<(), Error> {
-        for &index in &self.run.plan.renames {
+        for (&index, how) in self.run.plan.renames.iter().zip(&self.run.plan.moves) {
             if self.halted() {
                 break;
             }
             let action = self.action(index);
-            let Step::Rename { from, .. } = &action.step else { continue };
-            let Ok(at) = self.run.listing.find(from.as_ref()) else { continue };
-            let row = self.run.listing.row(at);
-            if self.place(index, None, Some(row.content())) && row.kind() == Kind::Directory {
-                self.carry_over(from, &action.path, at, row.below());
+            let placed = self.run.target.place_move(action, how);
+            let is_directory = how.moved.kind == Kind::Directory;
+            if self.placed(index, placed, Some(how.moved.entry.content)) && is_directory {
+                self.carry_over(action);
             }
         }
+        self.arrivals();
         self.check()
     }
 
+    /// The last rename of a cycle is done by the exchange before it.
+    fn arrivals(&self) {
+        let listed: HashSet<usize> = self.run.plan.renames.iter().copied().collect();
+        for index in self.indices(|step| matches!(step, Step::Rename { .. })) {
+            if !self.halted() && !listed.contains(&index) {
+                let content = self.action(index).wanted.as_ref().map(|wanted| wanted.content);
+                self.placed(index, self.run.target.place_arrived(self.action(index)), content);
+            }
+        }
+    }
+
     /// A renamed directory takes its files along with their stamps.
-    fn carry_over(&self, from: &RelPath, to: &RelPath, at: usize, below: usize) {
+    fn carry_over(&self, action: &Action) {
+        let (to, Step::Rename { from }) = (&action.path, &action.step) else { return };
+        let Ok(at) = self.run.listing.find(from.as_ref()) else { return };
         let mut placements = lock(&self.placements);
-        for index in at + 1..=at + below {
+        for index in at + 1..=at + self.run.listing.row(at).below() {
             let row = self.run.listing.row(index);
             if row.kind() != Kind::File {
                 continue;
@@ -296,7 +310,7 @@ impl<'a> Installer<'a> {
     fn directories(&self) -> Result<(), Error> {
         let metadata = self.indices(|step| matches!(step, Step::Metadata));
         let by_path: HashMap<&RelPath, usize> = metadata.iter().map(|&index| (&self.action(index).path, index)).collect();
-        for (path, wanted) in self.run.plan.directories_to_finish(self.run.listing) {
+        for Record { path, entry: wanted } in self.run.plan.directories_to_finish(self.run.listing) {
             if self.halted() {
                 break;
             }
@@ -310,18 +324,28 @@ impl<'a> Installer<'a> {
 
     /// Does one action and tells of it; whether it was done.
     fn place(&self, index: usize, staged: Option<Staged>, content: Option<Digest>) -> bool {
-        let action = self.action(index);
-        match self.run.target.place(action, staged) {
+        self.placed(index, self.run.target.place(self.action(index), staged), content)
+    }
+
+    /// Tells what became of an action; whether it was done.
+    fn placed(&self, index: usize, placed: Result<Placed, Problem>, content: Option<Digest>) -> bool {
+        let problem = match placed {
             Ok(placed) => {
-                self.remember(action, placed.stamp, content);
-                (self.run.tell)(Told::Done(index));
-                true
+                self.remember(self.action(index), placed.stamp, content);
+                if !placed.remains {
+                    (self.run.tell)(Told::Done(index));
+                }
+                placed.lacks
             }
             Err(problem) => {
                 (self.run.tell)(Told::Problem(problem));
-                false
+                return false;
             }
+        };
+        if let Some(problem) = problem {
+            (self.run.tell)(Told::Problem(problem));
         }
+        true
     }
 
     fn remember(&self, action: &Action, stamp: Stamp, content: Option<Digest>) {
@@ -330,10 +354,6 @@ impl<'a> Installer<'a> {
             let digest = content.unwrap_or(Digest::UNKNOWN);
             lock(&self.placements).insert(action.path.clone(), (stamp, digest));
         }
-    }
-
-    fn problem(&self, path: &RelPath, kind: ProblemKind, cause: String) {
-        (self.run.tell)(Told::Problem(Problem { path: path.clone(), kind, cause }));
     }
 
     fn fail(&self, error: Error) {

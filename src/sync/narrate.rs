@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::execute::Told;
-use crate::model::plan::action::Totals;
-use crate::model::plan::{Action, Plan};
+use crate::model::plan::{Action, Plan, Totals};
 use crate::model::{Problem, ProblemKind};
 
 /// Receives what is told.

@@ -140,7 +140,7 @@ impl Pulling<'_> {
         compared: Compared,
     ) -> Result<Summary, Error> {
         let Compared { outcome, source, problems } = compared;
-        let round_trips = outcome.round_trips();
+        let round_trips = outcome.round_trips_halves.div_ceil(2);
         let left = RootSummary::from(source);
         let before = end.found.summary(&end.tree);
         let mut telling = Telling { report: &mut *self.report, which: Which::Left };
@@ -211,5 +211,5 @@ async fn install(
 
 /// A salt for the short ids of one comparison.
 pub fn salt() -> Result<[u8; 16], Error> {
-    crate::net::random().map_err(Error::from)
+    Ok(crate::net::random()?)
 }

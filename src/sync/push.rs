@@ -17,7 +17,8 @@ use super::side::{self, Side};
 use super::supply::Supplier;
 use crate::disk::gauge::Gauge;
 use crate::disk::root::Root;
-use crate::model::{Action, Problem};
+use crate::model::Problem;
+use crate::model::plan::Action;
 use crate::proto::message::{Message, Role, Scanned};
 use crate::proto::reconcile::{Machine, Settings, Wants};
 
@@ -79,7 +80,7 @@ async fn push(
     Ok(Summary {
         sent: traffic.sent,
         received: traffic.received,
-        round_trips: outcome.round_trips(),
+        round_trips: outcome.round_trips_halves.div_ceil(2),
         ..summarize(hearing.tally, left, right, left.top == right.top)
     })
 }

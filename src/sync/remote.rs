@@ -12,6 +12,8 @@ use crate::net::{self, Link, SshTarget};
 use crate::proto::message::{self, Answer, Ask, Failure, Role};
 use crate::store::hosts::Hosts;
 
+/// A link on which nothing comes for so long is lost, unless `--timeout` says otherwise.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// How often a waiting conversation looks whether it shall stop.
 const STOP_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -38,7 +40,7 @@ pub async fn connect(
         command: job.remote.command.clone(),
         host: host.to_owned(),
         remote_bin: job.remote.program.clone(),
-        timeout: job.remote.timeout,
+        timeout: job.remote.timeout.unwrap_or(SILENCE_MAX),
         skip_wait: hosts.udp_blocked(host),
     };
     let ask = question(job, path, role);

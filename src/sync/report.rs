@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::disk::gauge::Gauge;
-use crate::model::plan::{Action, action::Totals};
+use crate::model::plan::{Action, Totals};
 use crate::model::{Digest, Problem};
 use crate::proto::message::Scanned;
 

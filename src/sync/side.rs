@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::error::Error;
 use super::job::{Fidelity, Reading};
@@ -19,9 +19,9 @@ use crate::model::lane::{Bytes, Lane};
 use crate::model::listing::SharedBytes;
 use crate::model::tree::Tree;
 use crate::model::{Listing, PathRef, Problem, RelPath, Stamp};
-use crate::store::index::{self, RootKey};
+use crate::store::index;
 use crate::store::journal::Journal;
-use crate::store::places::Places;
+use crate::store::places::{Places, RootKey};
 
 /// A root and how it is read.
 pub struct Side {
@@ -61,11 +61,15 @@ impl Side {
         let filter = Filter::new(&reading.filter)
             .map_err(|e| Error::Usage { message: e.to_string(), hint: "patterns have gitignore's syntax".into() })?;
         let cache = Places::from_environment().map(|places| {
-            let key = root.identity();
+            let key = key(&root);
             let variant = variant(reading);
+            let named = |path: PathBuf| match &variant {
+                Some(variant) => path.with_added_extension(variant),
+                None => path,
+            };
             Cache {
-                index: places.index_path(key.file_system, key.inode, &variant),
-                journal: places.journal_path(key.file_system, key.inode, &variant),
+                index: named(places.index_path(key)),
+                journal: named(places.journal_path(key)),
                 writable: write_cache,
             }
         });
@@ -124,7 +128,7 @@ impl Side {
         }
         let mut bytes = Vec::new();
         tree.encode(&mut bytes);
-        index::save(&cache.index, self.key(), &found.listing, Some((tree.lane(), &bytes)))
+        index::save(&cache.index, key(&self.root), &found.listing, Some((tree.lane(), &bytes)))
             .map_err(|e| format!("the index is not kept: {}: {e}", cache.index.display()))?;
         // The index now knows everything that the journal of an interrupted hash did.
         let _ = std::fs::remove_file(&cache.journal);
@@ -136,21 +140,21 @@ impl Side {
         let file = File::open(&cache.index).ok()?;
         let bytes: SharedBytes = Arc::new(map::map(&file).ok()?);
         // An index that is damaged, of another version or of another root is as good as none: everything is hashed anew.
-        let index = index::parse(bytes, self.key()).ok()?;
-        let tree = index.tree().and_then(|bytes| Tree::decode(bytes)).map(|(tree, _)| tree);
+        let index = index::parse(bytes, key(&self.root)).ok()?;
+        let tree = Tree::decode(index.tree()).map(|(tree, _)| tree);
         let tree = tree.filter(|tree| tree.rows() == index.listing.len() && index.lane == Some(tree.lane()));
         Some((index.listing, tree))
     }
 
-    fn journal(&self) -> Option<Mutex<Journal>> {
+    fn journal(&self) -> Option<Journal> {
         let cache = self.cache.as_ref().filter(|cache| cache.writable)?;
-        Journal::open(&cache.journal).ok().map(Mutex::new)
+        Journal::open(&cache.journal, key(&self.root)).ok()
     }
+}
 
-    fn key(&self) -> RootKey {
-        let identity = self.root.identity();
-        RootKey { file_system: identity.file_system, inode: identity.inode }
-    }
+fn key(root: &Root) -> RootKey {
+    let identity = root.identity();
+    RootKey { file_system: identity.file_system, inode: identity.inode }
 }
 
 impl Found {
@@ -188,21 +192,21 @@ pub fn superuser() -> bool {
 }
 
 /// Roots that are read with other filters keep an index of their own: rows that a filter hides are not forgotten.
-fn variant(reading: &Reading) -> String {
+fn variant(reading: &Reading) -> Option<String> {
     if reading.filter.is_empty() && !reading.one_file_system {
-        return String::new();
+        return None;
     }
     let mut hasher = Hasher::new(Domain::Index);
     hasher.update(&[u8::from(reading.one_file_system)]);
     for line in &reading.filter {
         hasher.update(line.as_bytes()).update(b"\n");
     }
-    hasher.finish().to_hex()[..16].to_owned()
+    Some(hasher.finish().to_hex()[..16].to_owned())
 }
 
 /// What the scan may take for known without reading: a journal of an interrupted hash, or what was just put in place.
 struct Recollection<'a> {
-    journal: Option<Mutex<Journal>>,
+    journal: Option<Journal>,
     placed: Option<&'a Placements>,
 }
 
@@ -212,12 +216,13 @@ impl Memory for Recollection<'_> {
             let (known, digest) = placed.get(&path.to_owned())?;
             return (known == stamp).then_some(*digest);
         }
-        self.journal.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).recall(path, stamp)
+        self.journal.as_ref()?.recall(path, stamp)
     }
 
     fn note(&self, path: PathRef<'_>, stamp: &Stamp, content: &Digest) {
         if let Some(journal) = &self.journal {
-            journal.lock().unwrap_or_else(PoisonError::into_inner).note(path, stamp, content);
+            // A journal that cannot be written costs time after an interruption, and nothing else.
+            let _ = journal.note(path, stamp, content);
         }
     }
 }

@@ -8,7 +8,7 @@ use super::bar::Bar;
 use super::form::Form;
 use super::progress::Progress;
 use crate::cli::output::Output;
-use crate::model::plan::action::Totals;
+use crate::model::plan::Totals;
 use crate::sync::report::Gauges;
 
 /// Shared by the threads of a session.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::cli::quantity;
-use crate::model::plan::action::Totals;
+use crate::model::plan::Totals;
 use crate::sync::report::Gauges;
 
 /// A smoothed rate forgets by half in about this time.

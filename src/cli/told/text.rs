@@ -144,7 +144,7 @@ fn figures(summary: &Summary) -> Vec<Figure> {
     let mut figures: Vec<Figure> = [
         ("files", totals.files.to_string()),
         ("bytes", sized(totals.bytes)),
-        ("directories", totals.directories.to_string()),
+        ("directories", totals.mkdirs.to_string()),
         ("metadata only", totals.metadata.to_string()),
         ("renames", totals.renames.to_string()),
         ("deletes", totals.deletes.to_string()),

@@ -13,52 +13,49 @@ use crate::disk::directories::Directory;
 use crate::disk::metadata::{self, Now, Reach};
 use crate::disk::status::Status;
 use crate::disk::target::Target;
-use crate::model::plan::action::{Action, Before, Step};
+use crate::model::plan::action::{Action, Before, Move, Onto, Step};
 use crate::model::{Kind, PathRef, Problem, RelPath};
 
 impl Target {
-    /// Moves what is at `from` to the path of a [`Step::Rename`], after a check that it still is what was scanned. What
-    /// the path holds, if the action says that it holds something, goes to the trash.
-    pub fn place_rename(&self, action: &Action, from_before: &Before) -> Result<Placed, Problem> {
+    /// Does one rename as the plan says, after a check that what moves still is what was scanned.
+    pub fn place_move(&self, action: &Action, how: &Move) -> Result<Placed, Problem> {
         self.check_path(action.path.as_ref())?;
-        let done = match &action.step {
-            Step::Rename { from } => self.rename(action, from, Some(from_before)),
+        let done = match (&action.step, how.onto) {
+            (Step::Rename { from }, Onto::Wanted) => self.exchange(action, from, &how.moved),
+            (Step::Rename { from }, Onto::Nothing | Onto::Doomed) => self.rename(action, from, Some(&how.moved)),
             _ => Err(Refusal::Cannot("is not a rename".into())),
         };
         done.map_err(|refusal| refusal.into_problem(&action.path))
     }
 
-    /// Swaps two paths in one step: each action is a rename from the other's path, and its `before` is what its own
-    /// path holds now. Without a file system that can, both are problems.
-    pub fn place_swap(&self, one: &Action, other: &Action) -> Result<(Placed, Placed), Problem> {
-        self.check_path(one.path.as_ref())?;
-        self.check_path(other.path.as_ref())?;
-        self.swap(one, other).map_err(|refusal| refusal.into_problem(&one.path))
+    /// Completes a rename that the exchange before it has done: the last of a cycle.
+    pub fn place_arrived(&self, action: &Action) -> Result<Placed, Problem> {
+        let done = self.parent(action.path.as_ref()).and_then(|parent| {
+            self.after_rename(action, Leaf::new(parent.as_fd(), action.path.as_ref().name()), &parent)
+        });
+        done.map_err(|refusal| refusal.into_problem(&action.path))
     }
 
-    fn swap(&self, one: &Action, other: &Action) -> Result<(Placed, Placed), Refusal> {
-        let (left, right) = (one.path.as_ref(), other.path.as_ref());
-        let (left_parent, right_parent) = (self.parent(left)?, self.parent(right)?);
-        let here = Leaf::new(left_parent.as_fd(), left.name());
-        let there = Leaf::new(right_parent.as_fd(), right.name());
-        let mut is_directory = false;
-        for (leaf, before) in [(here, &one.before), (there, &other.before)] {
-            let before = before.as_ref().ok_or_else(|| Refusal::Cannot("a swap needs two things".into()))?;
-            check_content(before, &leaf.status().map_err(Refusal::gone)?)?;
-            is_directory |= before.kind == Kind::Directory;
-        }
-        let kind = if is_directory { Kind::Directory } else { Kind::File };
-        let swapped = self.in_moving(left, kind, &left_parent, || {
-            self.in_moving(right, kind, &right_parent, || swap::exchange(here, there))
+    /// Swaps two paths in one step: what was at the path lies at `from` then, and stays there.
+    fn exchange(&self, action: &Action, from: &RelPath, moved: &Before) -> Result<Placed, Refusal> {
+        self.check_path(from.as_ref()).map_err(|problem| Refusal::Cannot(problem.cause))?;
+        let (path, from) = (action.path.as_ref(), from.as_ref());
+        let (parent, from_parent) = (self.parent(path)?, self.parent(from)?);
+        let (here, there) = (Leaf::new(parent.as_fd(), path.name()), Leaf::new(from_parent.as_fd(), from.name()));
+        let standing = action.before.as_ref().ok_or_else(|| Refusal::Cannot("a swap needs two things".into()))?;
+        check_content(moved, &there.status().map_err(Refusal::gone)?)?;
+        check_content(standing, &here.status().map_err(Refusal::gone)?)?;
+        let swapped = self.in_moving(from, moved.kind, &from_parent, || {
+            self.in_moving(path, standing.kind, &parent, || swap::exchange(there, here))
         })?;
         if swapped.is_none() {
             return Err(Refusal::Cannot("the file system cannot swap two names".into()));
         }
-        if is_directory {
-            self.directories().forget(left);
-            self.directories().forget(right);
+        if moved.kind == Kind::Directory || standing.kind == Kind::Directory {
+            self.directories().forget(path);
+            self.directories().forget(from);
         }
-        Ok((self.after_rename(one, here, &left_parent)?, self.after_rename(other, there, &right_parent)?))
+        self.after_rename(action, here, &parent)
     }
 
     pub(super) fn rename(

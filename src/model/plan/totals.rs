@@ -1,9 +1,9 @@
 //! What a plan adds up to: the numbers of the last line, of `--stats` and of the progress bar.
 
-use super::action::{Plan, Source, Step};
+use super::action::{Action, Plan, Source, Step};
 
 /// What a plan adds up to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Totals {
     /// Entries other than directories that are created or replaced, from whatever source.
     pub files: u64,
@@ -31,24 +31,27 @@ impl Plan {
     /// Adds up the actions.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
-        for action in &self.actions {
-            match &action.step {
-                Step::Mkdir => totals.mkdirs += 1,
-                Step::Rename { .. } => totals.renames += 1,
-                Step::Metadata => totals.metadata += 1,
-                Step::Delete { .. } => totals.deletes += 1,
-                Step::Create(source) | Step::Update(source) => {
-                    totals.files += 1;
-                    totals.bytes += action.bytes();
-                    totals.count(source, action.wanted.as_ref().map_or(0, |entry| entry.size));
-                }
-            }
-        }
+        self.actions.iter().for_each(|action| totals.add(action));
         totals
     }
 }
 
 impl Totals {
+    /// Counts one more action.
+    pub fn add(&mut self, action: &Action) {
+        match &action.step {
+            Step::Mkdir => self.mkdirs += 1,
+            Step::Rename { .. } => self.renames += 1,
+            Step::Metadata => self.metadata += 1,
+            Step::Delete { .. } => self.deletes += 1,
+            Step::Create(source) | Step::Update(source) => {
+                self.files += 1;
+                self.bytes += action.bytes();
+                self.count(source, action.wanted.as_ref().map_or(0, |entry| entry.size));
+            }
+        }
+    }
+
     fn count(&mut self, source: &Source, size: u64) {
         match source {
             Source::Fetch => self.fetches += 1,

@@ -52,7 +52,7 @@ impl LocalSource<'_> {
             }
             Ok(_) => Err(changed()),
             Err(_) if !unchanged => Err(changed()),
-            Err(error) => Err(error.problem(&action.path)),
+            Err(error) => Err(error.into_problem(&action.path)),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::receive::{Item, Large, Piece, Receiver};
 use super::{Fetch, Fetched};
 use crate::model::plan::Plan;
 use crate::model::{Digest, RelPath};
-use crate::net::{Link, receive_frame, send_frame};
+use crate::net::{Link, send_frame};
 use crate::proto::content::{Decoder, Reply, Want, encode_request};
 use crate::sync::converse::violation;
 use crate::sync::error::Error;
