@@ -51,6 +51,8 @@ pub enum Domain {
     Top,
     /// The file format of the index (its checksum).
     Index,
+    /// What two peers derive within one conversation.
+    Session,
 }
 
 impl Domain {
@@ -61,6 +63,7 @@ impl Domain {
             Domain::Inner => b"alike/1 inner   ",
             Domain::Top => b"alike/1 top     ",
             Domain::Index => b"alike/1 index   ",
+            Domain::Session => b"alike/1 session ",
         }
     }
 }

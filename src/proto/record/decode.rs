@@ -73,7 +73,11 @@ fn unpack<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, [u8]>, Violation> {
             let bytes = reader.count(1, FRAME_BYTES_MAX as u64)?;
             let fields = zstd::bulk::decompress(reader.bytes(bytes)?, unpacked as usize);
             let fields = fields.map_err(|_| Violation::Malformed("packed records"))?;
-            if fields.len() as u64 == unpacked { Ok(Cow::Owned(fields)) } else { Err(Violation::Count("packed records")) }
+            if fields.len() as u64 == unpacked {
+                Ok(Cow::Owned(fields))
+            } else {
+                Err(Violation::Count("packed records"))
+            }
         }
         _ => Err(reader.malformed()),
     }

@@ -68,6 +68,12 @@ impl Batch {
         self.records += 1;
     }
 
+    /// More bytes than the record of a row can take.
+    pub fn bytes_at_most(row: Row<'_>) -> usize {
+        let extra = row.extra_bytes().len();
+        128 + row.path().as_bytes().len() + if extra <= EXTRA_BYTES_MAX { extra } else { 0 }
+    }
+
     /// Bytes so far, before packing.
     pub const fn len(&self) -> usize {
         self.fields.len() + self.digests.len()

@@ -16,6 +16,7 @@
 mod decode;
 mod encode;
 
+pub(in crate::proto) use decode::read_batch;
 pub use decode::{Order, decode};
 pub use encode::Batch;
 

@@ -8,7 +8,8 @@ use crate::proto::violation::Violation;
 fn sample() -> Listing {
     let mut builder = Builder::default();
     let mut push = |path: &str, kind: Kind, seed: u64, extra: Option<Extra>| {
-        let content = if kind == Kind::File && seed != 5 { Digest::of_content(path.as_bytes()) } else { Digest::UNKNOWN };
+        let content =
+            if kind == Kind::File && seed != 5 { Digest::of_content(path.as_bytes()) } else { Digest::UNKNOWN };
         let size = if kind == Kind::File { seed << 20 } else { 0 };
         let mtime = Time { secs: -3 + (seed / 2) as i64, nanos: if seed == 3 { 0 } else { 999_999_999 - seed as u32 } };
         let (mode, uid) = (0o600 + seed as u16 / 2, seed as u32 / 4);
