@@ -56,16 +56,18 @@ fn numbered(numbers: impl IntoIterator<Item = usize>) -> Set {
     numbers.into_iter().map(|number| (path(number), 0)).collect()
 }
 
-/// Names ground against the public key: among them is no natural cut, as each mark is greater than the one before.
-fn ground(count: usize) -> Vec<RelPath> {
-    let step = u64::MAX / 2 / count as u64;
-    let name = |place: usize| {
-        let wanted = step * place as u64..step * (place as u64 + 1);
-        let names = (0..).map(|salt: u32| format!("ground-{place:05}-{salt}"));
-        let mut fitting = names.filter(|name| wanted.contains(&Rule::of_level(0).mark(name.as_bytes())));
-        RelPath::new(fitting.next().expect("endless").as_bytes()).expect("legal")
-    };
-    (0..count).map(name).collect()
+/// A name ground against the public key: the `place`th of all, with a mark in the `slot`th of `slots` parts of all marks.
+fn ground(place: usize, slot: usize, slots: usize) -> RelPath {
+    let step = u64::MAX / 2 / slots as u64;
+    let wanted = step * slot as u64..step * (slot as u64 + 1);
+    let mut names = (0..).map(|salt: u32| format!("ground-{place:05}-{salt}"));
+    let fitting = names.find(|name| wanted.contains(&Rule::of_level(0).mark(name.as_bytes())));
+    RelPath::new(fitting.expect("endless").as_bytes()).expect("legal")
+}
+
+/// Names without a natural cut among them, as each mark is greater than the one before.
+fn rising(count: usize) -> Vec<RelPath> {
+    (0..count).map(|place| ground(place, place, count)).collect()
 }
 
 /// The tree's starts by definition, at quadratic cost: each level's first rows.
@@ -130,6 +132,11 @@ fn edits(numbers: usize, most: usize) -> impl Strategy<Value = Vec<Edit>> {
     let variant = prop_oneof![3 => Just(None), 5 => (0u8..8).prop_map(Some), 1 => Just(Some(UNREADABLE))];
     let edit = (first, length, variant).prop_map(|(first, count, variant)| Edit { run: (first, count), variant });
     prop::collection::vec(edit, 0..most)
+}
+
+/// A place near a forced cut, as a rule.
+fn replaced_place() -> impl Strategy<Value = usize> {
+    prop_oneof![4 => 42..54usize, 4 => 90..102usize, 1 => 0..150usize]
 }
 
 fn apply(set: &mut Set, names: &[RelPath], edits: &[Edit]) {
@@ -230,12 +237,31 @@ proptest! {
         slack in prop::option::of(0..20usize),
     ) {
         // Between the ground names lie free ones, whose insertion makes natural cuts beside forced ones.
-        thread_local!(static GROUND: Vec<RelPath> = ground(400));
+        thread_local!(static GROUND: Vec<RelPath> = rising(400));
         let ground = GROUND.with(Clone::clone);
         let free = |name: &RelPath| RelPath::new(&[name.as_bytes(), b"-free"].concat()).expect("legal");
         let names: Vec<RelPath> = ground.iter().flat_map(|name| [name.clone(), free(name)]).collect();
         let start = ground.into_iter().map(|name| (name, 0)).collect();
         check_chain(&names, start, &chain, slack)?;
+    }
+
+    #[test]
+    fn forced_cuts_give_way_to_natural_ones_beside_them(
+        steps in prop::collection::vec(prop::collection::vec((replaced_place(), 0..150usize), 1..4), 1..12),
+        slack in prop::option::of(0..3usize),
+    ) {
+        let mut slots: Vec<usize> = (0..150).collect();
+        let named = |slots: &[usize]| -> Set {
+            slots.iter().enumerate().map(|(place, &slot)| (ground(place, slot, 150), 0)).collect()
+        };
+        let mut set = named(&slots);
+        let mut tree = Tree::build(&listing(&set), Lane::CONTENT);
+        for replaced in steps {
+            replaced.into_iter().for_each(|(place, slot)| slots[place] = slot);
+            let before = std::mem::replace(&mut set, named(&slots));
+            tree = tree.update(&listing(&before), &listing(&set), &splices(&before, &set, slack));
+            prop_assert_eq!(&tree, &Tree::build(&listing(&set), Lane::CONTENT));
+        }
     }
 
     #[test]
@@ -398,7 +424,7 @@ fn a_change_makes_one_node_a_level_and_a_new_file_few_more() {
 
 #[test]
 fn no_names_make_a_node_larger_than_its_limit() {
-    let names = ground(500);
+    let names = rising(500);
     let set: Set = names.into_iter().map(|name| (name, 0)).collect();
     let tree = Tree::build(&listing(&set), Lane::CONTENT);
     let sizes: Vec<usize> = (0..tree.levels()[0].len()).map(|leaf| tree.children(0, leaf).len()).collect();
