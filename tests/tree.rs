@@ -247,17 +247,17 @@ proptest! {
 
     #[test]
     fn forced_cuts_give_way_to_natural_ones_beside_them(
-        steps in prop::collection::vec(prop::collection::vec((replaced_place(), 0..150usize), 1..4), 1..12),
+        steps in prop::collection::vec(prop::collection::vec((replaced_place(), 0..14usize), 1..4), 1..20),
         slack in prop::option::of(0..3usize),
     ) {
         let mut slots: Vec<usize> = (0..150).collect();
         let named = |slots: &[usize]| -> Set {
-            slots.iter().enumerate().map(|(place, &slot)| (ground(place, slot, 150), 0)).collect()
+            slots.iter().enumerate().map(|(place, &slot)| (ground(place, slot, 160), 0)).collect()
         };
         let mut set = named(&slots);
         let mut tree = Tree::build(&listing(&set), Lane::CONTENT);
         for replaced in steps {
-            replaced.into_iter().for_each(|(place, slot)| slots[place] = slot);
+            replaced.into_iter().for_each(|(place, slot)| slots[place] = (place + slot).saturating_sub(9));
             let before = std::mem::replace(&mut set, named(&slots));
             tree = tree.update(&listing(&before), &listing(&set), &splices(&before, &set, slack));
             prop_assert_eq!(&tree, &Tree::build(&listing(&set), Lane::CONTENT));
