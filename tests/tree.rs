@@ -134,11 +134,6 @@ fn edits(numbers: usize, most: usize) -> impl Strategy<Value = Vec<Edit>> {
     prop::collection::vec(edit, 0..most)
 }
 
-/// A place near a forced cut, as a rule.
-fn replaced_place() -> impl Strategy<Value = usize> {
-    prop_oneof![4 => 42..54usize, 4 => 90..102usize, 1 => 0..150usize]
-}
-
 fn apply(set: &mut Set, names: &[RelPath], edits: &[Edit]) {
     for Edit { run: (first, count), variant } in edits {
         for name in names.iter().skip(*first).take(*count) {
@@ -246,25 +241,6 @@ proptest! {
     }
 
     #[test]
-    fn forced_cuts_give_way_to_natural_ones_beside_them(
-        steps in prop::collection::vec(prop::collection::vec((replaced_place(), 0..14usize), 1..4), 1..20),
-        slack in prop::option::of(0..3usize),
-    ) {
-        let mut slots: Vec<usize> = (0..150).collect();
-        let named = |slots: &[usize]| -> Set {
-            slots.iter().enumerate().map(|(place, &slot)| (ground(place, slot, 160), 0)).collect()
-        };
-        let mut set = named(&slots);
-        let mut tree = Tree::build(&listing(&set), Lane::CONTENT);
-        for replaced in steps {
-            replaced.into_iter().for_each(|(place, slot)| slots[place] = (place + slot).saturating_sub(9));
-            let before = std::mem::replace(&mut set, named(&slots));
-            tree = tree.update(&listing(&before), &listing(&set), &splices(&before, &set, slack));
-            prop_assert_eq!(&tree, &Tree::build(&listing(&set), Lane::CONTENT));
-        }
-    }
-
-    #[test]
     fn any_splices_are_survived(
         numbers in prop::collection::vec((0..300usize, 0..300usize, 0..300usize, 0..300usize), 0..5),
     ) {
@@ -341,6 +317,31 @@ proptest! {
         let [one, other] = [0, 1].map(|at| lane.digest_row(lists[at].row(0), &mut scratch));
         prop_assert_eq!(lane.equal_rows(lists[0].row(0), lists[1].row(0)), one == other);
     }
+}
+
+/// Every row near a forced cut is replaced by every row that sorts at its place, beside every other such row.
+#[test]
+fn forced_cuts_give_way_to_natural_ones_beside_them() {
+    const PLACES: usize = 70;
+    let name = |place: usize, slot: usize| ground(place, slot, PLACES);
+    let rising: Vec<RelPath> = (0..PLACES).map(|place| name(place, place)).collect();
+    let rows = |replaced: &[(usize, usize)]| {
+        let mut names = rising.clone();
+        replaced.iter().for_each(|&(place, slot)| names[place] = name(place, slot));
+        names.into_iter().map(|name| (name, 0)).collect::<Set>()
+    };
+    let mut forced_and_natural = 0;
+    for (beside, lower) in (44..56).flat_map(|place| (1..7).map(move |lower| (place, place - lower))) {
+        for place in (42..58).filter(|&place| place != beside) {
+            let (before, after) = (rows(&[(beside, lower), (place, place - 3)]), rows(&[(beside, lower)]));
+            let (old, new) = (listing(&before), listing(&after));
+            let (tree, built) = (Tree::build(&old, Lane::CONTENT), Tree::build(&new, Lane::CONTENT));
+            let splices = splices(&before, &after, None);
+            assert_eq!(tree.update(&old, &new, &splices), built, "{beside} {lower} {place}");
+            forced_and_natural += usize::from(built.levels()[0].firsts.contains(&48) && built.levels()[0].len() > 2);
+        }
+    }
+    assert!(forced_and_natural > 50);
 }
 
 #[test]
