@@ -1,5 +1,7 @@
 //! Builds a tree from nothing: each level from the one below, in one pass.
 
+use std::ops::Range;
+
 use super::level::{Children, Scratch};
 use super::{Level, Tree, index_of};
 use crate::model::cut::TOP_NODES_MAX;
@@ -14,9 +16,14 @@ impl Tree {
         if !listing.is_empty() {
             raise(listing, lane, &mut levels);
         }
-        let unreadable = (0..listing.len()).filter(|&row| listing.row(row).kind() == Kind::Unreadable).map(index_of);
-        Tree::crown(listing.len(), lane, levels, unreadable.collect())
+        let unreadable = unreadable_rows(listing, 0..listing.len()).collect();
+        Tree::crown(listing.len(), lane, levels, unreadable)
     }
+}
+
+/// Those of `rows` that could not be read.
+pub fn unreadable_rows(listing: &Listing, rows: Range<usize>) -> impl Iterator<Item = u32> {
+    rows.filter(|&row| listing.row(row).kind() == Kind::Unreadable).map(index_of)
 }
 
 /// Adds levels until the last has few enough nodes for the top.

@@ -17,6 +17,7 @@ mod build;
 mod codec;
 mod diff;
 mod level;
+mod merge;
 mod update;
 
 use std::ops::Range;
@@ -59,6 +60,10 @@ impl Level {
     /// Whether there are no nodes.
     pub const fn is_empty(&self) -> bool {
         self.firsts.is_empty()
+    }
+
+    fn with_capacity(nodes: usize) -> Level {
+        Level { firsts: Vec::with_capacity(nodes), digests: Vec::with_capacity(nodes) }
     }
 
     fn push(&mut self, first: usize, digest: Digest) {
