@@ -53,6 +53,8 @@ pub enum Domain {
     Session,
     /// The file format of the index (its checksum).
     Index,
+    /// What two peers derive within one conversation.
+    Session,
 }
 
 impl Domain {
@@ -64,6 +66,7 @@ impl Domain {
             Domain::Top => b"alike/1 top     ",
             Domain::Session => b"alike/1 session ",
             Domain::Index => b"alike/1 index   ",
+            Domain::Session => b"alike/1 session ",
         }
     }
 }
