@@ -49,8 +49,6 @@ pub enum Domain {
     Inner,
     /// The top of the tree.
     Top,
-    /// The short ids of one session.
-    Session,
     /// The file format of the index (its checksum).
     Index,
     /// What two peers derive within one conversation.
@@ -64,7 +62,6 @@ impl Domain {
             Domain::Leaf => b"alike/1 leaf    ",
             Domain::Inner => b"alike/1 inner   ",
             Domain::Top => b"alike/1 top     ",
-            Domain::Session => b"alike/1 session ",
             Domain::Index => b"alike/1 index   ",
             Domain::Session => b"alike/1 session ",
         }
