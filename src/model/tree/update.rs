@@ -205,7 +205,7 @@ impl<'a> Change<'a> {
             if end == self.children.len() {
                 return (self.before.level.len(), self.splices.len());
             }
-            next += self.splices[next..].iter().take_while(|splice| splice.new.start <= end + reach).count();
+            next += self.splices[next..].iter().take_while(|splice| splice.new.start < end).count();
             let (old_end, new_end) = self.ends_before(next);
             if end >= new_end + reach
                 && let Some(node) = self.before.starting(end - new_end + old_end)
