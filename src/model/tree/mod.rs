@@ -14,6 +14,7 @@
 //! has such a row.
 
 mod build;
+mod change;
 mod codec;
 mod diff;
 mod level;
