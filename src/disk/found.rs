@@ -28,7 +28,7 @@ pub(super) struct Found {
     pub flagged: usize,
     /// What failed.
     pub problems: Vec<Problem>,
-    /// Files too large to be hashed beside others; a row refers to one by its index.
+    /// Files that are hashed after the walk; a row refers to one by its index.
     pub late: Vec<Late>,
     /// Files with several names, each looked at once.
     pub claims: HashMap<Group, Claim>,
@@ -72,7 +72,7 @@ pub(super) enum Span {
 pub(super) enum Fix {
     /// That of the file with several names.
     Group(Group),
-    /// That of a large file.
+    /// That of a file that is hashed after the walk.
     Late(usize),
 }
 
@@ -80,15 +80,16 @@ pub(super) enum Fix {
 pub(super) enum Claim {
     /// It goes on.
     Pending,
-    /// It is a large file.
+    /// It is left for after the walk.
     Late(usize),
     /// It is done.
     Done(Outcome),
 }
 
-/// A large file.
+/// A file that is hashed after the walk: a large one, or one that was changed just now.
 pub(super) struct Late {
     pub path: RelPath,
+    pub bytes: u64,
     pub grain_ns: i64,
     pub outcome: Outcome,
 }

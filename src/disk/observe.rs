@@ -26,6 +26,9 @@ const ATTEMPTS: u32 = 3;
 /// Between two looks, times the number of looks so far: a writer that saves a file is done by then.
 const PAUSE: Duration = Duration::from_millis(2);
 
+/// Longest wait for a file that was changed just now: the grain of the usual file systems.
+const WAIT_NS_MAX: u64 = 25_000_000;
+
 /// One name in an opened directory.
 pub(super) struct Subject<'a> {
     pub directory: &'a OwnedFd,
@@ -101,7 +104,8 @@ impl Observer<'_> {
         let quick = row.kind() == status.kind
             && row.flags() & FLAG_RACY == 0
             && row.stamp() == status.stamp
-            && row.mode() == status.mode;
+            && row.mode() == status.mode
+            && (row.uid(), row.gid()) == (status.uid, status.gid);
         let content = status.kind != Kind::File
             || (!self.options.checksum && (self.options.quick || row.content() != Digest::UNKNOWN));
         quick && content
@@ -124,18 +128,24 @@ impl Observer<'_> {
         Outcome::Unreadable(ProblemKind::Changed, "changed while it was read".into())
     }
 
+    /// Whether the file was changed just now, so that it is better read a moment later.
+    pub fn is_hot(&self, status: &Status, grain_ns: i64) -> bool {
+        status.kind == Kind::File && !self.options.quick && age_ns(status.stamp.ctime, now()) <= grain_ns
+    }
+
     fn look(&self, subject: &Subject<'_>, status: &Status) -> Result<Observed, Again> {
-        let started = clock_gettime(ClockId::Realtime);
-        let started = Time { secs: started.tv_sec, nanos: u32::try_from(started.tv_nsec).unwrap_or(0) };
+        if self.is_hot(status, subject.grain_ns) {
+            cool_down(subject, status)?;
+        }
+        let racy = age_ns(status.stamp.ctime, now()) <= subject.grain_ns;
         let (content, extra) = match status.kind {
-            Kind::File => self.look_into(subject, status)?,
+            Kind::File => self.look_into(subject, status, racy)?,
             Kind::Symlink => {
                 let target = fs::readlinkat(subject.directory, subject.name, Vec::new())?;
                 (Digest::UNKNOWN, Extra { target: Some(target.to_bytes().into()), ..attributes(subject, status)? })
             }
             _ => (Digest::UNKNOWN, Extra { device: status.node, ..attributes(subject, status)? }),
         };
-        let racy = racy(status.stamp.ctime, started, subject.grain_ns);
         if status.kind == Kind::File && content != Digest::UNKNOWN && !racy {
             self.memory.note(subject.path, &status.stamp, &content);
         }
@@ -144,7 +154,7 @@ impl Observer<'_> {
     }
 
     /// The content and the attributes of a regular file, opened at most once.
-    fn look_into(&self, subject: &Subject<'_>, status: &Status) -> Result<(Digest, Extra), Again> {
+    fn look_into(&self, subject: &Subject<'_>, status: &Status, racy: bool) -> Result<(Digest, Extra), Again> {
         if let Some(known) = self.known(subject, &status.stamp) {
             return Ok((known, attributes(subject, status)?));
         }
@@ -158,6 +168,13 @@ impl Observer<'_> {
             // Voided, and yet nothing changed: the disk failed under the map. A read says how, or it succeeds.
             (&file).rewind()?;
             hashed = hash_read(&file, size, self.gauge)?;
+            after = Status::of(&file)?;
+        }
+        if racy && matches!(hashed, Hashed::Whole(_)) {
+            // Too young for stat to tell a write between two reads: two equal reads stand in for it.
+            (&file).rewind()?;
+            let again = hash_read(&file, size, self.gauge)?;
+            hashed = if again == hashed { again } else { Hashed::Changed };
             after = Status::of(&file)?;
         }
         match hashed {
@@ -220,11 +237,28 @@ pub(super) fn cause(error: &io::Error) -> String {
     said.split(" (os error").next().unwrap_or(&said).to_lowercase()
 }
 
-/// Whether a change after `started` could have left this change time: change times are that coarse.
-fn racy(ctime: Time, started: Time, grain_ns: i64) -> bool {
-    let secs = started.secs.saturating_sub(ctime.secs);
-    let age_ns = secs.saturating_mul(1_000_000_000).saturating_add(i64::from(started.nanos) - i64::from(ctime.nanos));
-    age_ns <= grain_ns
+/// Waits until a later change would have another change time, where that is soon: then equal stats before and after a
+/// read mean that it is not torn. Otherwise the row stays racy, and is read again at the next scan.
+fn cool_down(subject: &Subject<'_>, status: &Status) -> Result<(), Again> {
+    let left_ns = subject.grain_ns.saturating_sub(age_ns(status.stamp.ctime, now())).saturating_add(1);
+    match u64::try_from(left_ns) {
+        Ok(left_ns) if left_ns <= WAIT_NS_MAX => std::thread::sleep(Duration::from_nanos(left_ns)),
+        _ => return Ok(()),
+    }
+    let after = Status::at(subject.directory, subject.name)?;
+    if after == *status { Ok(()) } else { Err(Again::Changed) }
+}
+
+fn now() -> Time {
+    let now = clock_gettime(ClockId::Realtime);
+    Time { secs: now.tv_sec, nanos: u32::try_from(now.tv_nsec).unwrap_or(0) }
+}
+
+/// How long before `now` a change time is. Change times lag by the file system's grain: a change after `now` can leave
+/// any change time that is not older than that.
+fn age_ns(ctime: Time, now: Time) -> i64 {
+    let secs = now.secs.saturating_sub(ctime.secs);
+    secs.saturating_mul(1_000_000_000).saturating_add(i64::from(now.nanos) - i64::from(ctime.nanos))
 }
 
 #[cfg(test)]
@@ -232,14 +266,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_time_within_the_grain_of_the_read_or_after_it_is_racy() {
+    fn an_age_is_exact_and_never_overflows() {
         let at = |secs, nanos| Time { secs, nanos };
-        let grain_ns = 20_000_000;
-        assert!(racy(at(10, 0), at(10, 0), grain_ns));
-        assert!(racy(at(9, 990_000_000), at(10, 10_000_000), grain_ns));
-        assert!(!racy(at(9, 989_999_999), at(10, 10_000_000), grain_ns));
-        assert!(racy(at(11, 0), at(10, 0), grain_ns), "a clock that was put back");
-        assert!(!racy(at(i64::MIN, 0), at(10, 0), grain_ns));
+        assert_eq!(age_ns(at(9, 990_000_000), at(10, 10_000_000)), 20_000_000);
+        assert_eq!(age_ns(at(11, 0), at(10, 1)), -999_999_999);
+        assert_eq!(age_ns(at(i64::MIN, 0), at(10, 0)), i64::MAX);
+        assert_eq!(age_ns(at(i64::MAX, 5), at(-10, 0)), i64::MIN);
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rayon::prelude::*;
+
 use super::assemble::{TooMany, assemble};
 use super::error::Error;
 use super::filter::Filter;
@@ -19,7 +21,7 @@ use super::observe::{Observer, Outcome, Subject, cause};
 use super::read::Reader;
 use super::root::Root;
 use super::status::Status;
-use super::walk::Walk;
+use super::walk::{LATE_BYTES_MIN, Walk};
 use crate::model::{Digest, Listing, PathRef, Problem, ProblemKind, Stamp};
 
 /// What a scan shall do.
@@ -115,27 +117,36 @@ fn root_is_listed(root: &Root, found: &Found) -> Result<(), Error> {
     }
 }
 
-/// Large files one after the other, each on all cores: beside each other they would end one by one, on one core each.
+/// Files changed just now beside each other; then large ones one after the other, each on all cores: beside each other
+/// they would end one by one, on one core each.
 fn hash_late(root: &Root, base: Option<&Listing>, observer: &Observer<'_>, late: &mut [Late]) {
     let reader = Reader::new(root);
-    for file in late {
+    let look = |file: &mut Late, cores: Cores| {
         if observer.gauge.stopped() {
             return;
         }
-        file.outcome = look_late(&reader, base, observer, file).unwrap_or_else(|error| match error.kind() {
+        file.outcome = look_late(&reader, base, observer, file, cores).unwrap_or_else(|error| match error.kind() {
             io::ErrorKind::NotFound => Outcome::Gone,
             _ => Outcome::Unreadable(ProblemKind::Unreadable, cause(&error)),
         });
-    }
+    };
+    let is_large = |file: &Late| file.bytes >= LATE_BYTES_MIN;
+    late.par_iter_mut().filter(|file| !is_large(file)).for_each(|file| look(file, Cores::One));
+    late.iter_mut().filter(|file| is_large(file)).for_each(|file| look(file, Cores::All));
 }
 
-fn look_late(reader: &Reader<'_>, base: Option<&Listing>, observer: &Observer<'_>, file: &Late) -> io::Result<Outcome> {
+fn look_late(
+    reader: &Reader<'_>,
+    base: Option<&Listing>,
+    observer: &Observer<'_>,
+    file: &Late,
+    cores: Cores,
+) -> io::Result<Outcome> {
     let path = file.path.as_ref();
     let directory = reader.parent(path)?;
     let name = CString::new(path.name())?;
     let status = Status::at(&*directory, name.as_c_str())?;
     let before = base.and_then(|base| base.find(path).ok().map(|index| base.row(index)));
-    let subject =
-        Subject { directory: &directory, name: &name, path, before, grain_ns: file.grain_ns, cores: Cores::All };
+    let subject = Subject { directory: &directory, name: &name, path, before, grain_ns: file.grain_ns, cores };
     Ok(observer.observe(&subject, status))
 }

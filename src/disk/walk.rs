@@ -33,7 +33,7 @@ const OWN_MARKS: [&str; 4] = ["staging", "trash", "lock", "state.redb"];
 /// Names that one task looks at. A directory with more is split between threads.
 const PART_NAMES: usize = 2048;
 /// From this size on a file is hashed after the walk, on all cores: see `benches/hash.rs`.
-const LATE_BYTES_MIN: u64 = 16 * 1024 * 1024;
+pub(super) const LATE_BYTES_MIN: u64 = 16 * 1024 * 1024;
 
 thread_local! {
     static NAMES: RefCell<Names> = RefCell::default();
@@ -282,19 +282,20 @@ impl<'s> Walk<'s> {
                 return part.keep(index..index + 1 + row.below());
             }
         }
-        let late = status.kind == Kind::File && status.stamp.size >= LATE_BYTES_MIN && !self.observer.options.quick;
+        let large = status.kind == Kind::File && status.stamp.size >= LATE_BYTES_MIN && !self.observer.options.quick;
+        let late = large || self.observer.is_hot(&status, opened.grain_ns);
         if linked {
             part.push_fix(child.path, Fix::Group(group));
             if Found::claim(&self.found, group) {
                 let claim = if late {
-                    Claim::Late(self.postpone(opened, child))
+                    Claim::Late(self.postpone(opened, child, status.stamp.size))
                 } else {
                     Claim::Done(self.observe(opened, child, status))
                 };
                 Found::lock(&self.found).claims.insert(group, claim);
             }
         } else if late {
-            part.push_fix(child.path, Fix::Late(self.postpone(opened, child)));
+            part.push_fix(child.path, Fix::Late(self.postpone(opened, child, status.stamp.size)));
         } else {
             self.settle(part, child, self.observe(opened, child, status));
         }
@@ -327,8 +328,8 @@ impl<'s> Walk<'s> {
         self.observer.observe(&subject, status)
     }
 
-    fn postpone(&self, opened: &Opened<'_>, child: &Child<'_>) -> usize {
-        let late = Late { path: child.path.to_owned(), grain_ns: opened.grain_ns, outcome: Outcome::Gone };
+    fn postpone(&self, opened: &Opened<'_>, child: &Child<'_>, bytes: u64) -> usize {
+        let late = Late { path: child.path.to_owned(), grain_ns: opened.grain_ns, bytes, outcome: Outcome::Gone };
         let mut found = Found::lock(&self.found);
         found.late.push(late);
         found.late.len() - 1

@@ -1,4 +1,6 @@
 //! What this machine remembers between runs: the index of a root. The only writer of our state.
+//!
+//! Start at [`index`] (the listing and its tree), [`journal`] (digests of a hash that goes on), [`places`] (where).
 
 pub mod hosts;
 pub mod index;
