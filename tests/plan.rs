@@ -1,10 +1,14 @@
 //! The planner's laws: a plan that is run in the order it promises makes the target equal to the source, loses nothing,
 //! and fetches nothing that the target has.
 
+#[path = "plan/cost.rs"]
+mod cost;
 #[path = "plan/disk.rs"]
 mod disk;
 #[path = "plan/run.rs"]
 mod run;
+#[path = "plan/table.rs"]
+mod table;
 #[path = "plan/trees.rs"]
 mod trees;
 
