@@ -83,7 +83,9 @@ pub struct Changes {
     pub kind: bool,
 }
 
-/// What the target held at a path when it was scanned: the precondition of every step that replaces or deletes.
+/// What the target held at a path when it was scanned: the precondition of every step that replaces or deletes. The
+/// change time of a file with several names moves with each of them, so for one that has `links` it holds no longer
+/// than until the first step at any of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Before {
     /// Its kind.

@@ -13,6 +13,7 @@ impl Plan {
     /// compared fields, as at the source. `target` is the listing that the plan was made for. The root is not an entry.
     pub fn directories_to_finish(&self, target: &Listing) -> Vec<Record> {
         let mut paths = BTreeSet::new();
+        let mut last = None;
         for action in &self.actions {
             let path = action.path.as_ref();
             if action.wanted.as_ref().is_some_and(Entry::is_directory) {
@@ -21,7 +22,13 @@ impl Plan {
             match &action.step {
                 Step::Metadata | Step::Delete { within: true, .. } => {}
                 Step::Rename { from } => paths.extend([path.parent(), from.as_ref().parent()].into_iter().flatten()),
-                Step::Mkdir | Step::Create(_) | Step::Update(_) | Step::Delete { .. } => paths.extend(path.parent()),
+                Step::Mkdir | Step::Create(_) | Step::Update(_) | Step::Delete { .. } => {
+                    // Neighbours share a directory: it is looked up once.
+                    if path.parent() != last {
+                        last = path.parent();
+                        paths.extend(last);
+                    }
+                }
             }
         }
         let paths = paths.into_iter().rev().filter(|path| !path.is_root());
