@@ -19,7 +19,9 @@ impl Sshd {
     /// None where this machine has no sshd, or it does not start.
     pub fn start() -> Option<Self> {
         let directory = tempfile::tempdir().ok()?;
-        let program = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"].into_iter().find(|path| Path::new(path).exists())?;
+        let program = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"]
+            .into_iter()
+            .find(|path| Path::new(path).exists())?;
         for name in ["host_key", "user_key"] {
             let made = Command::new("ssh-keygen")
                 .args(["-q", "-t", "ed25519", "-N", "", "-f"])
@@ -104,5 +106,7 @@ fn speaks_ssh(port: u16) -> bool {
         return false;
     };
     let mut greeting = [0; 4];
-    stream.set_read_timeout(Some(Duration::from_secs(2))).is_ok() && stream.read_exact(&mut greeting).is_ok() && &greeting == b"SSH-"
+    stream.set_read_timeout(Some(Duration::from_secs(2))).is_ok()
+        && stream.read_exact(&mut greeting).is_ok()
+        && &greeting == b"SSH-"
 }
