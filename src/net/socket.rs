@@ -29,8 +29,8 @@ pub(super) struct Socket {
     state: UdpSocketState,
     mtu: usize,
     meter: Arc<Meter>,
-    /// Cancelled when the system said that nobody listens there.
-    pub(super) refused: CancellationToken,
+    /// Cancelled when the system said that nobody listens there, or that we may not send there.
+    refused: CancellationToken,
 }
 
 impl Socket {
@@ -73,6 +73,26 @@ impl Socket {
         use ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable, PermissionDenied};
         if matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable | PermissionDenied) {
             self.refused.cancel();
+        }
+    }
+
+    /// Ends when the system says that nobody listens there, or that nothing may be sent there.
+    pub(super) async fn refusal(&self) {
+        let watch = async {
+            loop {
+                // Such an answer makes the socket neither readable nor writable, so nobody else would look.
+                if self.io.ready(Interest::ERROR).await.is_err() {
+                    return;
+                }
+                if let Ok(Some(error)) = self.io.take_error() {
+                    self.note(&error);
+                }
+                let _ = self.io.try_io(Interest::ERROR, || Err::<(), _>(ErrorKind::WouldBlock.into()));
+            }
+        };
+        tokio::select! {
+            () = self.refused.cancelled() => {}
+            () = watch => {}
         }
     }
 

@@ -40,7 +40,7 @@ impl Dial {
     /// Ends at once where the system says that nobody listens at `address`.
     pub(in crate::net) async fn attempt(self, address: SocketAddr, path: Path) -> Result<Quic, Error> {
         let socket = Socket::dialling(address, path.mtu(), self.meter.clone()).map_err(setup)?;
-        let refused = socket.refused.clone();
+        let watched = socket.clone();
         let endpoint =
             Endpoint::new_with_abstract_socket(settings::endpoint(path)?, None, socket, Arc::new(TokioRuntime))
                 .map_err(setup)?;
@@ -53,7 +53,7 @@ impl Dial {
                 Ok(connected) => connected.map_err(|error| self.refused(error.to_string()))?,
                 Err(_) => return Err(Error::TimedOut { peer: self.peer.to_string(), after: HANDSHAKE }),
             },
-            () = refused.cancelled() => return Err(self.refused(format!("nobody listens at {address}"))),
+            () = watched.refusal() => return Err(self.refused(format!("nobody listens at {address}"))),
         };
         Ok(Quic { connection, _endpoint: endpoint })
     }
