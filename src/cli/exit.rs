@@ -97,7 +97,8 @@ impl Exit {
             | RootError::NotADirectory { .. }
             | RootError::Create { .. }
             | RootError::Held { .. }
-            | RootError::Control { .. } => Exit::Root,
+            | RootError::Control { .. }
+            | RootError::TooMany { .. } => Exit::Root,
             RootError::Sync { .. } => Exit::Failed,
             RootError::Stopped => Exit::Interrupted,
         }

@@ -61,6 +61,7 @@ fn of_disk(error: &RootError, asked: Asked<'_>) -> Option<&'static str> {
         }
         RootError::Held { .. } => Some("wait until the other run has ended"),
         RootError::Stopped => Some(GOES_ON),
+        RootError::TooMany { .. } => Some("make parts of it alike, one by one"),
         RootError::Create { .. } | RootError::Control { .. } | RootError::Sync { .. } => None,
     }
 }
