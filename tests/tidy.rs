@@ -25,7 +25,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "disk",
         layers: &["model"],
-        crates: &["rayon", "memmap2", "rustix", "walkdir", "ignore"],
+        crates: &["rayon", "memmap2", "rustix", "walkdir", "ignore", "libc"],
         pure: false,
     },
     Layer { name: "store", layers: &["model"], crates: &[], pure: false },

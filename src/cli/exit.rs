@@ -97,8 +97,8 @@ impl Exit {
             | RootError::NotADirectory { .. }
             | RootError::Create { .. }
             | RootError::Held { .. }
-            | RootError::TooMany { .. }
-            | RootError::Control { .. } => Exit::Root,
+            | RootError::Control { .. }
+            | RootError::TooMany { .. } => Exit::Root,
             RootError::Sync { .. } => Exit::Failed,
             RootError::Stopped => Exit::Interrupted,
         }

@@ -61,7 +61,8 @@ fn of_disk(error: &RootError, asked: Asked<'_>) -> Option<&'static str> {
         }
         RootError::Held { .. } => Some("wait until the other run has ended"),
         RootError::Stopped => Some(GOES_ON),
-        RootError::Create { .. } | RootError::Control { .. } | RootError::Sync { .. } | RootError::TooMany { .. } => None,
+        RootError::TooMany { .. } => Some("make parts of it alike, one by one"),
+        RootError::Create { .. } | RootError::Control { .. } | RootError::Sync { .. } => None,
     }
 }
 

@@ -1,5 +1,8 @@
 //! `ALIKE_*`: every flag can be set in the environment. The names follow from the flags, so none can be forgotten.
 
+use std::env;
+use std::ffi::OsStr;
+
 use clap::builder::FalseyValueParser;
 use clap::{Arg, ArgAction, Command};
 
@@ -13,9 +16,19 @@ fn with_variable(arg: Arg) -> Arg {
     if arg.is_hide_set() || matches!(arg.get_action(), ArgAction::Help | ArgAction::Version) {
         return arg;
     }
-    // Once a flag and process: clap keeps names for ever.
-    let name: &'static str = format!("ALIKE_{}", long.to_uppercase().replace('-', "_")).leak();
+    let name = format!("ALIKE_{}", long.to_uppercase().replace('-', "_"));
     let switch = matches!(arg.get_action(), ArgAction::SetTrue);
+    // A variable that says nothing, or no, is as good as none: else it would be in conflict with other flags.
+    if env::var_os(&name).is_none_or(|value| value.is_empty() || (switch && says_no(&value))) {
+        return arg;
+    }
+    // Once a flag and process: the parser keeps names for ever.
+    let name: &'static str = name.leak();
     let arg = arg.env(name).hide_env(true);
     if switch { arg.value_parser(FalseyValueParser::new()) } else { arg }
+}
+
+fn says_no(value: &OsStr) -> bool {
+    let value = value.to_string_lossy().to_lowercase();
+    ["0", "n", "no", "f", "false", "off"].contains(&value.as_str())
 }
