@@ -42,14 +42,7 @@ fn main() -> ExitCode {
 }
 
 fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
-    let mut options = Options {
-        quick: false,
-        data: None,
-        work: std::env::temp_dir(),
-        runs: 0,
-        only: None,
-        ssh: true,
-    };
+    let mut options = Options { quick: false, data: None, work: std::env::temp_dir(), runs: 0, only: None, ssh: true };
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
         match argument.as_str() {

@@ -55,7 +55,8 @@ pub fn markdown(rows: &[Row]) -> String {
     );
     for row in rows {
         let rsync = rows.iter().find(|other| other.work == row.work && other.tool == "rsync").map(Row::median);
-        let ratio = rsync.filter(|&rsync| rsync > 0.0).map_or("".into(), |rsync| format!("{:.2}", row.median() / rsync));
+        let ratio =
+            rsync.filter(|&rsync| rsync > 0.0).map_or("".into(), |rsync| format!("{:.2}", row.median() / rsync));
         let ends = |wall: Option<&Duration>| wall.map_or(0.0, Duration::as_secs_f64);
         let wrong = if row.right { "" } else { " (**wrong result**)" };
         out.push_str(&format!(

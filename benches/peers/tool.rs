@@ -50,7 +50,8 @@ pub fn installed(work: &Path, sshd: Option<&Sshd>) -> Vec<Tool> {
     ["alike", "rsync", "cp", "unison", "rclone"]
         .into_iter()
         .filter_map(|name| {
-            let version = Command::new(program(name)).arg(if name == "rclone" { "version" } else { "--version" }).output();
+            let version =
+                Command::new(program(name)).arg(if name == "rclone" { "version" } else { "--version" }).output();
             let version = version.or_else(|_| Command::new(name).arg("-version").output()).ok()?;
             let text = String::from_utf8_lossy(&version.stdout).lines().next().unwrap_or_default().trim().to_owned();
             let home = work.join(format!("home-{name}"));
@@ -69,7 +70,13 @@ impl Tool {
     pub fn command(&self, way: Way, source: &Path, target: &Path) -> Option<Command> {
         let (from, to) = (source.to_str()?, target.to_str()?);
         let mut words: Vec<String> = match (self.name, way) {
-            ("alike", _) => vec![program("alike").into(), "mirror".into(), "--json".into(), "--no-trash".into(), "--max-delete=100%".into()],
+            ("alike", _) => vec![
+                program("alike").into(),
+                "mirror".into(),
+                "--json".into(),
+                "--no-trash".into(),
+                "--max-delete=100%".into(),
+            ],
             ("rsync", _) => vec!["rsync".into(), "-a".into(), "--delete".into(), "--stats".into()],
             ("cp", Way::Quickly) => vec!["cp".into(), "-a".into()],
             ("unison", Way::Local | Way::Ssh) => {

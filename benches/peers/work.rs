@@ -112,7 +112,10 @@ fn change(change: Change, source: &Path, round: usize) -> Result<(), String> {
         Change::Fresh | Change::None => Ok(()),
         Change::Ten => files(source).and_then(|files| {
             let step = files.len().div_ceil(10).max(1);
-            files.iter().step_by(step).try_for_each(|file| fs::write(file, format!("round {round} of {}", file.display())))
+            files
+                .iter()
+                .step_by(step)
+                .try_for_each(|file| fs::write(file, format!("round {round} of {}", file.display())))
         }),
         Change::Touch => files(source).and_then(|files| {
             let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000 + round as u64);

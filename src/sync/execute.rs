@@ -309,7 +309,8 @@ impl<'a> Installer<'a> {
     /// Directories get their metadata last and deepest first: everything before disturbed their times.
     fn directories(&self) -> Result<(), Error> {
         let metadata = self.indices(|step| matches!(step, Step::Metadata));
-        let by_path: HashMap<&RelPath, usize> = metadata.iter().map(|&index| (&self.action(index).path, index)).collect();
+        let by_path: HashMap<&RelPath, usize> =
+            metadata.iter().map(|&index| (&self.action(index).path, index)).collect();
         for Record { path, entry: wanted } in self.run.plan.directories_to_finish(self.run.listing) {
             if self.halted() {
                 break;

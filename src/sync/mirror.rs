@@ -49,13 +49,7 @@ pub fn run(job: &Mirror, report: &mut dyn Report) -> Result<Summary, Error> {
 }
 
 /// Both roots are on this machine.
-fn local(
-    job: &Mirror,
-    source: Root,
-    place: Place,
-    gauges: &Gauges,
-    report: &mut dyn Report,
-) -> Result<Summary, Error> {
+fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut dyn Report) -> Result<Summary, Error> {
     let (left, right) = (source.path().display().to_string(), place.path.display().to_string());
     report.event(Event::Header { left: &left, right: &right });
     let lane = side::lane(&job.reading, side::superuser());

@@ -133,12 +133,7 @@ impl Pulling<'_> {
         Ok(Compared { outcome, source, problems })
     }
 
-    async fn carry_out(
-        &mut self,
-        side: Option<Arc<Side>>,
-        end: End,
-        compared: Compared,
-    ) -> Result<Summary, Error> {
+    async fn carry_out(&mut self, side: Option<Arc<Side>>, end: End, compared: Compared) -> Result<Summary, Error> {
         let Compared { outcome, source, problems } = compared;
         let round_trips = outcome.round_trips_halves.div_ceil(2);
         let left = RootSummary::from(source);

@@ -35,7 +35,10 @@ pub fn precious(target: &Path, limit: Limit) -> Result<(), Error> {
         return Ok(());
     };
     Err(Error::Guarded {
-        message: format!("`{}` is {what}: a mirror would delete everything in it that the source lacks", target.display()),
+        message: format!(
+            "`{}` is {what}: a mirror would delete everything in it that the source lacks",
+            target.display()
+        ),
         hint: "name a directory inside it, or say --max-delete=100% if this is meant".into(),
     })
 }

@@ -44,8 +44,7 @@ pub async fn connect(
         skip_wait: hosts.udp_blocked(host),
     };
     let ask = question(job, path, role);
-    let connected =
-        net::connect(&target, &ask.encode(), &mut |note| report.event(Event::Note(&note))).await?;
+    let connected = net::connect(&target, &ask.encode(), &mut |note| report.event(Event::Note(&note))).await?;
     hosts.note(host, connected.udp_blocked);
     match Answer::decode(&connected.answer).map_err(super::converse::violation)? {
         Answer::Opened { path, superuser } => Ok(Far {

@@ -15,7 +15,7 @@ use crate::disk::hash;
 use crate::disk::read::{Opened, Reader};
 use crate::model::{Digest, Kind, Listing, PathRef, Stamp};
 use crate::net::{Link, ReceiveHalf, SendHalf, receive_frame};
-use crate::proto::content::{Verdict, Want, decode_request, encode_chunk, encode_end, encode_head};
+use crate::proto::content::{Verdict, Want, chunk, decode_request, end, head, whole_file};
 use crate::proto::limits::REQUEST_BYTES_MAX;
 
 /// Requests that are answered at once; more wait. Each holds a few buffers.
@@ -82,35 +82,42 @@ impl Supplier {
 
     /// Writes the reply to one want; fails only where nobody listens any more.
     fn write(&self, reader: &Reader<'_>, want: &Want, pen: &mut Pen) -> Result<(), Hung> {
-        let verdict = match self.open(reader, want) {
-            Ok((opened, size, content)) => self.send_file(want, opened, size, content, pen)?,
-            Err(verdict) => verdict,
-        };
-        encode_end(&verdict, &mut pen.out);
+        match self.open(reader, want) {
+            Ok(subject) if want.offset == 0 && want.bytes >= subject.size && subject.size <= PIECE_BYTES as u64 => {
+                self.send_whole(want, subject, pen);
+            }
+            Ok(subject) => {
+                let verdict = self.send_range(want, subject, pen)?;
+                pen.out.extend_from_slice(&end(&verdict));
+            }
+            Err(verdict) => pen.out.extend_from_slice(&end(&verdict)),
+        }
         pen.flush_if_full()
     }
 
-    fn open(&self, reader: &Reader<'_>, want: &Want) -> Result<(Opened, u64, Digest), Verdict> {
+    fn open(&self, reader: &Reader<'_>, want: &Want) -> Result<Subject, Verdict> {
         let (stamp, size, content) = self.listed(want.path.as_ref()).ok_or(Verdict::Gone)?;
         if want.content != Digest::UNKNOWN && want.content != content || want.offset > size {
             return Err(Verdict::Changed);
         }
-        let opened = reader.open(want.path.as_ref()).map_err(|e| match e.kind() {
+        let mut opened = reader.open(want.path.as_ref()).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => Verdict::Gone,
-            _ => Verdict::Unreadable(e.to_string()),
+            _ => unreadable(&e),
         })?;
         if opened.stamp != stamp {
             return Err(Verdict::Changed);
         }
-        if content != Digest::UNKNOWN {
-            return Ok((opened, size, content));
-        }
         // `--quick`: the digest is not known yet, and a stream states it first.
-        match hash::digest_of(&opened.file, size, &Gauge::default()) {
-            Ok(Some(digest)) => Ok((opened, size, digest)),
-            Ok(None) => Err(Verdict::Changed),
-            Err(e) => Err(Verdict::Unreadable(e.to_string())),
+        let content = match content {
+            Digest::UNKNOWN => hash::digest_of(&opened.file, size, &Gauge::default())
+                .map_err(|e| unreadable(&e))?
+                .ok_or(Verdict::Changed)?,
+            known => known,
+        };
+        if want.offset > 0 || want.content == Digest::UNKNOWN {
+            opened.file.seek(SeekFrom::Start(want.offset)).map_err(|e| unreadable(&e))?;
         }
+        Ok(Subject { opened, size, content })
     }
 
     fn listed(&self, path: PathRef<'_>) -> Option<(Stamp, u64, Digest)> {
@@ -118,42 +125,82 @@ impl Supplier {
         (row.kind() == Kind::File).then(|| (row.stamp(), row.size(), row.content()))
     }
 
-    fn send_file(
-        &self,
-        want: &Want,
-        mut opened: Opened,
-        size: u64,
-        content: Digest,
-        pen: &mut Pen,
-    ) -> Result<Verdict, Hung> {
-        let bytes = want.bytes.min(size - want.offset);
-        encode_head(size, &content, bytes, &mut pen.out);
-        if opened.file.seek(SeekFrom::Start(want.offset)).is_err() {
-            return Ok(Verdict::Unreadable("cannot seek".into()));
+    /// A small file is read before anything is said of it.
+    fn send_whole(&self, want: &Want, subject: Subject, pen: &mut Pen) {
+        let Subject { mut opened, size, content } = subject;
+        let read = read_piece(&mut opened.file, size as usize).and_then(|piece| Ok((piece, opened.unchanged()?)));
+        match read {
+            Ok((piece, true)) if piece.len() as u64 == size => match self.packed(&piece, self.compress) {
+                Some(packed) => {
+                    pen.out.extend_from_slice(&whole_file(want, size, content, Some(packed.len() as u32)));
+                    pen.out.extend_from_slice(&packed);
+                }
+                None => {
+                    pen.out.extend_from_slice(&whole_file(want, size, content, None));
+                    pen.out.extend_from_slice(&piece);
+                }
+            },
+            Ok(_) => pen.out.extend_from_slice(&end(&Verdict::Changed)),
+            Err(e) => pen.out.extend_from_slice(&end(&unreadable(&e))),
         }
-        let mut left = bytes;
-        let mut compress = self.compress;
+    }
+
+    fn send_range(&self, want: &Want, subject: Subject, pen: &mut Pen) -> Result<Verdict, Hung> {
+        let Subject { mut opened, size, content } = subject;
+        pen.out.extend_from_slice(&head(want, size, content));
+        let mut left = want.bytes_of(size);
+        let mut compress = None;
         while left > 0 {
             let length = left.min(PIECE_BYTES as u64) as usize;
             match read_piece(&mut opened.file, length) {
                 Ok(piece) if piece.len() == length => {
-                    if left == bytes && compress {
-                        compress = shrinks(&piece);
-                    }
-                    write_piece(&piece, compress, &mut pen.out);
+                    // What is compressed already costs one probe and no more.
+                    let compress = *compress.get_or_insert_with(|| self.compress && shrinks(&piece));
+                    self.write_chunk(&piece, compress, pen);
                 }
                 Ok(_) => return Ok(Verdict::Changed),
-                Err(e) => return Ok(Verdict::Unreadable(e.to_string())),
+                Err(e) => return Ok(unreadable(&e)),
             }
             left -= length as u64;
             pen.flush_if_full()?;
         }
-        match opened.unchanged() {
-            Ok(true) => Ok(Verdict::Whole),
-            Ok(false) => Ok(Verdict::Changed),
-            Err(e) => Ok(Verdict::Unreadable(e.to_string())),
+        Ok(match opened.unchanged() {
+            Ok(true) => Verdict::Whole,
+            Ok(false) => Verdict::Changed,
+            Err(e) => unreadable(&e),
+        })
+    }
+
+    fn write_chunk(&self, piece: &[u8], compress: bool, pen: &mut Pen) {
+        let raw_bytes = piece.len() as u32;
+        if let Some(packed) = self.packed(piece, compress) {
+            pen.out.extend_from_slice(&chunk(raw_bytes, Some(packed.len() as u32)));
+            pen.out.extend_from_slice(&packed);
+        } else {
+            pen.out.extend_from_slice(&chunk(raw_bytes, None));
+            pen.out.extend_from_slice(piece);
         }
     }
+
+    /// The piece in fewer bytes. Zeros are packed on any link: a sparse file costs next to nothing.
+    fn packed(&self, piece: &[u8], compress: bool) -> Option<Vec<u8>> {
+        let zeros = piece.len() >= PROBE_BYTES && piece.iter().all(|&byte| byte == 0);
+        if piece.is_empty() || !(compress || zeros) {
+            return None;
+        }
+        zstd::bulk::compress(piece, ZSTD_LEVEL).ok().filter(|packed| packed.len() < piece.len())
+    }
+}
+
+/// A file that is open for a want.
+struct Subject {
+    opened: Opened,
+    size: u64,
+    content: Digest,
+}
+
+fn unreadable(error: &io::Error) -> Verdict {
+    Verdict::Unreadable(error.to_string())
 }
 
 /// Gathers replies into pieces for the network.
@@ -186,19 +233,7 @@ fn read_piece(file: &mut impl Read, length: usize) -> io::Result<Vec<u8>> {
     Ok(piece)
 }
 
-fn write_piece(piece: &[u8], compress: bool, out: &mut BytesMut) {
-    let zeros = piece.len() >= PROBE_BYTES && piece.iter().all(|&byte| byte == 0);
-    if compress || zeros {
-        if let Ok(packed) = zstd::bulk::compress(piece, ZSTD_LEVEL) {
-            if packed.len() < piece.len() {
-                return encode_chunk(true, piece.len(), &packed, out);
-            }
-        }
-    }
-    encode_chunk(false, piece.len(), piece, out);
-}
-
-/// Whether the start of a file shrinks: what is compressed already costs one probe and no more.
+/// Whether the start of a file shrinks.
 fn shrinks(piece: &[u8]) -> bool {
     let probe = &piece[..piece.len().min(PROBE_BYTES)];
     zstd::bulk::compress(probe, ZSTD_LEVEL).is_ok_and(|packed| packed.len() + packed.len() / 8 < probe.len())

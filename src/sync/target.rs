@@ -15,12 +15,12 @@ use crate::disk;
 use crate::disk::gauge::Gauge;
 use crate::disk::root::Root;
 use crate::disk::target::{Target, TargetOptions};
+use crate::model::Listing;
 use crate::model::lane::Lane;
+use crate::model::plan::Plan;
 use crate::model::plan::guard::Guard;
 use crate::model::plan::mirror::{self, MirrorInput, Pair};
-use crate::model::plan::Plan;
 use crate::model::tree::Tree;
-use crate::model::Listing;
 use crate::proto::reconcile::Outcome;
 
 /// A target before its root is looked at.
@@ -110,8 +110,7 @@ impl Installation {
             links: self.lane.links,
         };
         let target = Target::open(self.side.root().try_clone()?, options)?;
-        let run =
-            Run { plan: &self.plan, target: &target, listing: &self.found.listing, gauge: &self.gauge, tell };
+        let run = Run { plan: &self.plan, target: &target, listing: &self.found.listing, gauge: &self.gauge, tell };
         let outcome = execute::execute(&run, fetch);
         // What was done before a failure is made durable and tidied up too.
         let finished = target.finish();

@@ -38,7 +38,8 @@ impl LocalSource<'_> {
             std::io::ErrorKind::NotFound => problem(ProblemKind::Vanished, "vanished since it was scanned".into()),
             _ => problem(ProblemKind::Unreadable, e.to_string()),
         })?;
-        let row = self.listing.find(action.path.as_ref()).map(|index| self.listing.row(index)).map_err(|_| changed())?;
+        let row =
+            self.listing.find(action.path.as_ref()).map(|index| self.listing.row(index)).map_err(|_| changed())?;
         if opened.stamp != row.stamp() {
             return Err(changed());
         }

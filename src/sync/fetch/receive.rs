@@ -16,14 +16,12 @@ use crate::model::{Digest, Problem, ProblemKind};
 use crate::proto::content::{Reply, Verdict};
 use crate::sync::execute::Run;
 
-/// What a stream brings next.
-pub struct Piece {
-    /// Which stream; its pieces come in order.
+/// What one read of a stream brought.
+pub struct Pieces {
+    /// Which stream; its reads come in order.
     pub stream: usize,
-    /// What it belongs to.
-    pub item: Item,
-    /// The piece itself.
-    pub reply: Reply,
+    /// The replies, each with what it belongs to.
+    pub replies: Vec<(Item, Reply)>,
 }
 
 /// One want of a request.
@@ -79,33 +77,35 @@ impl<'a> Receiver<'a> {
     }
 
     /// Takes pieces until no more come, or the run is stopped.
-    pub fn run(mut self, mut pieces: mpsc::Receiver<Piece>) {
-        while let Some(piece) = pieces.blocking_recv() {
-            if self.run.gauge.stopped() {
-                return;
+    pub fn run(mut self, mut reads: mpsc::Receiver<Pieces>) {
+        while let Some(Pieces { stream, replies }) = reads.blocking_recv() {
+            for (item, reply) in replies {
+                if self.run.gauge.stopped() {
+                    return;
+                }
+                self.take(stream, &item, reply);
             }
-            self.take(piece);
         }
     }
 
-    fn take(&mut self, piece: Piece) {
-        let Piece { stream, item, reply } = piece;
+    fn take(&mut self, stream: usize, item: &Item, reply: Reply) {
         match reply {
             Reply::Head { size, content, bytes } => {
-                let incoming = self.begin(&item, size, content, bytes);
+                let incoming = self.begin(item, size, content, bytes);
                 match incoming {
                     Ok(incoming) => drop(self.open.insert(stream, incoming)),
-                    Err(problem) => self.fail(&item, problem),
+                    Err(problem) => self.fail(item, problem),
                 }
             }
             Reply::Chunk { data, zstd, raw_bytes } => {
                 if let Some(incoming) = self.open.get_mut(&stream) {
-                    incoming.chunk(&data, zstd, raw_bytes, |cause| problem(self.run, &item, ProblemKind::Unwritable, cause));
+                    incoming
+                        .chunk(&data, zstd, raw_bytes, |cause| problem(self.run, item, ProblemKind::Unwritable, cause));
                 }
             }
             Reply::End(verdict) => {
                 let incoming = self.open.remove(&stream);
-                self.end(&item, incoming, verdict);
+                self.end(item, incoming, verdict);
             }
         }
     }

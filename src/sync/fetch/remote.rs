@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::receive::{Item, Large, Piece, Receiver};
+use super::receive::{Item, Large, Pieces, Receiver};
 use super::{Fetch, Fetched};
 use crate::model::plan::Plan;
 use crate::model::{Digest, RelPath};
 use crate::net::{Link, send_frame};
-use crate::proto::content::{Decoder, Reply, Want, encode_request};
+use crate::proto::content::{Decoder, Want, encode_request};
 use crate::sync::converse::violation;
 use crate::sync::error::Error;
 use crate::sync::execute::Run;
@@ -22,8 +22,8 @@ use crate::sync::execute::Run;
 const STREAMS: usize = 8;
 /// Threads that write.
 const WRITERS: usize = 2;
-/// Pieces between the network and a writer. A piece is at most a chunk: with 256 KiB each this is 8 MiB a writer.
-const QUEUE_PIECES: usize = 32;
+/// Reads between the network and a writer: with 256 KiB each this is 4 MiB a writer.
+const QUEUE_READS: usize = 16;
 /// Small files are asked for together until a request has this many bytes or files.
 const REQUEST_BYTES: u64 = 2 << 20;
 const REQUEST_FILES: usize = 256;
@@ -57,7 +57,7 @@ impl Fetch for RemoteSource {
             return Ok(());
         }
         let requests = Arc::new(Mutex::new(split(run.plan, wants)));
-        let (senders, receivers): (Vec<_>, Vec<_>) = (0..WRITERS).map(|_| mpsc::channel::<Piece>(QUEUE_PIECES)).unzip();
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..WRITERS).map(|_| mpsc::channel::<Pieces>(QUEUE_READS)).unzip();
         let streams: Vec<_> = (0..STREAMS)
             .map(|stream| {
                 let sender = senders[stream % WRITERS].clone();
@@ -88,7 +88,7 @@ async fn drain(
     link: Link,
     requests: Arc<Mutex<VecDeque<Request>>>,
     stream: usize,
-    sender: mpsc::Sender<Piece>,
+    sender: mpsc::Sender<Pieces>,
 ) -> Result<(), Error> {
     loop {
         let next = requests.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
@@ -100,30 +100,24 @@ async fn drain(
 }
 
 /// Sends one request and forwards its replies; false where nobody wants them any more.
-async fn ask(link: &Link, request: Request, stream: usize, sender: &mpsc::Sender<Piece>) -> Result<bool, Error> {
+async fn ask(link: &Link, request: Request, stream: usize, sender: &mpsc::Sender<Pieces>) -> Result<bool, Error> {
     let (mut send, mut receive) = link.open().await?;
     send_frame(&mut send, &encode_request(&request.wants)).await?;
     send.finish().await?;
-    let mut decoder = Decoder::new();
-    let mut items = request.items.into_iter();
-    let mut current = items.next();
-    while let Some(item) = current.clone() {
-        let Some(bytes) = receive.read_chunk(READ_BYTES).await? else {
-            return Err(violation("a reply ended too early"));
-        };
+    let mut decoder = Decoder::new(&request.wants);
+    while let Some(bytes) = receive.read_chunk(READ_BYTES).await? {
         decoder.push(bytes);
-        while let Some(reply) = decoder.poll().map_err(violation)? {
-            let Some(item) = current.clone() else { return Err(violation("more replies than requests")) };
-            let last = matches!(reply, Reply::End(_));
-            if sender.send(Piece { stream, item, reply }).await.is_err() {
-                return Ok(false);
-            }
-            if last {
-                current = items.next();
-            }
+        let mut replies = Vec::new();
+        loop {
+            let at = decoder.want();
+            let Some(reply) = decoder.poll().map_err(violation)? else { break };
+            replies.push((request.items[at].clone(), reply));
         }
-        drop(item);
+        if !replies.is_empty() && sender.send(Pieces { stream, replies }).await.is_err() {
+            return Ok(false);
+        }
     }
+    decoder.finish().map_err(violation)?;
     Ok(true)
 }
 
