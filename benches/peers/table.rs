@@ -21,7 +21,7 @@ pub struct Row {
 
 impl Row {
     /// Gathers the calls of one tool at one work.
-    pub fn new(work: &'static str, tool: &'static str, measured: Vec<Measured>, right: bool) -> Row {
+    pub fn new(work: &'static str, tool: &'static str, measured: &[Measured], right: bool) -> Row {
         let mut walls: Vec<Duration> = measured.iter().map(|call| call.wall).collect();
         walls.sort();
         let memory = measured.iter().map(|call| call.memory).max().unwrap_or(0);

@@ -96,7 +96,7 @@ pub fn measure(
     for tool in &able {
         remove(&target(tool))?;
     }
-    let rows = able.iter().zip(taken).map(|(tool, (measured, right))| Row::new(work.name, tool.name, measured, right));
+    let rows = able.iter().zip(taken).map(|(tool, (measured, right))| Row::new(work.name, tool.name, &measured, right));
     Ok(rows.collect())
 }
 

@@ -21,7 +21,7 @@ fn rows_are_what_another_walk_finds() {
         let walk = walkdir::WalkDir::new(root).min_depth(1);
         let mut found: Vec<_> = walk.into_iter().map(|entry| entry.expect("walked")).collect();
         let relative = |entry: &walkdir::DirEntry| entry.path().strip_prefix(root).expect("below").to_owned();
-        found.sort_by(|left, right| relative(left).cmp(&relative(right)));
+        found.sort_by_key(|left| relative(left));
         assert_eq!(found.len(), listing.len());
         for (entry, row) in found.iter().zip(listing.rows()) {
             assert_eq!(relative(entry).as_os_str().as_bytes(), row.path().as_bytes());

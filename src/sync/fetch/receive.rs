@@ -229,10 +229,10 @@ impl Incoming {
         }
         // A run of zeros becomes a hole: a sparse file stays sparse.
         self.hole = bytes.len() >= 4096 && bytes.iter().all(|&byte| byte == 0);
-        if !self.hole {
-            if let Err(e) = self.staged.file().write_all_at(bytes, self.at) {
-                return self.failure = Some(problem(e.to_string()));
-            }
+        if !self.hole
+            && let Err(e) = self.staged.file().write_all_at(bytes, self.at)
+        {
+            return self.failure = Some(problem(e.to_string()));
         }
         self.at += bytes.len() as u64;
     }
