@@ -69,7 +69,7 @@ fn changes(c: &mut Criterion) {
         group.bench_function(format!("update, {count} changed"), |b| b.iter(|| tree.update(&old, &new, &splices)));
         let updated = tree.update(&old, &new, &splices);
         group.bench_function(format!("differences, {count} changed"), |b| {
-            b.iter(|| differences((&old, &tree), (&new, &updated)))
+            b.iter(|| differences((&old, &tree), (&new, &updated)));
         });
         let fewer = listing(|number| (!is_changed(number)).then_some(0));
         let deleted = |(at, row): (usize, usize)| Splice { old: row..row + 1, new: row - at..row - at };
