@@ -8,6 +8,7 @@
 //!   10 cache misses 1 us = 3.5 us; where a path goes, 25 more marks at a cache miss or two each = 6 us;
 //! - differences: for each changed row 5 nodes of 17 digests, 2 x 9 rows compared = 1 us where in the cache, 3 us where not.
 
+use alike::model::Digest;
 use alike::model::entry::{Entry, Kind, Stamp, Time};
 use alike::model::lane::Lane;
 use alike::model::listing::{Builder, Listing};
