@@ -165,8 +165,8 @@ impl<'a> Change<'a> {
 
     /// Makes a node anew.
     fn seal(&mut self, children: Range<usize>) {
-        let digest = self.children.seal(children.clone(), &mut self.scratch);
-        self.made.push(children.start, digest);
+        self.made.firsts.push(index_of(children.start));
+        self.children.seal(&[children.start], children.end, &mut self.scratch, &mut self.made.digests);
     }
 
     /// Passes the resting splices that end at `child` or before.

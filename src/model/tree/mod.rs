@@ -66,11 +66,6 @@ impl Level {
     fn with_capacity(nodes: usize) -> Level {
         Level { firsts: Vec::with_capacity(nodes), digests: Vec::with_capacity(nodes) }
     }
-
-    fn push(&mut self, first: usize, digest: Digest) {
-        self.firsts.push(index_of(first));
-        self.digests.push(digest);
-    }
 }
 
 impl Tree {

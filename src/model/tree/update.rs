@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::build::{raise, unreadable_rows};
+use super::build::{Raise, unreadable_rows};
 use super::change::{Before, Change};
 use super::level::Children;
 use super::merge::{Pair, Pairs};
@@ -49,8 +49,9 @@ impl Tree {
             levels.push(next);
             splices = above;
         }
-        raise(new, self.lane, &mut levels);
-        Tree::crown(new.len(), self.lane, levels, unreadable)
+        let mut raise = Raise::new(new, self.lane, levels);
+        raise.complete();
+        Tree::crown(new.len(), self.lane, raise.levels, unreadable)
     }
 
     /// The tree of `new`, given that `self` is the tree of `old`. Finds the changes by reading both listings once.
