@@ -42,10 +42,10 @@ pub enum Hashed {
 
 /// Hashes a file that stat says has `size` bytes, from its start. The caller compares stats before and after.
 pub fn hash_file(file: &File, size: u64, cores: Cores, gauge: &Gauge) -> io::Result<Hashed> {
-    if size >= MAPPED_BYTES_MIN {
-        if let Ok(map) = map(file) {
-            return Ok(hash_mapped(&map, size, cores, gauge));
-        }
+    if size >= MAPPED_BYTES_MIN
+        && let Ok(map) = map(file)
+    {
+        return Ok(hash_mapped(&map, size, cores, gauge));
     }
     hash_read(file, size, gauge)
 }
