@@ -15,6 +15,7 @@ mod names;
 mod observe;
 pub mod read;
 pub mod root;
+pub mod target;
 pub mod scan;
 pub mod status;
 mod walk;

@@ -119,3 +119,20 @@ pub struct Plan {
     /// Deletes that the guard held back.
     pub held: usize,
 }
+
+/// What a plan comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Totals {
+    /// Files, links and specials put in place (created or updated).
+    pub files: u64,
+    /// Bytes of content that move from the source.
+    pub bytes: u64,
+    /// Renames.
+    pub renames: u64,
+    /// Entries deleted.
+    pub deletes: u64,
+    /// Directories made.
+    pub directories: u64,
+    /// Entries whose metadata alone changes.
+    pub metadata: u64,
+}

@@ -1,0 +1,55 @@
+//! Why a job ended. One variant a cause that a person would act on differently; the exit status follows from it.
+
+/// A job failed as a whole. What concerns one path only is a [`crate::model::Problem`].
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A root on this machine cannot be used (exit 3).
+    #[error(transparent)]
+    Root(#[from] crate::disk::error::Error),
+    /// A root on the far side cannot be used (exit 3); the texts are the far side's own.
+    #[error("{message}")]
+    FarRoot {
+        /// `cannot open the directory ...`, with the host's name in front.
+        message: String,
+        /// What the far system said.
+        cause: Option<String>,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// What was asked makes no sense (exit 2).
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The guard or a refusal held the job back (exit 25).
+    #[error("{message}")]
+    Guarded {
+        /// What was refused.
+        message: String,
+        /// How to say that it is meant.
+        hint: String,
+    },
+    /// The peer cannot be reached, is lost, refused, or timed out (exits 5, 10, 12, 30, 35).
+    #[error(transparent)]
+    Net(#[from] crate::net::Error),
+    /// The peer broke the protocol (exit 10).
+    #[error("the peer broke the protocol: {what}")]
+    Violation {
+        /// How.
+        what: String,
+    },
+    /// A file of our own could not be written (exit 3).
+    #[error("cannot write `{}`", path.display())]
+    Memory {
+        /// Which.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The user stopped the job; what was done is kept (exit 20).
+    #[error("interrupted")]
+    Interrupted,
+}

@@ -1,0 +1,113 @@
+//! What is asked of a job, after the command line has been understood. Plain values; no defaults are decided here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::disk::target::Fsync;
+use crate::model::plan::guard::Limit;
+
+/// Where a root is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// On this machine.
+    Local(PathBuf),
+    /// On a machine that ssh reaches.
+    Remote {
+        /// `[user@]host`.
+        host: String,
+        /// The path there; relative to the home directory where it does not start with a slash.
+        path: PathBuf,
+    },
+}
+
+/// How ssh is called and what is called on the far side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// The ssh command, split as a shell would.
+    pub command: String,
+    /// The program on the far side.
+    pub program: String,
+    /// Without progress for this long the peer counts as lost; `None`: the default of 30 s for a silent connection.
+    pub timeout: Option<Duration>,
+}
+
+/// How a root is read: the same on both sides.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Reading {
+    /// gitignore lines of `--exclude`, `--include` (as `!line`) and `--exclude-from`, in the order given.
+    pub filter: Vec<String>,
+    /// Stay on the root's file system.
+    pub one_file_system: bool,
+    /// Ignore stamps once: read every file.
+    pub checksum: bool,
+    /// Compare size and modification time; read nothing that was never hashed.
+    pub quick: bool,
+    /// Whether `mode`, `xattrs`, `owner` and `links` are wanted.
+    pub fidelity: Fidelity,
+}
+
+/// Which metadata is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Fidelity {
+    /// Permission bits.
+    pub mode: bool,
+    /// Extended attributes and ACLs.
+    pub xattrs: bool,
+    /// Owner and group; kept only where both ends are root.
+    pub owner: bool,
+    /// Hard links.
+    pub links: bool,
+    /// Fifos and devices (`-D`).
+    pub devices: bool,
+}
+
+impl Default for Fidelity {
+    fn default() -> Fidelity {
+        Fidelity { mode: true, xattrs: true, owner: true, links: true, devices: false }
+    }
+}
+
+/// How a target is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Writing {
+    /// Compare only: change nothing.
+    pub dry_run: bool,
+    /// Leave what only the target has.
+    pub keep_extra: bool,
+    /// How many deletes are meant.
+    pub limit: Limit,
+    /// Keep what is replaced or deleted in the trash.
+    pub trash: bool,
+    /// Make what is missing above the target.
+    pub make_parents: bool,
+    /// How durability is paid for.
+    pub fsync: Fsync,
+}
+
+/// `alike mirror SOURCE TARGET`, or with [`Writing::dry_run`] `alike diff --mirror SOURCE TARGET`.
+#[derive(Debug, Clone)]
+pub struct Mirror {
+    /// Never written to.
+    pub source: Location,
+    /// Made equal to the source.
+    pub target: Location,
+    /// For whichever of them is remote.
+    pub remote: Remote,
+    /// How both are read.
+    pub reading: Reading,
+    /// How the target is written.
+    pub writing: Writing,
+    /// Whether the index caches are written; read they are always.
+    pub cache: bool,
+}
+
+/// `alike index DIR`.
+#[derive(Debug, Clone)]
+pub struct Index {
+    /// The root.
+    pub root: PathBuf,
+    /// How it is read.
+    pub reading: Reading,
+    /// Whether the index cache is written.
+    pub cache: bool,
+}

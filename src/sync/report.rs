@@ -1,0 +1,93 @@
+//! What a job tells while it runs. The library calls, the terminal implements; a test collects.
+
+use std::sync::Arc;
+
+use crate::disk::gauge::Gauge;
+use crate::model::plan::{Action, action::Totals};
+use crate::model::{Digest, Problem};
+
+/// Left and right as the user named them: in a mirror the source is left and the target right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Side {
+    /// The first location.
+    Left,
+    /// The second location.
+    Right,
+}
+
+/// Something worth telling.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// First of all: both roots, resolved (`host:path` for a remote one).
+    Header {
+        /// The left root.
+        left: &'a str,
+        /// The right root.
+        right: &'a str,
+    },
+    /// Something for `-v`: which carrier, what was rescanned, what ssh said.
+    Note(&'a str),
+    /// The comparison is done: from here on totals are exact. Comes once, before any action.
+    Planned(&'a Totals),
+    /// In a dry run: would be done. In a run: was done. In plan order.
+    Action(&'a Action, Side),
+    /// A path failed; the job goes on.
+    Problem(&'a Problem, Side),
+}
+
+/// Receives what a job tells. Called from the job's own thread, never at once from two.
+pub trait Report {
+    /// Called once before anything else with the counters that the job turns; they may be read at any time
+    /// (`files_done` and `bytes_done` against the totals of [`Event::Planned`]), and [`Gauge::stop`] stops the job.
+    fn gauges(&mut self, gauges: &Gauges);
+
+    /// Called for each event.
+    fn event(&mut self, event: Event<'_>);
+}
+
+/// The counters of a job.
+#[derive(Debug, Clone, Default)]
+pub struct Gauges {
+    /// Of the scan of the left root, where it is local.
+    pub left: Arc<Gauge>,
+    /// Of the scan of the right root, where it is local; and of everything done at the target, local or not.
+    pub right: Arc<Gauge>,
+}
+
+/// One root at the end of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct RootSummary {
+    /// The tree's highest digest.
+    pub top: Digest,
+    /// Number of entries.
+    pub entries: u64,
+    /// Bytes of all regular files.
+    pub bytes: u64,
+    /// Bytes that were read and hashed.
+    pub hashed_bytes: u64,
+}
+
+/// The end of a mirror or a diff.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Summary {
+    /// Whether both roots are alike now (or were, in a dry run).
+    pub alike: bool,
+    /// The left root (its state at the scan).
+    pub left: RootSummary,
+    /// The right root: after the run; in a dry run at the scan.
+    pub right: RootSummary,
+    /// What was done, or in a dry run would be done.
+    pub totals: Totals,
+    /// Problems of each kind are told as events; this is their number.
+    pub problems: u64,
+    /// The exit status that the problems ask for: 0, 23, 24 or 25.
+    pub problem_exit: u8,
+    /// Bytes on the wire, sent by this process.
+    pub sent: u64,
+    /// Bytes on the wire, received by this process.
+    pub received: u64,
+    /// Round trips of the comparison after the handshake; 0 between local roots.
+    pub round_trips: u32,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+}
