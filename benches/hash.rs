@@ -1,7 +1,8 @@
 //! Reading against mapping by size: where `MAPPED_BYTES_MIN` comes from. Files in the page cache, one thread; the
 //! largest also on all cores.
 //!
-//! Expected on one core with AVX-512: see the table in `src/disk/hash.rs`.
+//! Expected on one core with AVX-512: below 1 MiB a read is faster (64 KiB: 11 us against 16 us, 256 KiB: 54 against 64:
+//! the map lock and its faults), at 1 MiB a map (0.17 ms against 0.21 ms). All cores pay from 16 MiB on.
 
 use std::hint::black_box;
 use std::io::{Seek, Write};

@@ -1,7 +1,7 @@
 //! Saving and loading an index of 200,000 entries (29 MB) in the page cache.
 //!
-//! Expected on two cores: parse 5 ms, nearly all of it the checksum (BLAKE3 on all cores); save 30 ms (checksum, write,
-//! rename; no sync).
+//! Expected on two cores: parse 5 to 8 ms, nearly all of it the checksum (BLAKE3 on all cores); save 30 to 40 ms
+//! (checksum, write, rename; no sync).
 
 use std::fs::File;
 use std::hint::black_box;

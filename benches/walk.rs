@@ -1,8 +1,8 @@
 //! What a scan costs on a warm cache: 20,000 files of 1 KiB in 200 directories, on the file system of temporary files.
 //!
-//! Expected on two cores, ext4: nothing changed 13 ms, that is 1.3 us an entry for two threads (one statx; the kernel
-//! takes 85 % of it); ten files changed 2 ms more for the copy of the listing; a first scan 80 ms (stat, open, read,
-//! attributes, stat, close: 8 us a file for two threads).
+//! Expected on two idle cores, ext4: nothing changed 15 ms, that is 1.2 to 1.5 us of processor time an entry (one statx;
+//! the kernel takes 85 % of it); ten files changed 1 ms more for the copy of the listing; a first scan 100 ms (stat,
+//! open, read, attributes, stat, close: 10 us of processor time a file).
 
 use std::fs;
 use std::hint::black_box;
