@@ -21,6 +21,7 @@ pub(super) fn assemble(base: &Listing, found: &mut Found) -> Result<Option<Listi
     if found.contents.is_empty() && marks_are_kept(base, found.flagged, &marked) {
         return Ok(None);
     }
+    let rows = base.len() + fresh_rows(found);
     let mut assembly = Assembly {
         base,
         touched: touched(base, found, &links, &marked),
@@ -28,7 +29,7 @@ pub(super) fn assemble(base: &Listing, found: &mut Found) -> Result<Option<Listi
         outcomes: Outcomes { claims: &found.claims, late: &found.late },
         links,
         marked,
-        next: Builder::with_capacity(base.len()),
+        next: Builder::with_capacity(rows),
         work: Vec::new(),
     };
     assembly.enter(PathRef::ROOT, 0..base.len());
@@ -37,6 +38,14 @@ pub(super) fn assemble(base: &Listing, found: &mut Found) -> Result<Option<Listi
     }
     let next = assembly.next.finish();
     Ok(Some(next).filter(|next| next.as_bytes() != base.as_bytes()))
+}
+
+fn fresh_rows(found: &Found) -> usize {
+    let rows = |contents: &Contents| match contents {
+        Contents::Pieces(pieces) => pieces.iter().map(|piece| piece.rows.len()).sum(),
+        Contents::Gone | Contents::Unreadable => 0,
+    };
+    found.contents.values().map(rows).sum()
 }
 
 /// What is still to be done, the next last.

@@ -1,11 +1,12 @@
 //! The digest of an opened file. Owns how bytes come from the disk into the hash: read where small, mapped where large.
+//! Compares no stats: a digest counts only if the caller's stats before and after are equal.
 
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read};
 
 use super::gauge::Gauge;
-use super::map::{Mapping, map};
+use super::map::map_part;
 use crate::model::Digest;
 use crate::model::digest::Hasher;
 
@@ -13,8 +14,10 @@ use crate::model::digest::Hasher;
 pub const MAPPED_BYTES_MIN: u64 = 1024 * 1024;
 /// One read. Stays within a core's cache.
 const BUFFER_BYTES: usize = 256 * 1024;
-/// One step of a mapped hash: after each the flag to stop is looked at, and the next one is read ahead.
-const STEP_BYTES: usize = 64 * 1024 * 1024;
+/// A file is mapped step by step, the next one read ahead meanwhile: mapped pages count as memory of the process.
+const STEP_BYTES: u64 = 4 * 1024 * 1024;
+/// On all cores a step is larger, so that their meeting at its end costs little.
+const STEP_BYTES_ALL: u64 = 16 * 1024 * 1024;
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER_BYTES]);
@@ -43,9 +46,9 @@ pub enum Hashed {
 /// Hashes a file that stat says has `size` bytes, from its start. The caller compares stats before and after.
 pub fn hash_file(file: &File, size: u64, cores: Cores, gauge: &Gauge) -> io::Result<Hashed> {
     if size >= MAPPED_BYTES_MIN
-        && let Ok(map) = map(file)
+        && let Ok(hashed) = hash_mapped(file, size, cores, gauge)
     {
-        return Ok(hash_mapped(&map, size, cores, gauge));
+        return Ok(hashed);
     }
     hash_read(file, size, gauge)
 }
@@ -105,25 +108,36 @@ fn fill(file: &mut &File, buffer: &mut [u8], wanted: u64) -> io::Result<usize> {
     Ok(done)
 }
 
-fn hash_mapped(map: &Mapping, size: u64, cores: Cores, gauge: &Gauge) -> Hashed {
-    let bytes = map.as_ref();
-    if bytes.len() as u64 != size {
-        return Hashed::Changed;
+/// Hashes by mapping alone. Fails where no map can be had.
+pub fn hash_mapped(file: &File, size: u64, cores: Cores, gauge: &Gauge) -> io::Result<Hashed> {
+    if file.metadata()?.len() != size {
+        return Ok(Hashed::Changed);
     }
+    let step_bytes = if cores == Cores::All { STEP_BYTES_ALL } else { STEP_BYTES };
+    let step = |start: u64| {
+        let bytes = step_bytes.min(size.saturating_sub(start));
+        let map = map_part(file, start, usize::try_from(bytes).map_err(io::Error::other)?)?;
+        map.read_ahead();
+        io::Result::Ok(map)
+    };
     let mut hasher = Hasher::content();
-    map.read_ahead(0, STEP_BYTES);
-    for (index, step) in bytes.chunks(STEP_BYTES).enumerate() {
+    let mut next = step(0)?;
+    for start in (0..size).step_by(usize::try_from(step_bytes).map_err(io::Error::other)?) {
         if gauge.stopped() {
-            return Hashed::Stopped;
+            return Ok(Hashed::Stopped);
         }
-        map.read_ahead((index + 1) * STEP_BYTES, STEP_BYTES);
+        let map = std::mem::replace(&mut next, step(start + step_bytes)?);
+        let bytes = map.as_ref();
         match cores {
-            Cores::One => hasher.update(step),
-            Cores::All => hasher.update_parallel(step),
+            Cores::One => hasher.update(bytes),
+            Cores::All => hasher.update_parallel(bytes),
         };
-        Gauge::add(&gauge.bytes_hashed, step.len() as u64);
+        if !map.intact() {
+            return Ok(Hashed::Changed);
+        }
+        Gauge::add(&gauge.bytes_hashed, bytes.len() as u64);
     }
-    if map.intact() { Hashed::Whole(hasher.finish()) } else { Hashed::Changed }
+    Ok(Hashed::Whole(hasher.finish()))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use memmap2::{Advice, Mmap};
+use memmap2::{Advice, Mmap, MmapOptions};
 
 /// Mappings that can be guarded at one time: a few a thread. More are refused, and the caller reads instead.
 const SLOTS: usize = 256;
@@ -43,7 +43,14 @@ pub struct Mapping {
 
 /// Maps the whole of `file` as it is now. Fails where the guard cannot be had: then read the file instead.
 pub fn map(file: &File) -> io::Result<Mapping> {
-    if file.metadata()?.len() == 0 {
+    let bytes = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    map_part(file, 0, bytes)
+}
+
+/// Maps `bytes` of `file` from `start` on, a multiple of the page size. What the file does not have reads as zeros and
+/// voids the mapping.
+pub fn map_part(file: &File, start: u64, bytes: usize) -> io::Result<Mapping> {
+    if bytes == 0 {
         return Ok(Mapping { bytes: None, slot: SLOTS });
     }
     if BEFORE.get_or_init(install).is_none() {
@@ -52,7 +59,7 @@ pub fn map(file: &File) -> io::Result<Mapping> {
     // SAFETY: the map is read-only and private to us. That another process may change the bytes cannot be excluded; the
     // bytes are only hashed, compared with a checksum, or taken after a check of the stamp, and every value of a byte
     // is valid. Truncation is what the guard is for.
-    let bytes = unsafe { Mmap::map(file)? };
+    let bytes = unsafe { MmapOptions::new().offset(start).len(bytes).map(file)? };
     let start = bytes.as_ptr() as usize;
     let free = |slot: &Slot| slot.start.compare_exchange(FREE, TAKEN, Ordering::AcqRel, Ordering::Relaxed).is_ok();
     let slot = TABLE.iter().position(free).ok_or_else(|| io::Error::other("too many mapped files"))?;
@@ -68,11 +75,10 @@ impl Mapping {
         self.slot == SLOTS || !TABLE[self.slot].hit.load(Ordering::Acquire)
     }
 
-    /// Asks the kernel to read a range ahead; a hint.
-    pub fn read_ahead(&self, start: usize, bytes: usize) {
+    /// Asks the kernel to read all of it ahead; a hint.
+    pub fn read_ahead(&self) {
         if let Some(map) = &self.bytes {
-            let bytes = bytes.min(map.len().saturating_sub(start));
-            let _hint = map.advise_range(Advice::WillNeed, start, bytes);
+            let _hint = map.advise(Advice::WillNeed);
         }
     }
 }

@@ -22,6 +22,10 @@ use super::path::{PathRef, compare};
 
 const HEADER_BYTES: usize = 16;
 const ROW_BYTES: usize = 104;
+/// Small listings give back what they do not need; of large ones it was never touched.
+const SHRUNK_BYTES_MAX: usize = 1 << 20;
+/// More than paths have in most trees: 35 to 45 bytes.
+const PATH_BYTES_GUESS: usize = 96;
 
 /// The stamp was taken too soon after the last change to be trusted: the content is read again at the next scan.
 pub const FLAG_RACY: u8 = 1;
@@ -241,6 +245,8 @@ impl fmt::Debug for Row<'_> {
 /// Builds a listing from rows in tree order.
 #[derive(Default)]
 pub struct Builder {
+    /// Room for the header, from the first row on, and the rows: in the end the heap is put behind them. Neither is
+    /// copied once more, so building takes little more memory than the listing.
     fixed: Vec<u8>,
     heap: Vec<u8>,
     /// Indices of the directories that hold the row to come.
@@ -249,18 +255,19 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// A builder with room for `rows`.
+    /// A builder with room for `rows`, and for usual paths. Room that is not used costs addresses, not memory.
     pub fn with_capacity(rows: usize) -> Builder {
+        let heap_bytes = rows * PATH_BYTES_GUESS;
         Builder {
-            fixed: Vec::with_capacity(rows * ROW_BYTES),
-            heap: Vec::with_capacity(rows * 48),
+            fixed: Vec::with_capacity(HEADER_BYTES + rows * ROW_BYTES + heap_bytes),
+            heap: Vec::with_capacity(heap_bytes),
             ..Builder::default()
         }
     }
 
     /// Number of rows so far.
     pub fn len(&self) -> usize {
-        self.fixed.len() / ROW_BYTES
+        self.fixed.len().saturating_sub(HEADER_BYTES) / ROW_BYTES
     }
 
     /// Whether there are no rows yet.
@@ -325,6 +332,7 @@ impl Builder {
         }
         self.room_for((to - from) as usize)?;
         let path = listing.row(rows.start).path();
+        self.make_header();
         self.expect_after_last(path);
         self.close_until(path, false);
         let at = offset_of(self.heap.len());
@@ -350,15 +358,19 @@ impl Builder {
     pub fn finish(mut self) -> Listing {
         self.close_until(PathRef::ROOT, true);
         let rows = self.len();
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + self.fixed.len() + self.heap.len());
-        bytes.extend_from_slice(&(rows as u64).to_le_bytes());
-        bytes.extend_from_slice(&(self.heap.len() as u64).to_le_bytes());
-        bytes.append(&mut self.fixed);
+        self.make_header();
+        let mut bytes = self.fixed;
+        bytes[..8].copy_from_slice(&(rows as u64).to_le_bytes());
+        bytes[8..HEADER_BYTES].copy_from_slice(&(self.heap.len() as u64).to_le_bytes());
         bytes.append(&mut self.heap);
+        if bytes.capacity() < SHRUNK_BYTES_MAX {
+            bytes.shrink_to_fit();
+        }
         Listing { bytes: Arc::new(bytes), start: 0, rows }
     }
 
     fn append(&mut self, path: PathRef<'_>, mut row: [u8; ROW_BYTES], extra: &[u8]) {
+        self.make_header();
         self.expect_after_last(path);
         self.close_until(path, false);
         let offset = offset_of(self.heap.len());
@@ -377,6 +389,12 @@ impl Builder {
         self.fixed.extend_from_slice(&row);
     }
 
+    fn make_header(&mut self) {
+        if self.fixed.is_empty() {
+            self.fixed.resize(HEADER_BYTES, 0);
+        }
+    }
+
     fn expect_after_last(&self, path: PathRef<'_>) {
         if let Some((offset, bytes)) = self.last {
             let last = &self.heap[offset as usize..][..bytes as usize];
@@ -387,13 +405,14 @@ impl Builder {
     /// Closes the directories that do not hold `path` and notes how many rows each has below it.
     fn close_until(&mut self, path: PathRef<'_>, all: bool) {
         while let Some(&index) = self.open.last() {
-            let fixed = &self.fixed[index * ROW_BYTES..][..ROW_BYTES];
+            let at = HEADER_BYTES + index * ROW_BYTES;
+            let fixed = &self.fixed[at..][..ROW_BYTES];
             let directory = &self.heap[u32_at(fixed, 0) as usize..][..u16_at(fixed, 4) as usize];
             if !all && path.is_below(PathRef::trusted(directory)) {
                 break;
             }
             let below = offset_of(self.len() - index - 1);
-            self.fixed[index * ROW_BYTES + 12..][..4].copy_from_slice(&below.to_le_bytes());
+            self.fixed[at + 12..][..4].copy_from_slice(&below.to_le_bytes());
             self.open.pop();
         }
     }

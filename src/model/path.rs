@@ -158,12 +158,19 @@ pub fn check_name(name: &[u8]) -> Result<(), PathError> {
 
 /// Compares two paths in tree order.
 pub fn compare(left: &[u8], right: &[u8]) -> Ordering {
-    let common = left.iter().zip(right).position(|(l, r)| l != r);
-    match common {
-        None => left.len().cmp(&right.len()),
+    let at = common_bytes(left, right);
+    match (left.get(at), right.get(at)) {
         // No legal path holds a NUL, so `/` can take its place as the lowest byte.
-        Some(at) => rank(left[at]).cmp(&rank(right[at])),
+        (Some(&left), Some(&right)) => rank(left).cmp(&rank(right)),
+        _ => left.len().cmp(&right.len()),
     }
+}
+
+/// How many bytes two paths have in common at their start, eight at a time: neighbours in a deep tree share nearly all.
+fn common_bytes(left: &[u8], right: &[u8]) -> usize {
+    let words = left.as_chunks::<8>().0.iter().zip(right.as_chunks::<8>().0);
+    let start = 8 * words.take_while(|(left, right)| left == right).count();
+    start + left[start..].iter().zip(&right[start..]).take_while(|(left, right)| left == right).count()
 }
 
 const fn rank(byte: u8) -> u8 {
@@ -248,6 +255,17 @@ mod tests {
         paths.sort();
         let shown: Vec<String> = paths.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["a", "a/b", "a/b/c", "a/b.c", "a-b", "a.txt", "b"]);
+    }
+
+    #[test]
+    fn long_paths_differ_at_the_first_byte_that_differs() {
+        for shared in 0..20 {
+            let shared = "x".repeat(shared);
+            let (slash, minus) = (format!("{shared}/z"), format!("{shared}-"));
+            assert_eq!(compare(slash.as_bytes(), minus.as_bytes()), Ordering::Less, "{slash}");
+            assert_eq!(compare(shared.as_bytes(), minus.as_bytes()), Ordering::Less);
+            assert_eq!(compare(minus.as_bytes(), minus.as_bytes()), Ordering::Equal);
+        }
     }
 
     #[test]
