@@ -1,7 +1,6 @@
 //! The trash of a run: `.alike/trash/<time>-<random>/<path>`, made when the first thing goes there. Owns the names in
 //! it; removes nothing.
 
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex};
@@ -52,7 +51,7 @@ impl Trash {
             return Ok(Arc::clone(run));
         }
         let trash = control::open_private(&self.control, control::TRASH)?;
-        let name = format!("{}-{:06x}", timestamp(SystemTime::now()), random() & 0xff_ffff);
+        let name = format!("{}-{:06x}", timestamp(SystemTime::now()), directories::random() & 0xff_ffff);
         let made = Arc::new(Directories::below(control::open_private(&trash, &name)?)?);
         *run = Some(Arc::clone(&made));
         Ok(made)
@@ -76,11 +75,6 @@ impl Rest {
         self.name = directories::other_name(&self.base, self.attempt).into_owned();
         self.attempt <= directories::ATTEMPTS_MAX
     }
-}
-
-/// Random enough for a name, from the seed that the standard library takes from the system.
-fn random() -> u64 {
-    RandomState::new().hash_one(std::process::id())
 }
 
 /// `20261123T034500Z`. Days are turned into a date by counting in eras of 400 years that start in March.
