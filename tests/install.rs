@@ -74,9 +74,11 @@ fn what_appeared_since_the_scan_is_not_overwritten() {
     assert_eq!(names(root.path()), ["f"]);
 }
 
+type Edit = fn(&Path);
+
 #[test]
 fn a_local_edit_is_never_overwritten_nor_deleted() {
-    let edits: [(&str, fn(&Path)); 4] = [
+    let edits: [(&str, Edit); 4] = [
         ("in place, same size", |file| fs::write(file, "new").expect("written")),
         ("replaced by a rename", |file| {
             fs::write(file.with_extension("tmp"), "new").expect("written");
@@ -500,7 +502,7 @@ fn metadata_changes_without_content_and_only_where_nobody_wrote() {
     let root = scratch();
     fs::write(root.path().join("f"), "content").expect("written");
     let target = open(root.path(), OPTIONS);
-    let wanted = Entry { mode: 0, ..with_xattr(file(b"content"), "user.note", b"value") };
+    let wanted = Entry { mode: 0, ..with_xattr(&file(b"content"), "user.note", b"value") };
     let change = action("f", Step::Metadata, Some(wanted), Some(before(root.path(), "f")));
     let placed = target.place(&change, None).expect("changed");
     assert_eq!((placed.stamp, placed.lacks), (before(root.path(), "f").stamp, None));
@@ -563,9 +565,9 @@ fn child_that_is_not_root() {
     let (action, from) = rename(&root, "from/deep", "moved");
     target.place_rename(&action, &from).expect("moved");
     let unowned = Entry { uid: 0, gid: 0, ..file(b"x") };
-    let read_only = Entry { mode: 0o444, ..with_xattr(file(b"x"), "user.a", b"1") };
+    let read_only = Entry { mode: 0o444, ..with_xattr(&file(b"x"), "user.a", b"1") };
     put(&target, &create("attributes", read_only.clone(), Source::Fetch), b"x").expect("placed");
-    let again = Entry { extra: with_xattr(file(b"x"), "user.a", b"2").extra, ..read_only };
+    let again = Entry { extra: with_xattr(&file(b"x"), "user.a", b"2").extra, ..read_only };
     let change = install_support::action("attributes", Step::Metadata, Some(again), Some(before(&root, "attributes")));
     assert_eq!(target.place(&change, None).expect("changed").lacks, None);
     target.finish().expect("finished");

@@ -157,6 +157,19 @@ impl Directories {
         }
     }
 
+    /// Removes a directory and those above it as far as they are empty.
+    pub fn remove_empty(&self, path: PathRef<'_>) {
+        let mut path = path;
+        while let Some(parent) = path.parent() {
+            let removed = self.open(parent).map(|parent| fs::unlinkat(&*parent, path.name(), AtFlags::REMOVEDIR));
+            if !matches!(removed, Ok(Ok(()))) {
+                return;
+            }
+            self.forget(path);
+            path = parent;
+        }
+    }
+
     /// A directory is no longer at `path`.
     pub fn forget(&self, path: PathRef<'_>) {
         self.drop_handles(path);

@@ -41,9 +41,9 @@ pub fn symlink(target: &str) -> Entry {
     Entry { extra: Some(Box::new(extra)), ..entry(Kind::Symlink) }
 }
 
-pub fn with_xattr(entry: Entry, name: &str, value: &[u8]) -> Entry {
+pub fn with_xattr(entry: &Entry, name: &str, value: &[u8]) -> Entry {
     let xattrs = vec![Xattr { name: name.as_bytes().into(), value: value.into() }];
-    Entry { extra: Some(Box::new(Extra { xattrs, ..Extra::default() })), ..entry }
+    Entry { extra: Some(Box::new(Extra { xattrs, ..Extra::default() })), ..entry.clone() }
 }
 
 /// What a scan would have said of a path.

@@ -25,7 +25,7 @@ impl Target {
             Step::Rename { from } => self.rename(action, from, Some(from_before)),
             _ => Err(Refusal::Cannot("is not a rename".into())),
         };
-        done.map_err(|refusal| refusal.into_problem(&action.path))
+        done.map_err(|refusal| self.refuse(&action.path, refusal))
     }
 
     /// Swaps two paths in one step: each action is a rename from the other's path, and its `before` is what its own
