@@ -157,6 +157,19 @@ impl Directories {
         }
     }
 
+    /// Removes a directory and those above it as far as they are empty.
+    pub fn remove_empty(&self, path: PathRef<'_>) {
+        let mut path = path;
+        while let Some(parent) = path.parent() {
+            let removed = self.open(parent).map(|parent| fs::unlinkat(&*parent, path.name(), AtFlags::REMOVEDIR));
+            if !matches!(removed, Ok(Ok(()))) {
+                return;
+            }
+            self.forget(path);
+            path = parent;
+        }
+    }
+
     /// A directory is no longer at `path`.
     pub fn forget(&self, path: PathRef<'_>) {
         self.drop_handles(path);
@@ -247,29 +260,37 @@ fn step(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<Directory> {
 }
 
 fn make_step(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<Directory> {
-    for attempt in 0.. {
+    let mut attempt = 0;
+    loop {
         let name = other_name(name, attempt);
         match fs::mkdirat(parent, &*name, Mode::RWXU) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
         }
         match step(parent, &name) {
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory && attempt < ATTEMPTS_MAX => {}
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory && attempt < ATTEMPTS_MAX => attempt += 1,
             opened => return opened,
         }
     }
-    unreachable!("the last attempt returns")
 }
 
 /// How many names are tried where one is taken.
-pub(super) const ATTEMPTS_MAX: u32 = 1000;
+pub(super) const ATTEMPTS_MAX: u32 = 40;
+/// So many are numbered. Further ones are random, so that the thousandth version costs no thousand attempts.
+const NUMBERED_MAX: u32 = 8;
 
 /// `name`, or from the second attempt on `name.~1`, `name.~2`, cut so that it stays a legal name.
 pub(super) fn other_name(name: &[u8], attempt: u32) -> std::borrow::Cow<'_, [u8]> {
-    if attempt == 0 {
-        return name.into();
-    }
-    let suffix = format!(".~{attempt}");
+    let suffix = match attempt {
+        0 => return name.into(),
+        1..=NUMBERED_MAX => format!(".~{attempt}"),
+        _ => format!(".~{:08x}", random() as u32),
+    };
     let stem = &name[..name.len().min(crate::model::path::NAME_BYTES_MAX - suffix.len())];
     [stem, suffix.as_bytes()].concat().into()
+}
+
+/// Random enough for a name, from the seed that the standard library takes from the system.
+pub(super) fn random() -> u64 {
+    RandomState::new().hash_one(std::process::id())
 }

@@ -141,6 +141,7 @@ impl Target {
         let refuse = |source| Error::Control { path: path.join(super::control::NAME), source };
         let kept = self.discard.as_ref().map_or(Ok(Vec::new()), |discard| discard.finish(&self.trash));
         let kept = kept.map_err(refuse)?;
+        self.trash.close().map_err(refuse)?;
         self.control.finish(&self.root).map_err(refuse)?;
         Ok(kept)
     }
@@ -163,6 +164,13 @@ impl Target {
         match &self.discard {
             Some(discard) => Ok(discard.rest(path, before)),
             None => self.trash.rest(path),
+        }
+    }
+
+    /// What was to leave a path did not.
+    pub(super) fn in_vain(&self, path: PathRef<'_>) {
+        if self.discard.is_none() {
+            self.trash.in_vain(path);
         }
     }
 
@@ -209,7 +217,7 @@ fn prepare(root: &Root, control: &Control, options: TargetOptions) -> io::Result
     discard::recover(control.staging(), &trash)?;
     remove::emptied(control.staging())?;
     // What was recovered belongs to the run that was killed, not to this one.
-    trash.close();
+    trash.close()?;
     let discard = if options.keep_trash { None } else { Some(Discard::new(control.staging())?) };
     Ok((Staging::new(control.staging().try_clone()?), Directories::below(root.handle())?, trash, discard))
 }

@@ -1,22 +1,31 @@
 //! The trash of a run: `.alike/trash/<time>-<random>/<path>`, made when the first thing goes there. Owns the names in
 //! it; removes nothing.
 
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::fs::{self, AtFlags};
+
 use super::control;
 use super::directories::{self, Directories, Directory, lock};
 use super::place::swap::Leaf;
-use crate::model::PathRef;
+use crate::model::{PathRef, RelPath};
 
 /// The trash of one run.
 #[derive(Debug)]
 pub(super) struct Trash {
     control: OwnedFd,
-    run: Mutex<Option<Arc<Directories>>>,
+    run: Mutex<Option<Arc<Run>>>,
+    /// What did not come after a place was made for it.
+    vain: Mutex<Vec<RelPath>>,
+}
+
+#[derive(Debug)]
+struct Run {
+    name: String,
+    directories: Directories,
 }
 
 /// A place for something that leaves the root. Where its name is taken, [`Rest::other`] gives the next.
@@ -31,29 +40,42 @@ pub(super) struct Rest {
 impl Trash {
     /// A trash below `.alike`; nothing is made yet.
     pub fn new(control: OwnedFd) -> Trash {
-        Trash { control, run: Mutex::default() }
+        Trash { control, run: Mutex::default(), vain: Mutex::default() }
     }
 
     /// Where what is at `path` goes.
     pub fn rest(&self, path: PathRef<'_>) -> io::Result<Rest> {
         let run = self.run()?;
         let parent = path.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-        Ok(Rest::new(run.create(parent)?, path.name()))
+        Ok(Rest::new(run.directories.create(parent)?, path.name()))
     }
 
-    /// The handles of the run's directory that are kept open; all of them are closed.
-    pub fn close(&self) {
-        lock(&self.run).take();
+    /// What is at `path` did not come.
+    pub fn in_vain(&self, path: PathRef<'_>) {
+        lock(&self.vain).push(path.to_owned());
     }
 
-    fn run(&self) -> io::Result<Arc<Directories>> {
+    /// Closes the trash of this run, and removes the directories that were made in vain. Not before the end: another
+    /// thread may be about to use them.
+    pub fn close(&self) -> io::Result<()> {
+        let Some(run) = lock(&self.run).take() else { return Ok(()) };
+        for path in lock(&self.vain).drain(..) {
+            run.directories.remove_empty(path.as_ref().parent().unwrap_or(PathRef::ROOT));
+        }
+        let trash = control::open_private(&self.control, control::TRASH)?;
+        let _holds_something = fs::unlinkat(&trash, &run.name, AtFlags::REMOVEDIR);
+        Ok(())
+    }
+
+    fn run(&self) -> io::Result<Arc<Run>> {
         let mut run = lock(&self.run);
         if let Some(run) = &*run {
             return Ok(Arc::clone(run));
         }
         let trash = control::open_private(&self.control, control::TRASH)?;
-        let name = format!("{}-{:06x}", timestamp(SystemTime::now()), random() & 0xff_ffff);
-        let made = Arc::new(Directories::below(control::open_private(&trash, &name)?)?);
+        let name = format!("{}-{:06x}", timestamp(SystemTime::now()), directories::random() & 0xff_ffff);
+        let directories = Directories::below(control::open_private(&trash, &name)?)?;
+        let made = Arc::new(Run { name, directories });
         *run = Some(Arc::clone(&made));
         Ok(made)
     }
@@ -76,11 +98,6 @@ impl Rest {
         self.name = directories::other_name(&self.base, self.attempt).into_owned();
         self.attempt <= directories::ATTEMPTS_MAX
     }
-}
-
-/// Random enough for a name, from the seed that the standard library takes from the system.
-fn random() -> u64 {
-    RandomState::new().hash_one(std::process::id())
 }
 
 /// `20261123T034500Z`. Days are turned into a date by counting in eras of 400 years that start in March.

@@ -73,7 +73,7 @@ impl Target {
             Step::Delete { within: true, .. } => Ok(self.within(action)),
             Step::Delete { whole, .. } => self.delete(action, *whole),
         };
-        done.map_err(|refusal| refusal.into_problem(&action.path))
+        done.map_err(|refusal| self.refuse(&action.path, refusal))
     }
 
     /// Sets the metadata of a directory: at the very end, the deepest first.
@@ -85,6 +85,12 @@ impl Target {
             Some(problem) => Err(problem),
             None => Ok(placed.stamp),
         }
+    }
+
+    /// The problem of an action that was not done.
+    fn refuse(&self, path: &RelPath, refusal: Refusal) -> Problem {
+        self.in_vain(path.as_ref());
+        refusal.into_problem(path)
     }
 
     /// Puts something staged, or made here, at the path.

@@ -25,7 +25,7 @@ impl Target {
             (Step::Rename { from }, Onto::Nothing | Onto::Doomed) => self.rename(action, from, Some(&how.moved)),
             _ => Err(Refusal::Cannot("is not a rename".into())),
         };
-        done.map_err(|refusal| refusal.into_problem(&action.path))
+        done.map_err(|refusal| self.refuse(&action.path, refusal))
     }
 
     /// Completes a rename that the exchange before it has done: the last of a cycle.

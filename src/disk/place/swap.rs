@@ -119,3 +119,70 @@ fn is_unsupported(error: Errno) -> bool {
 fn lacks_links(error: Errno) -> bool {
     matches!(error, Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::path::Path;
+
+    use super::*;
+    use crate::disk::directories::Directories;
+    use crate::model::PathRef;
+
+    fn read(root: &Path, name: &str) -> String {
+        std::fs::read_to_string(root.join(name)).expect("readable")
+    }
+
+    #[test]
+    fn without_the_flag_a_move_still_overwrites_nothing() {
+        let root = tempfile::tempdir().expect("a directory");
+        let handle = File::open(root.path()).expect("opened");
+        let leaf = |name| Leaf::new(handle.as_fd(), name);
+        for name in ["a", "taken"] {
+            std::fs::write(root.path().join(name), name).expect("written");
+        }
+        std::fs::create_dir_all(root.path().join("d/sub")).expect("made");
+        for from in [leaf(b"a"), leaf(b"d")] {
+            let refused = move_to_free_plainly(from, leaf(b"taken")).expect_err("taken");
+            assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        }
+        move_to_free_plainly(leaf(b"a"), leaf(b"b")).expect("moved");
+        move_to_free_plainly(leaf(b"d"), leaf(b"e")).expect("moved");
+        assert_eq!((read(root.path(), "b"), read(root.path(), "taken")), ("a".into(), "taken".into()));
+        assert!(root.path().join("e/sub").is_dir());
+        assert!(!root.path().join("a").exists() && !root.path().join("d").exists());
+    }
+
+    #[test]
+    fn without_an_exchange_the_old_thing_still_goes_to_rest() {
+        let root = tempfile::tempdir().expect("a directory");
+        let handle = File::open(root.path()).expect("opened");
+        let directories = Directories::below(&handle).expect("opened");
+        let leaf = |name| Leaf::new(handle.as_fd(), name);
+        for (new, old) in [("new1", "old1"), ("new2", "old2")] {
+            std::fs::write(root.path().join(new), new).expect("written");
+            std::fs::write(root.path().join(old), old).expect("written");
+        }
+        let rest = || Rest::new(directories.open(PathRef::ROOT).expect("opened"), b"rest");
+        replace_plainly(leaf(b"new1"), leaf(b"old1"), &mut rest()).expect("replaced");
+        replace_plainly(leaf(b"new2"), leaf(b"old2"), &mut rest()).expect("replaced");
+        assert_eq!((read(root.path(), "old1"), read(root.path(), "rest")), ("new1".into(), "old1".into()));
+        assert_eq!((read(root.path(), "old2"), read(root.path(), "rest.~1")), ("new2".into(), "old2".into()));
+        std::fs::create_dir(root.path().join("d")).expect("made");
+        std::fs::write(root.path().join("new3"), "new3").expect("written");
+        replace_plainly(leaf(b"new3"), leaf(b"d"), &mut rest()).expect("replaced");
+        assert_eq!(read(root.path(), "d"), "new3");
+        assert!(root.path().join("rest.~2").is_dir());
+    }
+
+    #[test]
+    fn without_links_the_old_bytes_are_copied_to_rest() {
+        let root = tempfile::tempdir().expect("a directory");
+        let handle = File::open(root.path()).expect("opened");
+        std::fs::write(root.path().join("old"), "bytes").expect("written");
+        let leaf = |name| Leaf::new(handle.as_fd(), name);
+        second_copy(leaf(b"old"), Kind::File, leaf(b"copy")).expect("copied");
+        assert_eq!(read(root.path(), "copy"), "bytes");
+        second_copy(leaf(b"old"), Kind::File, leaf(b"copy")).expect_err("taken");
+    }
+}
