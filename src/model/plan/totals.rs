@@ -28,7 +28,7 @@ pub struct Totals {
 }
 
 impl Plan {
-    /// Adds up the actions.
+    /// Adds up the actions. A peer may state any size, so bytes stop at the greatest number.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         for action in &self.actions {
@@ -39,7 +39,7 @@ impl Plan {
                 Step::Delete { .. } => totals.deletes += 1,
                 Step::Create(source) | Step::Update(source) => {
                     totals.files += 1;
-                    totals.bytes += action.bytes();
+                    totals.bytes = totals.bytes.saturating_add(action.bytes());
                     totals.count(source, action.wanted.as_ref().map_or(0, |entry| entry.size));
                 }
             }
@@ -54,7 +54,7 @@ impl Totals {
             Source::Fetch => self.fetches += 1,
             Source::Copy { .. } => {
                 self.copies += 1;
-                self.copied_bytes += size;
+                self.copied_bytes = self.copied_bytes.saturating_add(size);
             }
             Source::Link { .. } => self.links += 1,
             Source::None => {}
