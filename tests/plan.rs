@@ -206,6 +206,7 @@ proptest! {
         for keep_extra in [false, true] {
             let plan = mirror(&records, &listing, Lane::CONTENT, keep_extra);
             plan.directories_to_finish(&listing);
+            plan.totals();
             plan.actions.iter().for_each(|action| assert_eq!(alike::model::plan::itemize(action).len(), 11));
         }
     }

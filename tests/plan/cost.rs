@@ -4,11 +4,11 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use alike::model::Digest;
 use alike::model::entry::{Entry, Kind, Record, Stamp};
 use alike::model::lane::Lane;
 use alike::model::listing::{Builder, Listing};
 use alike::model::plan::{MirrorInput, Pair, Plan, plan};
-use alike::model::{Digest, RelPath};
 
 use super::UNGUARDED;
 use super::disk::{entry, path};
@@ -62,8 +62,8 @@ fn pairs(source: Vec<Record>, target: &Listing) -> Vec<Pair> {
     pairs
 }
 
-fn timed(claim: &str, source: Vec<Record>, target: Vec<Record>) -> Plan {
-    let target = listing(&target);
+fn timed(claim: &str, source: Vec<Record>, target: &[Record]) -> Plan {
+    let target = listing(target);
     let differing = pairs(source, &target);
     let input = MirrorInput {
         differing,
@@ -88,7 +88,7 @@ fn number(at: usize) -> u64 {
     at as u64
 }
 
-fn joined(parts: [Vec<Record>; 2]) -> Vec<Record> {
+fn joined(parts: &[Vec<Record>; 2]) -> Vec<Record> {
     let mut records = parts.concat();
     records.sort_by(|left, right| left.path.cmp(&right.path));
     records
@@ -97,54 +97,43 @@ fn joined(parts: [Vec<Record>; 2]) -> Vec<Record> {
 #[test]
 #[ignore = "measures"]
 fn planning_costs_little_at_the_sizes_of_the_budgets() {
-    timed("200,000 new files", tree("a", 200_000, number), Vec::new());
-    timed(
-        "200,000 new files beside 79,000",
-        joined([tree("a", 200_000, number), tree("b", 79_000, |at| at as u64 + 1_000_000)]),
-        tree("b", 79_000, |at| at as u64 + 1_000_000),
-    );
-    timed("200,000 deletes", Vec::new(), tree("a", 200_000, number));
-    let other = || tree("other", 46_000, |at| at as u64 + 1_000_000);
-    let renamed = timed(
-        "33,000 of 79,000 renamed",
-        joined([tree("new", 33_000, number), other()]),
-        joined([tree("old", 33_000, number), other()]),
-    );
-    assert_eq!(renamed.totals().renames, 1);
+    let other = |files| tree("other", files, |at| at as u64 + 1_000_000);
+    let both = |files| joined(&[tree("a", 200_000, number), other(files)]);
+    timed("200,000 new files", tree("a", 200_000, number), &[]);
+    timed("200,000 new files beside 79,000", both(79_000), &other(79_000));
+    timed("200,000 deletes", Vec::new(), &tree("a", 200_000, number));
     let mut touched = tree("a", 79_000, number);
     touched.iter_mut().for_each(|record| record.entry.mtime.secs += 1);
-    timed("79,000 touched", touched, tree("a", 79_000, number));
-    let same = timed("33,000 equal files renamed", tree("new", 33_000, |_| 1), tree("old", 33_000, |_| 1));
-    assert_eq!(same.totals().renames, 1);
-    let few = timed(
-        "33,000 files of 100 contents renamed",
-        tree("new", 33_000, |at| at as u64 % 100),
-        tree("old", 33_000, |at| at as u64 % 100),
-    );
-    assert_eq!(few.totals().renames, 1);
-    timed("100,000 edits that shift by one", tree("a", 100_000, |at| at as u64 + 1), tree("a", 100_000, number));
-    timed(
-        "100,000 edits from few contents",
-        tree("a", 100_000, |at| (at as u64 * 7) % 1000),
-        tree("a", 100_000, |at| at as u64 % 1000),
-    );
-    timed("a deep directory renamed", deep("new"), deep("old"));
+    timed("79,000 touched", touched, &tree("a", 79_000, number));
+    let with = |name: &str| joined(&[tree(name, 33_000, number), other(46_000)]);
+    let renamed = [
+        timed("33,000 of 79,000 renamed", with("new"), &with("old")),
+        timed("33,000 equal files renamed", tree("new", 33_000, |_| 1), &tree("old", 33_000, |_| 1)),
+        timed(
+            "100 contents renamed",
+            tree("new", 33_000, |at| number(at % 100)),
+            &tree("old", 33_000, |at| number(at % 100)),
+        ),
+        timed("a deep directory renamed", deep("new"), &deep("old")),
+    ];
+    assert!(renamed.iter().all(|plan| plan.totals().renames == 1));
+    let before = tree("a", 79_000, number);
+    timed("79,000 contents shifted by one", tree("a", 79_000, |at| number(at + 1)), &before);
+    timed("79,000 contents shuffled", tree("a", 79_000, |at| number(at * 7 % 79_000)), &before);
 }
 
 /// 1,000 directories in one another, ten files in each.
 fn deep(top: &str) -> Vec<Record> {
     let mut records = vec![Record { path: path(top), entry: entry(Kind::Directory) }];
     let mut at = path(top);
-    for depth in 0..1000u64 {
-        for name in 0..10u64 {
-            let content = Digest::of_content(&(depth * 10 + name).to_le_bytes());
+    for depth in 0..1000 {
+        for name in 0..10 {
+            let content = Digest::of_content(&number(depth * 10 + name).to_le_bytes());
             let file = Entry { size: 10, content, ..entry(Kind::File) };
             records.push(Record { path: at.join(format!("f{name}").as_bytes()).expect("legal"), entry: file });
         }
         at = at.join(b"z").expect("legal");
         records.push(Record { path: at.clone(), entry: entry(Kind::Directory) });
     }
-    records.sort_by(|left: &Record, right: &Record| left.path.cmp(&right.path));
-    let _: &RelPath = &records[0].path;
     records
 }

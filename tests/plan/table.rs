@@ -217,6 +217,7 @@ fn hard_links_are_kept_and_broken() {
             ("a touch of one that leaves", "a=1 b=1@2", "a=1&a b=1&a", "put b copy b"),
             ("a pair that moves", "c=1&c d=1&c", "a=1&a b=1&a", "del b, move c a, new d link c"),
             ("a pair in a directory that moves", "e/ e/a=1&e/a e/b=1&e/a", "d/ d/a=1&d/a d/b=1&d/a", "move e d"),
+            ("a pair that moves apart", "c=1 d=1", "a=1&a b=1&a", "del b, move c a, new d copy a"),
             ("one name moves and leaves the other", "a=1 c=1", "a=1&a b=1&a", "del b, new c copy a"),
         ],
         ASK,

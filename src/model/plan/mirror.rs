@@ -139,7 +139,8 @@ fn assemble(table: Table<'_>) -> Plan {
     let ways = deletes::ways(&table);
     let standing: HashMap<u32, Option<u32>> = turns.iter().map(|turn| (turn.spot, turn.standing)).collect();
     let mut writer = Writer { target: table.target, lane: table.lane, named: named(&table).into_iter() };
-    let mut plan = Plan::default();
+    let busy = |spot: &&Spot| !matches!(spot.fate, Fate::Open | Fate::Blocked | Fate::Equal | Fate::Gone);
+    let mut plan = Plan { actions: Vec::with_capacity(table.spots.iter().filter(busy).count()), ..Plan::default() };
     let mut written: HashMap<u32, usize> = HashMap::new();
     for (index, (mut spot, way)) in table.spots.into_iter().zip(ways).enumerate() {
         let index = number(index);

@@ -1,8 +1,8 @@
 //! What must be done to make a target equal to a source: intention only. Start at [`mirror::plan`].
 //!
-//! A plan is decided in steps, each in a file of its own, over one table of spots ([`spot`]): what must be left alone
-//! ([`triage`]), directories that moved ([`folders`]), hard links ([`links`]), where bytes come from ([`content`]), the
-//! order of renames ([`order`]), how deletes are carried out ([`deletes`]) and whether they are meant ([`guard`]).
+//! A plan is decided in steps, each in a file of its own, over one table of spots (`spot`): what must be left alone
+//! (`triage`), directories that moved (`folders`), hard links (`links`), where bytes come from (`content`), whether the
+//! deletes are meant ([`guard`]), the order of renames (`order`) and how deletes are carried out (`deletes`).
 
 pub mod action;
 mod content;

@@ -28,7 +28,7 @@ pub struct Totals {
 }
 
 impl Plan {
-    /// Adds up the actions.
+    /// Adds up the actions. A peer may state any size, so bytes stop at the greatest number.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         self.actions.iter().for_each(|action| totals.add(action));
@@ -46,7 +46,7 @@ impl Totals {
             Step::Delete { .. } => self.deletes += 1,
             Step::Create(source) | Step::Update(source) => {
                 self.files += 1;
-                self.bytes += action.bytes();
+                self.bytes = self.bytes.saturating_add(action.bytes());
                 self.count(source, action.wanted.as_ref().map_or(0, |entry| entry.size));
             }
         }
@@ -57,7 +57,7 @@ impl Totals {
             Source::Fetch => self.fetches += 1,
             Source::Copy { .. } => {
                 self.copies += 1;
-                self.copied_bytes += size;
+                self.copied_bytes = self.copied_bytes.saturating_add(size);
             }
             Source::Link { .. } => self.links += 1,
             Source::None => {}
