@@ -51,7 +51,6 @@ pub struct Link(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     life: Arc<Life>,
-    timeout: Duration,
     carriers: Carriers,
     arrived: Mutex<mpsc::Receiver<Halves>>,
     meter: Arc<Meter>,
@@ -76,7 +75,6 @@ enum Carriers {
 /// What a link over a pipe is made of.
 pub(super) struct Wire {
     pub(super) life: Arc<Life>,
-    pub(super) timeout: Duration,
     pub(super) pipe: Pipe,
     pub(super) chosen: Arc<OnceLock<Quic>>,
     pub(super) arrived: mpsc::Receiver<Halves>,
@@ -89,7 +87,6 @@ impl Link {
     pub(super) fn wire(wire: Wire) -> Self {
         Self(Arc::new(Inner {
             life: wire.life,
-            timeout: wire.timeout,
             carriers: Carriers::Wire { pipe: wire.pipe, chosen: wire.chosen },
             arrived: Mutex::new(wire.arrived),
             meter: wire.meter,
@@ -100,13 +97,12 @@ impl Link {
 
     /// The two ends of a link within this process.
     pub fn memory() -> (Self, Self) {
-        let (left, right) = (Life::new("the other root"), Life::new("the other root"));
+        let (left, right) = (Life::new("the other root", MEMORY_TIMEOUT), Life::new("the other root", MEMORY_TIMEOUT));
         let (to_left, at_left) = mpsc::channel(ARRIVED_MAX);
         let (to_right, at_right) = mpsc::channel(ARRIVED_MAX);
         let end = |life: &Arc<Life>, their_life: &Arc<Life>, theirs, arrived| {
             Self(Arc::new(Inner {
                 life: life.clone(),
-                timeout: MEMORY_TIMEOUT,
                 carriers: Carriers::Memory { theirs, their_life: their_life.clone() },
                 arrived: Mutex::new(arrived),
                 meter: Arc::default(),
@@ -124,9 +120,9 @@ impl Link {
         tokio::select! {
             biased;
             () = inner.life.ended.cancelled() => Err(inner.life.error()),
-            opened = tokio::time::timeout(inner.timeout, inner.open()) => match opened {
+            opened = tokio::time::timeout(inner.life.timeout, inner.open()) => match opened {
                 Ok(opened) => opened.ok_or_else(|| inner.life.error()),
-                Err(_) => Err(Error::TimedOut { peer: inner.life.peer.to_string(), after: inner.timeout }),
+                Err(_) => Err(Error::TimedOut { peer: inner.life.peer.to_string(), after: inner.life.timeout }),
             },
         }
     }
@@ -197,7 +193,7 @@ impl Link {
             }
         };
         // A peer that does not answer has lost its right to.
-        let _ = tokio::time::timeout(inner.timeout, both).await;
+        let _ = tokio::time::timeout(inner.life.timeout, both).await;
         inner.end();
         // The runtime gets a turn to send the end of the connection.
         tokio::task::yield_now().await;
