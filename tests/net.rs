@@ -319,6 +319,28 @@ fn what_was_finished_is_delivered_before_the_link_closes() {
 }
 
 #[test]
+fn the_side_that_waits_hears_that_the_other_is_done() {
+    run(async {
+        for (client, server) in all_carriers().await {
+            let (mut send, _receive) = client.open().await.expect("a stream");
+            send_frame(&mut send, b"last words").await.expect("sent");
+            send.finish().await.expect("finished");
+            let kind = client.kind();
+            let serving = async {
+                let (_send, mut receive) = server.accept().await.expect("a stream");
+                receive_frame(&mut receive, 100).await.expect("a frame").expect("not the end");
+                let done = server.accept().await;
+                assert!(matches!(done, Err(Error::Closed { .. })), "{kind:?}: {done:?}");
+                drop(server);
+            };
+            let begun = Instant::now();
+            tokio::join!(serving, client.close());
+            assert!(begun.elapsed() < Duration::from_secs(1), "{kind:?}");
+        }
+    });
+}
+
+#[test]
 fn a_peer_that_drops_its_link_is_noticed_at_once() {
     run(async {
         for (client, server) in all_carriers().await {

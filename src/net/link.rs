@@ -21,6 +21,8 @@ pub(super) type Halves = (SendHalf, ReceiveHalf);
 pub(super) const ARRIVED_MAX: usize = 2 * STREAMS_MAX + 1;
 /// What one direction of a stream within this process holds for its reader.
 const MEMORY_WINDOW: usize = 1 << 20;
+/// How long a stream may be under way, at least, after the peer's farewell.
+const OVERTAKEN: Duration = Duration::from_millis(100);
 /// How long an in-process link waits for the other side.
 const MEMORY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -128,7 +130,7 @@ impl Link {
     }
 
     /// The next stream that the peer opens. Waits as long as the link lives: a peer may have nothing to say for a while, and one that
-    /// is gone ends the link.
+    /// is gone ends the link. [`Error::Closed`] where the peer has called [`Self::close`] and no stream of it is left.
     pub async fn accept(&self) -> Result<Halves, Error> {
         let inner = &*self.0;
         let mut arrived = inner.arrived.lock().await;
@@ -136,6 +138,7 @@ impl Link {
             biased;
             Some(halves) = arrived.recv() => Ok(halves),
             () = inner.life.ended.cancelled() => Err(inner.life.error()),
+            () = inner.last_stream() => Err(Error::Closed { peer: inner.life.peer.to_string() }),
         }
     }
 
@@ -221,6 +224,17 @@ impl Inner {
                 let send = SendHalf::pipe(self.life.clone(), sending);
                 Some((send, ReceiveHalf::pipe(self.life.clone(), receiving)))
             }
+        }
+    }
+
+    /// Ends when the peer has closed and nothing of it can be under way any more.
+    async fn last_stream(&self) {
+        self.life.bye.cancelled().await;
+        if let Carriers::Wire { chosen, .. } = &self.carriers
+            && let Some(quic) = chosen.get()
+        {
+            // The farewell goes through the pipe and may overtake a stream.
+            tokio::time::sleep((quic.rtt() * 4).max(OVERTAKEN)).await;
         }
     }
 
