@@ -1,6 +1,10 @@
 //! The laws of a link, on each of its carriers, within this process.
 
+// Measurements, and why a test was skipped, are for people.
+#![allow(clippy::print_stderr)]
+
 use std::net::IpAddr;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use alike::net::{
@@ -315,6 +319,28 @@ fn what_was_finished_is_delivered_before_the_link_closes() {
 }
 
 #[test]
+fn the_side_that_waits_hears_that_the_other_is_done() {
+    run(async {
+        for (client, server) in all_carriers().await {
+            let (mut send, _receive) = client.open().await.expect("a stream");
+            send_frame(&mut send, b"last words").await.expect("sent");
+            send.finish().await.expect("finished");
+            let kind = client.kind();
+            let serving = async {
+                let (_send, mut receive) = server.accept().await.expect("a stream");
+                receive_frame(&mut receive, 100).await.expect("a frame").expect("not the end");
+                let done = server.accept().await;
+                assert!(matches!(done, Err(Error::Closed { .. })), "{kind:?}: {done:?}");
+                drop(server);
+            };
+            let begun = Instant::now();
+            tokio::join!(serving, client.close());
+            assert!(begun.elapsed() < Duration::from_secs(1), "{kind:?}");
+        }
+    });
+}
+
+#[test]
 fn a_peer_that_drops_its_link_is_noticed_at_once() {
     run(async {
         for (client, server) in all_carriers().await {
@@ -394,6 +420,83 @@ fn nonsense_through_the_pipe_is_a_violation_and_silence_a_time_out() {
                 other => panic!("{other:?}"),
             }
         }
+    });
+}
+
+/// Set where this program runs in a network of its own.
+const OWN_NETWORK: &str = "ALIKE_TEST_OWN_NETWORK";
+
+/// Runs one test of this program again, in a network of its own that `setup` made; true within it.
+fn in_own_network(test: &str, setup: &str) -> bool {
+    if std::env::var_os(OWN_NETWORK).is_some() {
+        return true;
+    }
+    let setup = format!("ip link set lo up && ip addr add 10.99.0.1/32 dev lo && {setup}");
+    let enter = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["-n", "sh", "-c", script]).arg(std::env::current_exe().expect("this program"));
+        command
+    };
+    if !enter(&setup).output().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: this needs root, unshare, and `{setup}`");
+        assert!(std::env::var_os("CI").is_none(), "a network of its own cannot be had, and CI is set");
+        return false;
+    }
+    let script = format!("{setup} && exec \"$0\" --exact {test} --nocapture --include-ignored");
+    let status = enter(&script).env(OWN_NETWORK, "1").status().expect("unshare runs");
+    assert!(status.success());
+    false
+}
+
+/// Moves `total` bytes over a network that is not loopback to the link, and returns how long that took.
+async fn over_the_network(streams: usize, total: usize) -> (Duration, alike::net::Traffic) {
+    let (ours, theirs) = tokio::io::duplex(64 << 10);
+    let seen = Seen { addresses: vec![IpAddr::from([10, 99, 0, 1])], local: false };
+    let (client, server) = ends(ours, theirs, seen, &terms(false)).await;
+    while client.link.kind() != Carrier::Quic {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let begun = Instant::now();
+    let mut sending = tokio::task::JoinSet::new();
+    for _ in 0..streams {
+        let (mut send, _receive) = client.link.open().await.expect("a stream");
+        sending.spawn(async move {
+            write(&mut send, total / streams).await.expect("sent");
+            send.finish().await.expect("finished");
+        });
+    }
+    let mut receiving = tokio::task::JoinSet::new();
+    for _ in 0..streams {
+        let (_send, mut receive) = server.accept().await.expect("a stream");
+        receiving.spawn(async move { read_to_end(&mut receive).await.expect("whole") });
+    }
+    assert_eq!(receiving.join_all().await.into_iter().sum::<usize>(), total);
+    (begun.elapsed(), client.link.bytes())
+}
+
+#[test]
+fn a_path_that_takes_only_small_packets_costs_a_moment() {
+    if !in_own_network("a_path_that_takes_only_small_packets_costs_a_moment", "ip link set lo mtu 1280") {
+        return;
+    }
+    run(async {
+        let (took, traffic) = over_the_network(8, 64 * MIB).await;
+        eprintln!("64 MiB where packets are at most 1280 bytes: {took:?}, {traffic:?}");
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    });
+}
+
+#[test]
+#[ignore = "a measurement: cargo test --release --test net -- --ignored --nocapture"]
+fn a_long_lossy_path() {
+    let netem = "tc qdisc add dev lo root netem delay 50ms rate 20mbit loss 0.5% limit 1000";
+    if !in_own_network("a_long_lossy_path", netem) {
+        return;
+    }
+    run(async {
+        let (took, traffic) = over_the_network(8, 32 * MIB).await;
+        let rate = (32 * MIB) as f64 / 1e6 / took.as_secs_f64();
+        eprintln!("100 ms, 20 Mbit/s, 0.5 % loss: {rate:.2} MB/s, {traffic:?}");
     });
 }
 

@@ -65,6 +65,12 @@ pub enum Error {
         /// How it showed.
         source: Cause,
     },
+    /// The peer is done with the link, and opens no more streams. The usual end of a conversation, for the side that waits for it.
+    #[error("{peer} closed the link")]
+    Closed {
+        /// Who.
+        peer: String,
+    },
     /// Nothing moved for too long (exit 30).
     #[error("no answer from {peer} for {} s", after.as_secs_f32())]
     TimedOut {
@@ -121,7 +127,8 @@ impl Error {
             Self::Version { .. } => Some("install the same version of alike on both machines"),
             Self::Unreachable { .. } => Some("see whether `ssh` reaches the host by itself"),
             Self::TimedOut { .. } => Some("`--timeout` sets how long to wait"),
-            Self::Lost { .. }
+            Self::Closed { .. }
+            | Self::Lost { .. }
             | Self::Refused { .. }
             | Self::Violation { .. }
             | Self::Reset { .. }

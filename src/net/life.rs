@@ -33,6 +33,8 @@ impl Fault {
 #[derive(Debug)]
 pub(super) struct Life {
     pub(super) peer: Arc<str>,
+    /// Silence for so long ends it.
+    pub(super) timeout: Duration,
     fault: OnceLock<Fault>,
     /// Cancelled when the link has ended, for whatever reason.
     pub(super) ended: CancellationToken,
@@ -41,9 +43,9 @@ pub(super) struct Life {
 }
 
 impl Life {
-    pub(super) fn new(peer: &str) -> Arc<Self> {
+    pub(super) fn new(peer: &str, timeout: Duration) -> Arc<Self> {
         let (ended, bye) = (CancellationToken::new(), CancellationToken::new());
-        Arc::new(Self { peer: peer.into(), fault: OnceLock::new(), ended, bye })
+        Arc::new(Self { peer: peer.into(), timeout, fault: OnceLock::new(), ended, bye })
     }
 
     pub(super) fn end(&self, fault: Fault) {

@@ -21,6 +21,8 @@ pub(super) type Halves = (SendHalf, ReceiveHalf);
 pub(super) const ARRIVED_MAX: usize = 2 * STREAMS_MAX + 1;
 /// What one direction of a stream within this process holds for its reader.
 const MEMORY_WINDOW: usize = 1 << 20;
+/// How long a stream may be under way, at least, after the peer's farewell.
+const OVERTAKEN: Duration = Duration::from_millis(100);
 /// How long an in-process link waits for the other side.
 const MEMORY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -51,7 +53,6 @@ pub struct Link(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     life: Arc<Life>,
-    timeout: Duration,
     carriers: Carriers,
     arrived: Mutex<mpsc::Receiver<Halves>>,
     meter: Arc<Meter>,
@@ -76,7 +77,6 @@ enum Carriers {
 /// What a link over a pipe is made of.
 pub(super) struct Wire {
     pub(super) life: Arc<Life>,
-    pub(super) timeout: Duration,
     pub(super) pipe: Pipe,
     pub(super) chosen: Arc<OnceLock<Quic>>,
     pub(super) arrived: mpsc::Receiver<Halves>,
@@ -89,7 +89,6 @@ impl Link {
     pub(super) fn wire(wire: Wire) -> Self {
         Self(Arc::new(Inner {
             life: wire.life,
-            timeout: wire.timeout,
             carriers: Carriers::Wire { pipe: wire.pipe, chosen: wire.chosen },
             arrived: Mutex::new(wire.arrived),
             meter: wire.meter,
@@ -100,13 +99,12 @@ impl Link {
 
     /// The two ends of a link within this process.
     pub fn memory() -> (Self, Self) {
-        let (left, right) = (Life::new("the other root"), Life::new("the other root"));
+        let (left, right) = (Life::new("the other root", MEMORY_TIMEOUT), Life::new("the other root", MEMORY_TIMEOUT));
         let (to_left, at_left) = mpsc::channel(ARRIVED_MAX);
         let (to_right, at_right) = mpsc::channel(ARRIVED_MAX);
         let end = |life: &Arc<Life>, their_life: &Arc<Life>, theirs, arrived| {
             Self(Arc::new(Inner {
                 life: life.clone(),
-                timeout: MEMORY_TIMEOUT,
                 carriers: Carriers::Memory { theirs, their_life: their_life.clone() },
                 arrived: Mutex::new(arrived),
                 meter: Arc::default(),
@@ -124,15 +122,15 @@ impl Link {
         tokio::select! {
             biased;
             () = inner.life.ended.cancelled() => Err(inner.life.error()),
-            opened = tokio::time::timeout(inner.timeout, inner.open()) => match opened {
+            opened = tokio::time::timeout(inner.life.timeout, inner.open()) => match opened {
                 Ok(opened) => opened.ok_or_else(|| inner.life.error()),
-                Err(_) => Err(Error::TimedOut { peer: inner.life.peer.to_string(), after: inner.timeout }),
+                Err(_) => Err(Error::TimedOut { peer: inner.life.peer.to_string(), after: inner.life.timeout }),
             },
         }
     }
 
     /// The next stream that the peer opens. Waits as long as the link lives: a peer may have nothing to say for a while, and one that
-    /// is gone ends the link.
+    /// is gone ends the link. [`Error::Closed`] where the peer has called [`Self::close`] and no stream of it is left.
     pub async fn accept(&self) -> Result<Halves, Error> {
         let inner = &*self.0;
         let mut arrived = inner.arrived.lock().await;
@@ -140,6 +138,7 @@ impl Link {
             biased;
             Some(halves) = arrived.recv() => Ok(halves),
             () = inner.life.ended.cancelled() => Err(inner.life.error()),
+            () = inner.last_stream() => Err(Error::Closed { peer: inner.life.peer.to_string() }),
         }
     }
 
@@ -197,7 +196,7 @@ impl Link {
             }
         };
         // A peer that does not answer has lost its right to.
-        let _ = tokio::time::timeout(inner.timeout, both).await;
+        let _ = tokio::time::timeout(inner.life.timeout, both).await;
         inner.end();
         // The runtime gets a turn to send the end of the connection.
         tokio::task::yield_now().await;
@@ -225,6 +224,17 @@ impl Inner {
                 let send = SendHalf::pipe(self.life.clone(), sending);
                 Some((send, ReceiveHalf::pipe(self.life.clone(), receiving)))
             }
+        }
+    }
+
+    /// Ends when the peer has closed and nothing of it can be under way any more.
+    async fn last_stream(&self) {
+        self.life.bye.cancelled().await;
+        if let Carriers::Wire { chosen, .. } = &self.carriers
+            && let Some(quic) = chosen.get()
+        {
+            // The farewell goes through the pipe and may overtake a stream.
+            tokio::time::sleep((quic.rtt() * 4).max(OVERTAKEN)).await;
         }
     }
 

@@ -3,7 +3,9 @@
 //! Owns reaching a peer, its keys, and streams that end cleanly or visibly not. Refuses to know what the bytes mean, and touches
 //! no file. Start at [`Link`]; a client begins with [`connect`], the far side with [`serve`].
 
+mod arrive;
 mod bootstrap;
+mod dialling;
 mod error;
 mod life;
 mod link;

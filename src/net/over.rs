@@ -1,34 +1,26 @@
 //! The client's side of a link over an open byte pipe: swaps keys through it, dials QUIC, and decides what carries the conversation.
 
-use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 
+use super::arrive::start_pipe;
 use super::bootstrap::{self, Intake, MESSAGE_MAX, Offer, Request, Stop};
+use super::dialling::{Dialled, Dialling, Lookup};
 use super::error::{Cause, Error};
 use super::life::{Life, Meter};
-use super::link::{ARRIVED_MAX, Halves, Link, Wire};
-use super::pipe::{Pipe, Side, Start};
+use super::link::{ARRIVED_MAX, Link, Wire};
+use super::pipe::{Side, Start};
 use super::quic::dial::Dial;
-use super::quic::{Path, Quic};
-use super::receive::{ReceiveHalf, receive_frame};
-use super::send::SendHalf;
+use super::receive::receive_frame;
 use super::tls::Identity;
 
 /// The conversation waits for QUIC at least so long.
 const WAIT_MIN: Duration = Duration::from_millis(300);
-/// So long the first address has the wire for itself.
-const HEAD_START: Duration = Duration::from_millis(50);
-/// Addresses that are dialled at all.
-const ADDRESSES_MAX: usize = 8;
-
 /// On what terms a link is made.
 #[derive(Debug, Clone)]
 pub struct Terms {
@@ -53,9 +45,6 @@ pub struct Connected {
     pub notes: mpsc::Receiver<String>,
 }
 
-/// Finds more addresses of the peer, where those that it named are not reached at once.
-pub(super) type Lookup = Pin<Box<dyn Future<Output = Vec<IpAddr>> + Send>>;
-
 /// What a conversation begins with.
 pub(super) struct Opening<'a, R, W> {
     pub(super) reader: R,
@@ -71,16 +60,7 @@ pub(super) struct Opening<'a, R, W> {
 pub(super) struct Opened {
     pub(super) noise: String,
     pub(super) wire: Wire,
-    timeout: Duration,
     dialled: watch::Receiver<Dialled>,
-}
-
-/// How far dialling has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dialled {
-    Trying,
-    Up,
-    Failed,
 }
 
 /// Makes a link over a pipe whose other end runs [`super::serve_over`]. `note` hears, in words, what is worth telling the user.
@@ -136,7 +116,7 @@ where
     let request = Request { key: identity.public, timeout: terms.timeout, body: Bytes::copy_from_slice(request) };
     let (noise, offer) = swap(&mut intake, &mut writer, &request, &meter).await.map_err(Failure::Stop)?;
 
-    let life = Life::new(&terms.peer);
+    let life = Life::new(&terms.peer, terms.timeout);
     let (arrivals, arrived) = mpsc::channel(ARRIVED_MAX);
     let start = Start {
         side: Side::Client,
@@ -145,7 +125,6 @@ where
         writer,
         life: life.clone(),
         meter: meter.clone(),
-        timeout: terms.timeout,
         closed,
     };
     let pipe = start_pipe(start, arrivals.clone());
@@ -158,9 +137,8 @@ where
     let loopback = offer.local || offer.addresses.iter().any(IpAddr::is_loopback);
     let dialling = Dialling { offer, dial, life: life.clone(), chosen: chosen.clone(), arrivals };
     tokio::spawn(dialling.run(lookup, progress));
-    let timeout = terms.timeout;
-    let wire = Wire { life, timeout, pipe, chosen, arrived, meter, loopback, child: None };
-    Ok(Opened { noise, wire, timeout, dialled })
+    let wire = Wire { life, pipe, chosen, arrived, meter, loopback, child: None };
+    Ok(Opened { noise, wire, dialled })
 }
 
 fn no_key(error: impl std::error::Error + Send + Sync + 'static) -> Error {
@@ -195,106 +173,6 @@ where
     Ok(theirs)
 }
 
-/// Starts a session whose streams are accepted with all others.
-pub(super) fn start_pipe<R, W>(start: Start<R, W>, arrivals: mpsc::Sender<Halves>) -> Pipe
-where
-    R: AsyncRead + Send + Unpin + 'static,
-    W: AsyncWrite + Send + Unpin + 'static,
-{
-    let life = start.life.clone();
-    Pipe::start(start, move |(sending, receiving)| {
-        let halves = (SendHalf::pipe(life.clone(), sending), ReceiveHalf::pipe(life.clone(), receiving));
-        arrivals.try_send(halves).is_ok()
-    })
-}
-
-/// Gives the streams of a connection to those who accept, until one of them ends.
-pub(super) async fn pump(quic: Quic, life: Arc<Life>, arrivals: mpsc::Sender<Halves>, mut first: impl FnMut() -> bool) {
-    let accepting = async {
-        while let Some(halves) = quic.accept(&life).await {
-            if !first() || arrivals.send(halves).await.is_err() {
-                return;
-            }
-        }
-    };
-    tokio::select! {
-        () = accepting => {}
-        () = life.ended.cancelled() => {}
-    }
-    quic.close();
-}
-
-/// Dials what the server offered.
-struct Dialling {
-    offer: Offer,
-    dial: Dial,
-    life: Arc<Life>,
-    chosen: Arc<OnceLock<Quic>>,
-    arrivals: mpsc::Sender<Halves>,
-}
-
-impl Dialling {
-    async fn run(self, lookup: Lookup, progress: watch::Sender<Dialled>) {
-        let reached = tokio::select! {
-            reached = self.reach(lookup) => reached,
-            () = self.life.ended.cancelled() => return,
-        };
-        let Some(quic) = reached else {
-            progress.send_replace(Dialled::Failed);
-            return;
-        };
-        // Only this task sets it.
-        let _ = self.chosen.set(quic.clone());
-        progress.send_replace(Dialled::Up);
-        pump(quic, self.life, self.arrivals, || true).await;
-    }
-
-    /// The first address that answers. The first that the server named has a head start; the others follow together.
-    async fn reach(&self, lookup: Lookup) -> Option<Quic> {
-        let port = self.offer.port?;
-        let mut tried = Vec::new();
-        let mut attempts = JoinSet::new();
-        self.attempt(self.offer.addresses.iter().take(1), port, &mut tried, &mut attempts);
-        let early = tokio::time::timeout(HEAD_START, first(&mut attempts)).await;
-        if let Ok(Some(quic)) = early {
-            return Some(quic);
-        }
-        self.attempt(self.offer.addresses.iter(), port, &mut tried, &mut attempts);
-        tokio::select! {
-            Some(quic) = first(&mut attempts) => return Some(quic),
-            found = lookup => self.attempt(found.iter(), port, &mut tried, &mut attempts),
-        }
-        first(&mut attempts).await
-    }
-
-    fn attempt<'a>(
-        &self,
-        addresses: impl Iterator<Item = &'a IpAddr>,
-        port: u16,
-        tried: &mut Vec<IpAddr>,
-        attempts: &mut JoinSet<Result<Quic, Error>>,
-    ) {
-        for address in addresses {
-            if tried.contains(address) || tried.len() == ADDRESSES_MAX {
-                continue;
-            }
-            tried.push(*address);
-            let local = address.is_loopback() || (self.offer.local && self.offer.addresses.contains(address));
-            let path = if local { Path::Local } else { Path::Network };
-            attempts.spawn(self.dial.clone().attempt(SocketAddr::new(*address, port), path));
-        }
-    }
-}
-
-async fn first(attempts: &mut JoinSet<Result<Quic, Error>>) -> Option<Quic> {
-    while let Some(done) = attempts.join_next().await {
-        if let Ok(Ok(quic)) = done {
-            return Some(quic);
-        }
-    }
-    None
-}
-
 impl Opened {
     /// Takes the answer, and waits for QUIC as long as that is worth it.
     pub(super) async fn finish(
@@ -306,7 +184,7 @@ impl Opened {
         let answer = self.answer().await?;
         let udp_blocked = self.wait(terms.skip_wait).await != Dialled::Up;
         if udp_blocked && !terms.skip_wait {
-            note(format!("no UDP to {}: the conversation goes through the pipe", terms.peer));
+            note(format!("{} is not reached over UDP: everything goes through ssh, which is slower", terms.peer));
         }
         Ok(Connected { answer, link: Link::wire(self.wire), udp_blocked, notes })
     }
@@ -340,7 +218,7 @@ impl Opened {
             let wanted = self.wire.pipe.rtt().unwrap_or_default() * 3;
             tokio::time::sleep(wanted.saturating_sub(WAIT_MIN)).await;
         };
-        let wait = tokio::time::timeout(self.timeout, wait);
+        let wait = tokio::time::timeout(self.wire.life.timeout, wait);
         tokio::select! {
             biased;
             _ = self.dialled.wait_for(|dialled| *dialled != Dialled::Trying) => {}

@@ -8,17 +8,20 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
+use super::arrive::{pump, start_pipe};
 use super::bootstrap::{self, Intake, Offer, Request, Stop};
 use super::error::{Cause, Error};
 use super::life::{Life, Meter};
 use super::link::{ARRIVED_MAX, Halves, Link, Wire};
-use super::over::{Failure, pump, start_pipe};
+use super::over::Failure;
 use super::pipe::{Pipe, Side, Start};
 use super::quic::listen::{Listen, Listener};
 use super::quic::{Path, Quic};
 use super::send::{SendHalf, send_frame};
 use super::tls::Identity;
 
+/// The peer, as messages name it.
+const CLIENT: &str = "the client";
 /// The client speaks at once: whoever does not is no client.
 const FIRST_WORD: Duration = Duration::from_secs(60);
 
@@ -67,14 +70,14 @@ where
     F: AsyncFnOnce(Bytes) -> Bytes,
 {
     let meter = Arc::new(Meter::default());
-    let life = Life::new("the client");
     let mut intake = Intake::new(reader);
     // Our version goes first, so that a client of another one can say so.
     say(&mut writer, &bootstrap::hello(), &meter).await?;
-    let request = first_word(&mut intake, &meter, &life).await?;
+    let request = first_word(&mut intake, &meter).await?;
     let (listener, offer) = listen(&request, &seen, &meter)?;
     say(&mut writer, &offer.encode(), &meter).await?;
 
+    let life = Life::new(CLIENT, request.timeout);
     let (arrivals, arrived) = mpsc::channel(ARRIVED_MAX);
     let start = Start {
         side: Side::Server,
@@ -83,7 +86,6 @@ where
         writer,
         life: life.clone(),
         meter: meter.clone(),
-        timeout: request.timeout,
         closed: Box::new(|| "the pipe closed".to_owned()),
     };
     let pipe = start_pipe(start, arrivals.clone());
@@ -93,29 +95,24 @@ where
     }
     let body = answer(request.body).await;
     send_answer(&pipe, &life, &body).await?;
-    let (timeout, loopback) = (request.timeout, seen.local);
-    Ok(Link::wire(Wire { life, timeout, pipe, chosen, arrived, meter, loopback, child: None }))
+    Ok(Link::wire(Wire { life, pipe, chosen, arrived, meter, loopback: seen.local, child: None }))
 }
 
 async fn say<W: AsyncWrite + Unpin>(writer: &mut W, bytes: &[u8], meter: &Meter) -> Result<(), Error> {
-    let lost = |error: std::io::Error| Error::Lost { peer: "the client".to_owned(), source: Cause(error.to_string()) };
+    let lost = |error: std::io::Error| Error::Lost { peer: CLIENT.to_owned(), source: Cause(error.to_string()) };
     meter.count_sent(bytes.len());
     writer.write_all(bytes).await.map_err(lost)?;
     writer.flush().await.map_err(lost)
 }
 
-async fn first_word<R: AsyncRead + Unpin>(
-    intake: &mut Intake<R>,
-    meter: &Meter,
-    life: &Life,
-) -> Result<Request, Error> {
+async fn first_word<R: AsyncRead + Unpin>(intake: &mut Intake<R>, meter: &Meter) -> Result<Request, Error> {
     let word = async {
         let noise = intake.hello(meter).await?;
         if noise.is_empty() { intake.request(meter).await } else { Err(Stop::Garbled("its first line is not ours")) }
     };
     match tokio::time::timeout(FIRST_WORD, word).await {
-        Ok(request) => request.map_err(|stop| Failure::Stop(stop).error(&life.peer)),
-        Err(_) => Err(Error::TimedOut { peer: life.peer.to_string(), after: FIRST_WORD }),
+        Ok(request) => request.map_err(|stop| Failure::Stop(stop).error(CLIENT)),
+        Err(_) => Err(Error::TimedOut { peer: CLIENT.to_owned(), after: FIRST_WORD }),
     }
 }
 

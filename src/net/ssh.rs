@@ -12,8 +12,9 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
 use super::bootstrap::Stop;
+use super::dialling::Lookup;
 use super::error::{Cause, Error};
-use super::over::{self, Connected, Failure, Lookup, Opened, Opening, Terms};
+use super::over::{self, Connected, Failure, Opened, Opening, Terms};
 
 /// A password may be asked for; sshd gives two minutes for that.
 const LOGIN: Duration = Duration::from_secs(120);

@@ -130,6 +130,18 @@ mod tests {
         assert_eq!(seen, frames);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_of_a_peer_panic_and_each_frame_takes_some(bytes: Vec<u8>) {
+            let mut buffer = BytesMut::from(&bytes[..]);
+            let mut left = buffer.len();
+            while let Ok(Some(_)) = Frame::take(&mut buffer) {
+                proptest::prop_assert!(buffer.len() < left);
+                left = buffer.len();
+            }
+        }
+    }
+
     #[test]
     fn a_length_above_the_limit_is_refused_before_it_is_waited_for() {
         let mut buffer = BytesMut::from(&[1u8, 0, 0, 0, 0, 0, 0, 2, 0][..]);

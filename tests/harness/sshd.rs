@@ -37,6 +37,8 @@ impl Sshd {
             if let Some((daemon, port)) = start_on_a_free_port(program, directory.path()) {
                 let sshd = Self { daemon, port, directory };
                 fs::write(sshd.directory.path().join("ssh_config"), sshd.client_configuration()).ok()?;
+                let key = fs::read_to_string(sshd.directory.path().join("host_key.pub")).ok()?;
+                fs::write(sshd.directory.path().join("known_hosts"), format!("* {key}")).ok()?;
                 return Some(sshd);
             }
         }
@@ -55,7 +57,7 @@ impl Sshd {
         format!(
             "Host alias\n  HostName 127.0.0.1\n\nHost *\n  Port {}\n  IdentityFile {directory}/user_key\n  IdentitiesOnly yes\n  \
              IdentityAgent none\n  UserKnownHostsFile {directory}/known_hosts\n  GlobalKnownHostsFile /dev/null\n  \
-             StrictHostKeyChecking accept-new\n  CheckHostIP no\n",
+             StrictHostKeyChecking yes\n  CheckHostIP no\n",
             self.port
         )
     }

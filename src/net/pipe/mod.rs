@@ -87,7 +87,6 @@ pub(super) struct Start<R, W> {
     pub(super) writer: W,
     pub(super) life: Arc<Life>,
     pub(super) meter: Arc<Meter>,
-    pub(super) timeout: Duration,
     /// What to say when the pipe closes.
     pub(super) closed: Box<dyn Fn() -> String + Send + Sync>,
 }
@@ -114,13 +113,8 @@ impl Pipe {
         });
         let writing =
             writer::Writing { frames, waiting, started, life: start.life.clone(), meter: start.meter.clone() };
-        tokio::spawn(writing.run(start.writer, start.timeout / 3));
-        let reading = reader::Reading {
-            session: session.clone(),
-            meter: start.meter,
-            timeout: start.timeout,
-            closed: start.closed,
-        };
+        tokio::spawn(writing.run(start.writer, start.life.timeout / 3));
+        let reading = reader::Reading { session: session.clone(), meter: start.meter, closed: start.closed };
         tokio::spawn(reading.run(start.reader, start.read, arrived));
         Self(session)
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -19,7 +18,6 @@ const READ: usize = 256 << 10;
 pub(super) struct Reading {
     pub(super) session: Arc<Session>,
     pub(super) meter: Arc<Meter>,
-    pub(super) timeout: Duration,
     pub(super) closed: Box<dyn Fn() -> String + Send + Sync>,
 }
 
@@ -56,11 +54,11 @@ impl Reading {
                 }
             }
             buffer.reserve(READ);
-            match tokio::time::timeout(self.timeout, reader.read_buf(&mut buffer)).await {
+            match tokio::time::timeout(self.session.life.timeout, reader.read_buf(&mut buffer)).await {
                 Ok(Ok(0)) => return Fault::Lost((self.closed)()),
                 Ok(Ok(length)) => self.meter.count_received(length),
                 Ok(Err(error)) => return Fault::Lost(error.to_string()),
-                Err(_) => return Fault::TimedOut(self.timeout),
+                Err(_) => return Fault::TimedOut(self.session.life.timeout),
             }
         }
     }

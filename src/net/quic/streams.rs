@@ -6,7 +6,6 @@ use bytes::Bytes;
 use quinn::{ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError};
 
 use crate::net::Error;
-use crate::net::error::Cause;
 use crate::net::life::{Fault, Life};
 use crate::net::receive::ReceiveHalf;
 use crate::net::send::SendHalf;
@@ -32,9 +31,7 @@ impl Ended {
             return life.error();
         }
         match error {
-            ConnectionError::TimedOut => {
-                Error::Lost { peer, source: Cause("the QUIC connection fell silent".to_owned()) }
-            }
+            ConnectionError::TimedOut => Fault::TimedOut(life.timeout).error(&peer),
             ConnectionError::TransportError(error) => Fault::Violation(error.to_string()).error(&peer),
             error => Fault::Lost(error.to_string()).error(&peer),
         }
