@@ -1,7 +1,7 @@
 //! Talks to people: arguments, output, exit status. The only layer that prints; decides nothing about files.
 //!
-//! Start at [`command`] (one file a command). An argument is understood in two steps: [`flags`] hold what was typed,
-//! and each turns itself into what the job is asked ([`crate::sync::job`]). What a job tells goes through [`told`].
+//! Start at `command` (one file a command). An argument is understood in two steps: `flags` hold what was typed,
+//! and each turns itself into what the job is asked ([`crate::sync::job`]). What a job tells goes through `told`.
 
 mod base64;
 mod command;

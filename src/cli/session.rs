@@ -31,9 +31,10 @@ impl Session {
         Session { desk, notes: voice.verbose > 0 && !voice.quiet }
     }
 
-    /// Runs a job between two roots.
+    /// Runs a job between two roots. Where it ends well `verdict` says whether what was asked is so; problems come on top.
     pub fn pair(
         self,
+        verdict: impl FnOnce(&Summary) -> Exit,
         explain: impl FnOnce(&Error) -> Failure,
         run: impl FnOnce(&mut dyn Report) -> Result<Summary, Error>,
     ) -> Exit {
@@ -43,8 +44,7 @@ impl Session {
         let exit = match &ended {
             Ok(summary) => {
                 self.desk.say(|form, out| form.ending(out, Ending::Pair(summary)));
-                let differ = if summary.alike { Exit::Alike } else { Exit::Differ };
-                differ.worst(Exit::from_code(summary.problem_exit))
+                verdict(summary).worst(Exit::from_code(summary.problem_exit))
             }
             Err(error) => self.failed(error, explain),
         };

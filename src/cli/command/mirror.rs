@@ -19,6 +19,7 @@ use crate::cli::told::form::Form;
 use crate::cli::told::json::Json;
 use crate::cli::told::text::{Listing, Text};
 use crate::sync;
+use crate::sync::report::Summary;
 
 /// Make TARGET equal to SOURCE
 #[derive(Debug, Args)]
@@ -109,5 +110,16 @@ impl Mirror {
 /// Runs the job of a mirror or of its diff.
 pub fn mirror(job: &sync::job::Mirror, voice: &Voice, form: Box<dyn Form>) -> Exit {
     let asked = Asked::Mirror { source: &job.source, target: &job.target };
-    Session::new(voice, form).pair(|error| hint::explain(error, asked), |report| sync::mirror::run(job, report))
+    let session = Session::new(voice, form);
+    session.pair(
+        |summary| verdict(&job.writing, summary),
+        |error| hint::explain(error, asked),
+        |report| sync::mirror::run(job, report),
+    )
+}
+
+/// Whether the roots are as was asked. Extras that shall stay do not count, but what a dry run found to do counts.
+fn verdict(writing: &sync::job::Writing, summary: &Summary) -> Exit {
+    let done = !writing.dry_run || summary.totals == Default::default();
+    if summary.alike || (writing.keep_extra && done) { Exit::Alike } else { Exit::Differ }
 }

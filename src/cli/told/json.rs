@@ -248,3 +248,49 @@ fn text(path: &RelPath) -> Cow<'_, str> {
 fn raw(path: &RelPath) -> Option<String> {
     std::str::from_utf8(path.as_bytes()).is_err().then(|| base64::encode(path.as_bytes()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::output::tests::pages;
+    use crate::cli::told::progress::Phase;
+    use crate::cli::told::samples;
+
+    #[test]
+    fn every_object_has_its_documented_form() {
+        let (mut out, stdout, stderr) = pages();
+        let mut json = Json { verb: "mirror", dry_run: false, quick: true };
+        json.header(&mut out, "/a\"", "h:/b");
+        json.header(&mut out, "/a", "");
+        for at in [3, 8, 9] {
+            json.action(&mut out, &samples::actions()[at], Side::Right);
+        }
+        json.progress(&mut out, &Progress { phase: Phase::Transfer, files_total: Some(2), ..Progress::default() });
+        json.problem(&mut out, &samples::problem(), Side::Left);
+        json.ending(&mut out, Ending::Pair(&samples::summary()));
+        json.ending(&mut out, Ending::Single { root: &samples::summary().left, problems: 3, seconds: 0.5 });
+        let root = format!(r#"{{"top":"{}","entries":12}}"#, "ab".repeat(32));
+        let wanted = [
+            r#""header","verb":"mirror","left":"/a\"","right":"h:/b","direction":"right","dry_run":false,"quick":true}"#,
+            r#""header","verb":"mirror","left":"/a","dry_run":false,"quick":true}"#,
+            r#""action","op":"create","side":"right","path":"a?/new","bytes":1500,"path_b64":"Yf8vbmV3"}"#,
+            r#""action","op":"rename","side":"right","path":"e","bytes":0,"from":"old?","from_b64":"b2xk/g=="}"#,
+            r#""action","op":"delete","side":"right","path":"f","bytes":0}"#,
+            r#""progress","phase":"transfer","entries":0,"hashed_bytes":0,"files":0,"bytes":0,"files_total":2}"#,
+            r#""problem","path":"p\n","kind":"unreadable","cause":"permission \u0007 denied","side":"left"}"#,
+            &format!(
+                r#""summary","alike":true,"left":{root},"right":{root},"files":12,"bytes":3100000,"renames":2,{}}}"#,
+                r#""deletes":1,"conflicts":0,"problems":0,"sent":38200,"received":1100,"round_trips":2,"seconds":0.41"#
+            ),
+            &format!(
+                r#""summary",{},"bytes":34000,"hashed_bytes":56,"problems":3,"seconds":0.5}}"#,
+                root.trim_matches(['{', '}'])
+            ),
+        ];
+        let text = stdout.text().replace('\u{fffd}', "?");
+        let lines: Vec<&str> =
+            text.lines().map(|line| line.strip_prefix(r#"{"v":1,"type":"#).unwrap_or(line)).collect();
+        assert_eq!(lines, wanted);
+        assert_eq!(stderr.text(), "");
+    }
+}

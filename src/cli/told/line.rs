@@ -147,3 +147,33 @@ pub fn shown(bytes: &[u8]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::told::samples;
+
+    #[test]
+    fn each_action_has_its_mark_then_size_and_why() {
+        let shown = |line: Line| format!("{} {}{}", line.mark, line.path, line.details);
+        let lines: Vec<String> =
+            samples::actions().iter().map(|action| shown(Line::new(action, Side::Right))).collect();
+        assert_eq!(
+            lines,
+            [
+                ">+ a\\xff/",
+                ">+ a\\xff/copy  2.0 kB, copied from z\\n",
+                ">+ a\\xff/hard  7 B, hard link to z",
+                ">+ a\\xff/new  1.5 kB",
+                ">+ a\\xff/soft  link to ../\\u{1b}[2J",
+                "> b  4 B, content",
+                ">+ c/  was a file",
+                ">t d  mtime, xattrs, mode 644 -> 4755",
+                ">m old\\xfe/ -> e/",
+                ">- f  5 B",
+            ]
+        );
+        let to_the_left = Line::new(&samples::actions()[5], Side::Left);
+        assert_eq!(to_the_left.mark, "<");
+    }
+}

@@ -7,6 +7,8 @@ pub mod json;
 pub mod line;
 pub mod names;
 pub mod progress;
+#[cfg(test)]
+mod samples;
 pub mod screen;
 pub mod stat;
 pub mod text;

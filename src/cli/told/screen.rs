@@ -59,3 +59,55 @@ impl Report for Screen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::output::tests::pages;
+    use crate::cli::told::json::Json;
+    use crate::cli::told::samples;
+    use crate::model::plan::action::Totals;
+    use crate::model::{Problem, ProblemKind};
+    use crate::sync::report::Side;
+
+    fn desk() -> (Arc<Desk>, crate::cli::output::tests::Page) {
+        let (output, stdout, _) = pages();
+        let json = Json { verb: "mirror", dry_run: false, quick: false };
+        (Arc::new(Desk::new(Box::new(json), output, None)), stdout)
+    }
+
+    #[test]
+    fn the_worst_problem_counts() {
+        let (desk, _) = desk();
+        let mut screen = Screen::new(desk, false);
+        for kind in [ProblemKind::Changed, ProblemKind::Guarded, ProblemKind::Unreadable] {
+            screen.event(Event::Problem(&Problem { kind, ..samples::problem() }, Side::Left));
+        }
+        assert_eq!(screen.finish(), (Exit::Guarded, 3));
+    }
+
+    #[test]
+    fn progress_carries_exact_totals_once_the_plan_is_known() {
+        let (desk, stdout) = desk();
+        let mut screen = Screen::new(Arc::clone(&desk), false);
+        let gauges = Gauges::default();
+        screen.gauges(&gauges);
+        desk.tick();
+        screen.event(Event::Planned(&Totals { files: 3, bytes: 4, ..Totals::default() }));
+        desk.tick();
+        screen.finish();
+        let text = stdout.text();
+        assert!(text.lines().next().is_some_and(|line| line.contains(r#""phase":"scan""#)), "{text}");
+        assert!(text.lines().last().is_some_and(|line| line.contains(r#""files_total":3,"bytes_total":4"#)), "{text}");
+    }
+
+    #[test]
+    fn an_interrupt_stops_both_sides() {
+        let (desk, _) = desk();
+        assert!(!desk.stop(), "there is no job yet");
+        let gauges = Gauges::default();
+        Screen::new(Arc::clone(&desk), false).gauges(&gauges);
+        assert!(desk.stop());
+        assert!(gauges.left.stopped() && gauges.right.stopped());
+    }
+}

@@ -181,3 +181,56 @@ fn table(out: &mut Output, figures: &[Figure]) {
         out.line(format_args!("{name:width$}  {value}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::output::tests::pages;
+    use crate::cli::told::samples;
+
+    const LOUD: Text = Text { listing: Listing::Marks, quiet: false, stats: false, quick: false };
+
+    fn told(mut text: Text, summary: &Summary) -> (String, String) {
+        let (mut out, stdout, stderr) = pages();
+        text.header(&mut out, "/a\x1b", "host:/b");
+        text.action(&mut out, &samples::actions()[3], Side::Right);
+        text.problem(&mut out, &samples::problem(), Side::Left);
+        text.ending(&mut out, Ending::Pair(summary));
+        (stdout.text(), stderr.text())
+    }
+
+    #[test]
+    fn the_first_line_names_the_roots_and_the_last_one_says_what_it_came_to() {
+        let (stdout, stderr) = told(LOUD, &samples::summary());
+        assert_eq!(
+            stdout,
+            "/a\\u{1b} -> host:/b\n>+ a\\xff/new  1.5 kB\n\
+             12 files, 3.1 MB, 2 renames, 1 delete, 0 conflicts, 0 problems in 0.41 s (38.2 kB sent, 1.1 kB received)\n"
+        );
+        assert_eq!(stderr, "error: `p\\n`: permission \\u{7} denied\n");
+    }
+
+    #[test]
+    fn quiet_tells_problems_alone() {
+        let (stdout, stderr) = told(Text { quiet: true, ..LOUD }, &samples::summary());
+        assert_eq!((stdout.as_str(), stderr.as_str()), ("", "error: `p\\n`: permission \\u{7} denied\n"));
+    }
+
+    #[test]
+    fn nothing_to_do_is_alike_and_anything_else_is_not() {
+        let nothing = Summary { totals: Default::default(), ..samples::summary() };
+        assert_eq!(last(&nothing), "alike");
+        assert!(last(&Summary { problems: 1, ..nothing.clone() }).contains("1 problem in"));
+        assert!(last(&Summary { alike: false, ..nothing }).starts_with("0 files"));
+    }
+
+    #[test]
+    fn the_table_is_exact() {
+        let (mut out, stdout, _) = pages();
+        table(&mut out, &figures(&samples::summary())[..4]);
+        assert_eq!(
+            stdout.text(),
+            "files          12\nbytes          3100000 B (3.1 MB)\ndirectories    4\nmetadata only  5\n"
+        );
+    }
+}
