@@ -115,6 +115,7 @@ impl Exit {
             | NetError::Violation { .. }
             | NetError::Reset { .. }
             | NetError::Stopped { .. }
+            | NetError::Closed { .. }
             | NetError::System { .. } => Exit::Lost,
         }
     }
