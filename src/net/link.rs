@@ -230,11 +230,10 @@ impl Inner {
     /// Ends when the peer has closed and nothing of it can be under way any more.
     async fn last_stream(&self) {
         self.life.bye.cancelled().await;
-        if let Carriers::Wire { chosen, .. } = &self.carriers
-            && let Some(quic) = chosen.get()
-        {
-            // The farewell goes through the pipe and may overtake a stream.
-            tokio::time::sleep((quic.rtt() * 4).max(OVERTAKEN)).await;
+        if let Carriers::Wire { pipe, chosen } = &self.carriers {
+            // The farewell goes through the pipe and may overtake a stream of QUIC, even the first.
+            let rtt = chosen.get().map_or_else(|| pipe.rtt().unwrap_or_default(), Quic::rtt);
+            tokio::time::sleep((rtt * 4).max(OVERTAKEN)).await;
         }
     }
 

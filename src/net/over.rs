@@ -174,19 +174,36 @@ where
 }
 
 impl Opened {
-    /// Takes the answer, and waits for QUIC as long as that is worth it.
+    /// Takes the answer, and waits for QUIC as long as that is worth it; what the far side prints meanwhile is told.
     pub(super) async fn finish(
         mut self,
         terms: &Terms,
-        notes: mpsc::Receiver<String>,
+        mut notes: mpsc::Receiver<String>,
         note: &mut dyn FnMut(String),
     ) -> Result<Connected, Error> {
-        let answer = self.answer().await?;
-        let udp_blocked = self.wait(terms.skip_wait).await != Dialled::Up;
+        let begun = {
+            let mut beginning = std::pin::pin!(self.begin(terms.skip_wait));
+            loop {
+                tokio::select! {
+                    begun = &mut beginning => break begun,
+                    Some(line) = notes.recv() => note(line),
+                }
+            }
+        };
+        while let Ok(line) = notes.try_recv() {
+            note(line);
+        }
+        let (answer, dialled) = begun?;
+        let udp_blocked = dialled != Dialled::Up;
         if udp_blocked && !terms.skip_wait {
             note(format!("{} is not reached over UDP: everything goes through ssh, which is slower", terms.peer));
         }
         Ok(Connected { answer, link: Link::wire(self.wire), udp_blocked, notes })
+    }
+
+    async fn begin(&mut self, skip_wait: bool) -> Result<(Bytes, Dialled), Error> {
+        let answer = self.answer().await?;
+        Ok((answer, self.wait(skip_wait).await))
     }
 
     async fn answer(&mut self) -> Result<Bytes, Error> {
