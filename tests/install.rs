@@ -211,15 +211,15 @@ fn files_and_directories_move_and_swap() {
     let target = open(root.path(), OPTIONS);
     put(&target, &create("big/sub/new", file(b"n"), Source::Fetch), b"n").expect("placed");
     let (action, from) = rename(root.path(), "big", "other/big");
-    target.place_rename(&action, &from).expect("moved");
+    target.place_move(&action, &moving(&action, &from)).expect("moved");
     put(&target, &create("big/sub/lost", file(b"l"), Source::Fetch), b"l").expect_err("nothing is there any more");
     put(&target, &create("other/big/sub/found", file(b"l"), Source::Fetch), b"l").expect("placed");
     let (action, from) = rename(root.path(), "moved", "over");
-    target.place_rename(&action, &from).expect("moved over another");
+    target.place_move(&action, &moving(&action, &from)).expect("moved over another");
     let ((left, _), (right, _)) = (rename(root.path(), "y", "x"), rename(root.path(), "x", "y"));
-    target.place_swap(&left, &right).expect("swapped");
+    swap(&target, &left, &right);
     let ((left, _), (right, _)) = (rename(root.path(), "other", "x"), rename(root.path(), "x", "other"));
-    target.place_swap(&left, &right).expect("swapped");
+    swap(&target, &left, &right);
     target.finish().expect("finished");
     let read = |name: &str| fs::read_to_string(root.path().join(name)).expect("readable");
     assert_eq!((read("other"), read("y"), read("over")), ("y".into(), "x".into(), "moved".into()));
@@ -234,7 +234,7 @@ fn an_edited_file_is_not_moved() {
     let (action, from) = rename(root.path(), "f", "g");
     fs::write(root.path().join("f"), "edited").expect("written");
     let target = open(root.path(), OPTIONS);
-    target.place_rename(&action, &from).expect_err("refused");
+    target.place_move(&action, &moving(&action, &from)).expect_err("refused");
     assert_eq!(names(root.path()), [".alike", "f"]);
 }
 
@@ -263,7 +263,7 @@ fn a_symbolic_link_in_the_middle_of_a_path_is_never_followed() {
     target.place(&create("l/n", file(b""), Source::Link { to: path("mine") }), None).expect_err("link there");
     target.place(&create("n", file(b""), Source::Link { to: path("l/f") }), None).expect_err("link from there");
     let from = action("taken", Step::Rename { from: path("l/f") }, wanted(), None);
-    target.place_rename(&from, &before(outside.path(), "f")).expect_err("rename from there");
+    target.place_move(&from, &moving(&from, &before(outside.path(), "f"))).expect_err("rename from there");
     target.copy_within(&path("l/f"), &untouched, &Digest::of_content(b"outside")).expect_err("copy");
     target.directory_metadata(&path("l"), &entry(Kind::Directory)).expect_err("directory metadata");
     target.directory_metadata(&path("l/sub"), &entry(Kind::Directory)).expect_err("directory metadata below");
@@ -563,7 +563,7 @@ fn child_that_is_not_root() {
     put(&target, &create("locked/new", file(b"new"), Source::Fetch), b"new").expect("placed");
     target.place(&delete(&root, "gone", true), None).expect("deleted");
     let (action, from) = rename(&root, "from/deep", "moved");
-    target.place_rename(&action, &from).expect("moved");
+    target.place_move(&action, &moving(&action, &from)).expect("moved");
     let unowned = Entry { uid: 0, gid: 0, ..file(b"x") };
     let read_only = Entry { mode: 0o444, ..with_xattr(&file(b"x"), "user.a", b"1") };
     put(&target, &create("attributes", read_only.clone(), Source::Fetch), b"x").expect("placed");

@@ -128,9 +128,9 @@ fn replaced_and_moved(root: &Path) {
     fs::write(root.join("two"), "two").expect("written");
     let target = open(root, OPTIONS);
     let ((left, _), (right, _)) = (rename(root, "two", "one"), rename(root, "one", "two"));
-    target.place_swap(&left, &right).expect("swapped");
+    swap(&target, &left, &right);
     let (action, from) = rename(root, "two", "three");
-    target.place_rename(&action, &from).expect("moved");
+    target.place_move(&action, &moving(&action, &from)).expect("moved");
     target.place(&update(root, "one", symlink("three"), Source::None), None).expect("replaced");
     target.place(&delete(root, "three", true), None).expect("deleted");
     target.finish().expect("finished");
@@ -223,7 +223,7 @@ fn a_mount_inside_the_root_is_named_and_loses_nothing() {
         put(&target, &create("m/new", file(b"n"), Source::Fetch), b"n").expect_err("create"),
         put(&target, &update(&root, "m/f", file(b"n"), Source::Fetch), b"n").expect_err("update"),
         target.place(&delete(&root, "m/f", false), None).expect_err("delete"),
-        target.place_rename(&action, &from).expect_err("rename"),
+        target.place_move(&action, &moving(&action, &from)).expect_err("rename"),
     ];
     for problem in problems {
         assert_eq!((problem.kind, problem.cause.as_str()), (ProblemKind::Unwritable, "is on another file system"));

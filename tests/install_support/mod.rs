@@ -10,7 +10,7 @@ use alike::disk::root::Root;
 use alike::disk::status::Status;
 use alike::disk::target::{Fsync, Target, TargetOptions};
 use alike::model::entry::{Extra, Xattr};
-use alike::model::plan::action::{Action, Before, Changes, Source, Step};
+use alike::model::plan::action::{Action, Before, Changes, Move, Onto, Source, Step};
 use alike::model::{Digest, Entry, Kind, Problem, RelPath, Time};
 
 pub const OPTIONS: TargetOptions =
@@ -148,4 +148,17 @@ pub fn again(test: &str, root: &Path) -> Command {
 /// The root that a child works in; `None` where the test is not run as a child.
 pub fn child_root() -> Option<PathBuf> {
     std::env::var_os("INSTALL_CHILD_ROOT").map(PathBuf::from)
+}
+
+/// How the plan would say that `moved` comes to the action's path.
+pub fn moving(action: &Action, moved: &Before) -> Move {
+    let onto = if action.before.is_some() { Onto::Doomed } else { Onto::Nothing };
+    Move { moved: moved.clone(), onto }
+}
+
+/// A cycle of two: one exchange, and the second action has nothing left to move.
+pub fn swap(target: &Target, one: &Action, other: &Action) {
+    let moved = other.before.clone().expect("a swap needs two things");
+    target.place_move(one, &Move { moved, onto: Onto::Wanted }).expect("swapped");
+    target.place_arrived(other).expect("arrived");
 }

@@ -1,8 +1,8 @@
 //! Actions and summaries for the tests of the forms.
 
 use crate::model::entry::{Entry, Extra, Kind, Stamp, Time};
-use crate::model::plan::action::{Before, Totals};
 use crate::model::plan::{Action, Changes, Source, Step};
+use crate::model::plan::{Before, Totals};
 use crate::model::{Digest, Problem, ProblemKind, RelPath};
 use crate::sync::report::{RootSummary, Summary};
 
@@ -70,7 +70,15 @@ pub fn summary() -> Summary {
         alike: true,
         left: root,
         right: root,
-        totals: Totals { files: 12, bytes: 3_100_000, renames: 2, deletes: 1, directories: 4, metadata: 5 },
+        totals: Totals {
+            files: 12,
+            bytes: 3_100_000,
+            renames: 2,
+            deletes: 1,
+            mkdirs: 4,
+            metadata: 5,
+            ..Totals::default()
+        },
         problems: 0,
         problem_exit: 0,
         sent: 38_200,

@@ -66,7 +66,7 @@ mod tests {
     use crate::cli::output::tests::pages;
     use crate::cli::told::json::Json;
     use crate::cli::told::samples;
-    use crate::model::plan::action::Totals;
+    use crate::model::plan::Totals;
     use crate::model::{Problem, ProblemKind};
     use crate::sync::report::Side;
 
