@@ -45,15 +45,27 @@ async fn pull(
 ) -> Result<Summary, Error> {
     // The walk of what is already here starts before ssh does.
     let early = if Root::open(target).is_ok() { Some(Looking::start(job, target, gauges)?) } else { None };
-    let far = remote::connect(job, host, source, Role::Source, report).await?;
+    let mut far = remote::connect(job, host, source, Role::Source, report).await?;
     let looking = match early {
         Some(looking) => looking,
         None => Looking::start(job, target, gauges)?,
     };
+    let outcome = converse(job, &far, looking, gauges, report).await;
+    far.tell(report);
+    outcome
+}
+
+async fn converse(
+    job: &Mirror,
+    far: &Far,
+    looking: Looking,
+    gauges: &Gauges,
+    report: &mut dyn Report,
+) -> Result<Summary, Error> {
     report.event(Event::Header { left: &far.shown, right: &looking.shown });
     let lane = side::lane(&job.reading, far.both_superuser);
     let (side, end) = looking.finish(lane).await?;
-    let mut pulling = Pulling { job, lane, gauges, report, far: &far };
+    let mut pulling = Pulling { job, lane, gauges, report, far };
     let mut control = Control::open(&far.link).await?;
     let compared = pulling.compare(&mut control, &end).await?;
     let summary = pulling.carry_out(side, end, compared).await?;

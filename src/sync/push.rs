@@ -11,9 +11,9 @@ use super::job::Mirror;
 use super::mirror::{End, Telling, keep_target, summarize, tell_problems};
 use super::narrate::{Narration, Tally};
 use super::pull::salt;
-use super::remote;
+use super::remote::{self, Far};
 use super::report::{Event, Gauges, Report, RootSummary, Side as Which, Summary};
-use super::side::{self, Side};
+use super::side::{self, Found, Side};
 use super::supply::Supplier;
 use crate::disk::gauge::Gauge;
 use crate::disk::root::Root;
@@ -50,13 +50,25 @@ async fn push(
         let (side, gauge) = (Arc::clone(&side), Arc::clone(&gauges.left));
         spawn_blocking(move || side.scan(&gauge))
     };
-    let far = remote::connect(job, host, target, Role::Target, report).await?;
+    let mut far = remote::connect(job, host, target, Role::Target, report).await?;
     report.event(Event::Header { left: &shown, right: &far.shown });
     let found = scan.await.expect("a scan reports its failures and does not panic")?;
+    let outcome = converse(job, &far, (&side, found), gauges, report).await;
+    far.tell(report);
+    outcome
+}
+
+async fn converse(
+    job: &Mirror,
+    far: &Far,
+    (side, found): (&Arc<Side>, Found),
+    gauges: &Gauges,
+    report: &mut dyn Report,
+) -> Result<Summary, Error> {
     let lane = side::lane(&job.reading, far.both_superuser);
     let tree = Arc::new(found.tree(lane));
     let end = End { found, tree };
-    keep_target(&side, &end.found, &end.tree, report);
+    keep_target(side, &end.found, &end.tree, report);
     let mut telling = Telling { report, which: Which::Left };
     let tally = tell_problems(&end.found.problems, Tally::default(), &mut telling);
     telling.which = Which::Right;
@@ -65,7 +77,7 @@ async fn push(
     let settings = Settings { salt: salt()?, wants: Wants::Responder, push: false };
     let mut machine = Machine::initiator(end.compared(), settings);
     let outcome = control.reconcile(&mut machine, |message| hearing.heard(message)).await?;
-    let supplier = Supplier::new(Arc::clone(&side), end.listing().clone(), !far.link.is_loopback());
+    let supplier = Supplier::new(Arc::clone(side), end.listing().clone(), !far.link.is_loopback());
     let supplying = tokio::spawn(Arc::new(supplier).serve(far.link.clone()));
     while hearing.finished.is_none() {
         hearing.heard(control.receive().await?)?;

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::sync::mpsc::Receiver;
+
 use super::error::Error;
 use super::job::{Fidelity, Mirror, Reading, Writing};
 use super::report::{Event, Gauges, Report};
@@ -25,6 +27,16 @@ pub struct Far {
     pub shown: String,
     /// Whether both sides may set owners.
     pub both_superuser: bool,
+    notes: Receiver<String>,
+}
+
+impl Far {
+    /// Tells what the far side printed meanwhile.
+    pub fn tell(&mut self, report: &mut dyn Report) {
+        while let Ok(note) = self.notes.try_recv() {
+            report.event(Event::Note(&note));
+        }
+    }
 }
 
 /// Starts the far side and asks it to open its root.
@@ -51,6 +63,7 @@ pub async fn connect(
             link: connected.link,
             shown: format!("{host}:{path}"),
             both_superuser: superuser && side::superuser(),
+            notes: connected.notes,
         }),
         Answer::Refused(failure) => Err(named(failure, host).into()),
     }

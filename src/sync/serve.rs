@@ -42,7 +42,8 @@ async fn serve(gauges: &Gauges) -> Result<(), Error> {
     let opened = Arc::new(Mutex::new(None));
     let asked = Arc::clone(&opened);
     let gauge = Arc::clone(&gauges.right);
-    let link = net::serve(tokio::io::stdin(), tokio::io::stdout(), async move |request| {
+    let (stdin, stdout) = net::stdio().map_err(|source| Error::Memory { path: "standard input".into(), source })?;
+    let link = net::serve(stdin, stdout, async move |request| {
         let (answer, open) = match Opened::open(&request, &gauge) {
             Ok(open) => (open.answer(), Some(open)),
             Err(error) => (Answer::Refused(Failure::from(&error)), None),
