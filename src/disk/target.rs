@@ -214,5 +214,10 @@ fn prepare(root: &Root, control: &Control, options: TargetOptions) -> io::Result
     // What was recovered belongs to the run that was killed, not to this one.
     trash.close()?;
     let discard = if options.keep_trash { None } else { Some(Discard::new(control.staging())?) };
-    Ok((Staging::new(control.staging().try_clone()?), Directories::below(root.handle())?, trash, discard))
+    Ok((
+        Staging::new(control.staging().try_clone()?, options.fsync),
+        Directories::below(root.handle())?,
+        trash,
+        discard,
+    ))
 }

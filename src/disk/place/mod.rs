@@ -20,7 +20,7 @@ use super::metadata::{self, Now, Reach};
 use super::stage::{Slot, Staged};
 use super::status::Status;
 use super::target::Target;
-use crate::model::plan::action::{Action, Source, Step};
+use crate::model::plan::action::{Action, Before, Source, Step};
 use crate::model::{Entry, Kind, PathRef, Problem, ProblemKind, RelPath, Stamp};
 use replace::Refusal;
 use swap::Leaf;
@@ -161,9 +161,7 @@ impl Target {
         let parent = self.parent(action.path.as_ref())?;
         let handle = self.open_itself(&parent, action.path.as_ref())?;
         let status = Status::of(&handle)?;
-        if let Some(before) = &action.before {
-            self.check(before, &status)?;
-        }
+        self.check(scanned(action)?, &status)?;
         let set = metadata::Wanted { xattrs: self.wanted().xattrs && action.changes.xattrs, ..self.wanted() };
         self.touching(&status);
         let lacks = metadata::apply(Reach::Path(handle.as_fd()), Now::Seen(&status), wanted, set)?;
@@ -227,6 +225,10 @@ impl Target {
 
 fn wanted(action: &Action) -> Result<&Entry, Refusal> {
     action.wanted.as_ref().ok_or_else(|| Refusal::Cannot("the plan does not say what is wanted".into()))
+}
+
+fn scanned(action: &Action) -> Result<&Before, Refusal> {
+    action.before.as_ref().ok_or_else(|| Refusal::Cannot("the plan does not say what is here".into()))
 }
 
 fn is_directory(leaf: Leaf<'_>) -> bool {
