@@ -634,3 +634,30 @@ fn deletes_from_many_directories_need_few_handles() {
     assert!(handles < 600, "{handles} handles");
     assert_eq!(trash(root.path()).len(), 600);
 }
+
+#[test]
+fn a_mode_and_an_owner_that_are_not_wanted_are_those_of_before() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let root = scratch();
+    fs::write(root.path().join("old"), "old").expect("written");
+    std::os::unix::fs::chown(root.path().join("old"), Some(4343), Some(4242)).expect("given");
+    fs::set_permissions(root.path().join("old"), fs::Permissions::from_mode(0o2710)).expect("changed");
+    let seen = |name: &str| {
+        let metadata = root.path().join(name).metadata().expect("there");
+        (metadata.uid(), metadata.gid(), metadata.mode() & 0o7777)
+    };
+    let target = open(root.path(), TargetOptions { mode: false, ..OPTIONS });
+    let wanted = Entry { mode: 0o6777, uid: 1, gid: 1, ..file(b"new") };
+    put(&target, &update(root.path(), "old", wanted.clone(), Source::Fetch), b"new").expect("placed");
+    put(&target, &create("new", wanted, Source::Fetch), b"new").expect("placed");
+    target.place(&mkdir("d"), None).expect("made");
+    target.directory_metadata(&path("d"), &entry(Kind::Directory)).expect("set");
+    target.finish().expect("finished");
+    let umask = fs::read_to_string("/proc/self/status").expect("readable");
+    let umask = umask.lines().find_map(|line| line.strip_prefix("Umask:")).expect("a mask");
+    let umask = u32::from_str_radix(umask.trim(), 8).expect("octal");
+    assert_eq!(seen("old"), (4343, 4242, 0o2710));
+    assert_eq!((seen("new").2, seen("d").2), (0o777 & !umask, 0o755 & !umask));
+}
