@@ -21,6 +21,8 @@ const CHUNK_BYTES: usize = 256 * 1024;
 const CLONE_BYTES_MIN: u64 = 128 * 1024;
 /// Below this nobody cares for holes.
 const HOLES_BYTES_MIN: u64 = 64 * 1024;
+/// So much is written out at once, long before it must be durable.
+const EARLY_BYTES: u64 = 8 << 20;
 /// Zeros that stand for a hole in a hash.
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
@@ -92,7 +94,12 @@ fn copy(staged: &Staged, source: &File, size: u64) -> Result<Digest, PlaceError>
     let mut hasher = Hasher::content();
     each_chunk(source, 0, size, |bytes, at| {
         hasher.update(bytes);
-        staged.file().write_all_at(bytes, at)
+        staged.file().write_all_at(bytes, at)?;
+        let end = at + bytes.len() as u64;
+        if end / EARLY_BYTES > at / EARLY_BYTES {
+            staged.start_writing((end / EARLY_BYTES - 1) * EARLY_BYTES, EARLY_BYTES);
+        }
+        Ok(())
     })?;
     ends_at(source, size)?;
     Ok(hasher.finish())

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rustix::fs::{self, AtFlags};
+use rustix::io::Errno;
 
 use super::control;
 use super::directories::{Directories, Directory, change_mode, lock};
@@ -117,6 +118,10 @@ impl Emptying<'_> {
         if known == Some(Known::from(&status.stamp)) {
             return Ok(fs::unlinkat(parent, name, AtFlags::empty())?);
         }
+        self.keep(parent, name, path)
+    }
+
+    fn keep(&mut self, parent: &OwnedFd, name: &[u8], path: &RelPath) -> io::Result<()> {
         keep(parent, name, path, self.trash)?;
         let cause = "changed since it was scanned: it is in the trash".into();
         self.kept.push(Problem { path: path.clone(), kind: ProblemKind::Unwritable, cause });
@@ -142,7 +147,11 @@ impl Emptying<'_> {
                 let known = self.within.get(&below).copied();
                 self.remove(&directory, &child, &below, known)?;
             }
-            fs::unlinkat(self.top, &*name, AtFlags::REMOVEDIR)?;
+            match fs::unlinkat(self.top, &*name, AtFlags::REMOVEDIR) {
+                // Somebody works in it at this moment.
+                Err(Errno::NOTEMPTY | Errno::EXIST) => self.keep(self.top, &name, &path)?,
+                removed => removed?,
+            }
         }
         Ok(self.kept)
     }

