@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::progress::{Pace, Phase, Progress};
 
 const SPINNER: &str = "{spinner} {wide_msg}";
-const BAR: &str = "[{bar:24}] {percent:>3}% {wide_msg}";
+const BAR: &str = "[{bar:12}] {percent:>3}% {wide_msg}";
 
 /// The bar, or the spinner before it. It is drawn only when it is shown, and goes away before anything else is written:
 /// so thousands of lines cost a few drawings a second.
