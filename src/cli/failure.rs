@@ -1,7 +1,6 @@
 //! A command that failed as a whole: what is printed (`error`, `cause`, `hint`) and the exit status.
 
 use std::error::Error;
-use std::io;
 
 use super::exit::Exit;
 use super::output::Output;
@@ -35,8 +34,8 @@ impl Failure {
     }
 
     /// Adds a cause in words.
-    pub fn because(mut self, cause: impl Into<String>) -> Failure {
-        self.causes.push(cause.into());
+    pub fn because(mut self, cause: &str) -> Failure {
+        self.causes.push(plain(cause));
         self
     }
 
@@ -44,7 +43,7 @@ impl Failure {
     pub fn caused_by(mut self, error: &(dyn Error + 'static)) -> Failure {
         let mut next = Some(error);
         while let Some(error) = next.filter(|_| self.causes.len() < CAUSES_MAX) {
-            let cause = words(error);
+            let cause = plain(&error.to_string());
             // Wrappers that only repeat what they wrap are told once.
             if self.causes.last() != Some(&cause) && self.message != cause {
                 self.causes.push(cause);
@@ -74,25 +73,27 @@ impl Failure {
     }
 }
 
-/// An error as we write: in lower case, and without the number of the system's error.
-fn words(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    if let Some(number) = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
-        let tail = format!(" (os error {number})");
-        text.truncate(text.strip_suffix(&tail).map_or(text.len(), str::len));
-    }
+/// What a system or a peer says, as we write it: in lower case, and without the number of the system's error.
+fn plain(text: &str) -> String {
+    let numbered = |tail: &str| tail.strip_suffix(')').is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()));
+    let text = match text.rsplit_once(" (os error ") {
+        Some((text, tail)) if numbered(tail) => text,
+        _ => text,
+    };
     // `No such file` becomes `no such file`; `ENOENT` and `I/O error` stay.
     let mut letters = text.chars();
     match (letters.next(), letters.next()) {
         (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
             first.to_lowercase().chain(text.chars().skip(1)).collect()
         }
-        _ => text,
+        _ => text.into(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
     use crate::cli::output::tests::pages;
 
@@ -120,7 +121,9 @@ mod tests {
 
     #[test]
     fn abbreviations_keep_their_capitals() {
-        assert_eq!(words(&io::Error::other("I/O error")), "I/O error");
-        assert_eq!(words(&io::Error::other("Broken link")), "broken link");
+        assert_eq!(plain("I/O error"), "I/O error");
+        assert_eq!(plain("Broken link"), "broken link");
+        assert_eq!(plain("No such file or directory (os error 2)"), "no such file or directory");
+        assert_eq!(plain("odd (os error x)"), "odd (os error x)");
     }
 }

@@ -31,8 +31,9 @@ pub fn explain(error: &Error, asked: Asked<'_>) -> Failure {
     };
     match error {
         Error::FarRoot { cause, hint, .. } => {
-            let failure = cause.iter().fold(failure, |failure, cause| failure.because(cause.as_str()));
-            hint.iter().fold(failure, |failure, hint| failure.hint(hint.as_str()))
+            let failure = cause.iter().fold(failure, |failure, cause| failure.because(cause));
+            let told = hint.as_deref().or_else(|| of_far_root(&failure, asked));
+            hinted(failure, told)
         }
         Error::Usage { hint, .. } | Error::Guarded { hint, .. } => failure.hint(hint.as_str()),
         Error::Root(error) => hinted(failure, of_disk(error, asked)),
@@ -45,6 +46,9 @@ pub fn explain(error: &Error, asked: Asked<'_>) -> Failure {
 
 const GOES_ON: &str = "what was done is kept: the same command goes on from there";
 
+const SOURCE: &str = "the first argument is the source";
+const MKPATH: &str = "`--mkpath` makes what is missing above the target";
+
 fn hinted(failure: Failure, hint: Option<&str>) -> Failure {
     match hint {
         Some(hint) => failure.hint(hint),
@@ -56,13 +60,23 @@ fn of_disk(error: &RootError, asked: Asked<'_>) -> Option<&'static str> {
     match error {
         RootError::Open { path, source } => opening(path, source.kind(), asked),
         RootError::NotADirectory { path } => named(path, asked).or(Some("name a directory")),
-        RootError::Create { source, .. } if source.kind() == ErrorKind::NotFound => {
-            Some("`--mkpath` makes what is missing above the target")
-        }
+        RootError::Create { source, .. } if source.kind() == ErrorKind::NotFound => Some(MKPATH),
         RootError::Held { .. } => Some("wait until the other run has ended"),
         RootError::Stopped => Some(GOES_ON),
         RootError::TooMany { .. } => Some("make parts of it alike, one by one"),
         RootError::Create { .. } | RootError::Control { .. } | RootError::Sync { .. } => None,
+    }
+}
+
+/// The far side says what failed in words alone; which argument it was is known here.
+fn of_far_root(failure: &Failure, asked: Asked<'_>) -> Option<&'static str> {
+    if failure.causes.first().is_none_or(|cause| cause != "no such file or directory") {
+        return None;
+    }
+    match asked {
+        Asked::Mirror { source: Location::Remote { .. }, .. } => Some(SOURCE),
+        Asked::Mirror { target: Location::Remote { .. }, .. } => Some(MKPATH),
+        Asked::Mirror { .. } | Asked::Directory => None,
     }
 }
 
@@ -78,7 +92,7 @@ fn opening(path: &Path, kind: ErrorKind, asked: Asked<'_>) -> Option<&'static st
 fn named(path: &Path, asked: Asked<'_>) -> Option<&'static str> {
     let is = |location: &Location| matches!(location, Location::Local(local) if local == path);
     match asked {
-        Asked::Mirror { source, .. } if is(source) => Some("the first argument is the source"),
+        Asked::Mirror { source, .. } if is(source) => Some(SOURCE),
         Asked::Mirror { target, .. } if is(target) => Some("the second argument is the target"),
         Asked::Mirror { .. } | Asked::Directory => None,
     }

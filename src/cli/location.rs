@@ -45,7 +45,7 @@ fn scheme(typed: &OsStr) -> Option<Failure> {
     let refusal = Failure::usage(format!("cannot reach `{}`", typed.display()));
     Some(match scheme {
         "alike" => refusal.because("shares of a daemon are not built yet").hint("write `host:path` to go through ssh"),
-        _ => refusal.because(format!("`{scheme}://` is not spoken")).hint("write `host:path` to go through ssh"),
+        _ => refusal.because(&format!("`{scheme}://` is not spoken")).hint("write `host:path` to go through ssh"),
     })
 }
 

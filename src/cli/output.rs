@@ -1,9 +1,11 @@
-//! Where words go: standard output and standard error. Owns buffering, and what happens when nobody reads any more.
+//! Where words go: standard output, standard error, and the bar that gives way to both. Owns buffering, and what happens
+//! when nobody reads any more.
 
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use super::paint::{Color, Paint, Tone};
+use super::told::bar::Bar;
 
 /// Gathered before it is written, where standard output is no terminal.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -16,6 +18,7 @@ pub struct Output {
     pub paint: Paint,
     /// For standard error.
     pub alarm: Paint,
+    bar: Option<Bar>,
     failure: Option<io::Error>,
 }
 
@@ -30,23 +33,43 @@ impl Output {
             Box::new(BufWriter::with_capacity(BUFFER_BYTES, stdout))
         };
         let stderr = io::stderr();
-        Output { stdout: writer, alarm: Paint::new(color, &stderr), stderr: Box::new(stderr), paint, failure: None }
+        let alarm = Paint::new(color, &stderr);
+        Output { stdout: writer, stderr: Box::new(stderr), paint, alarm, bar: None, failure: None }
+    }
+
+    /// The same with a bar.
+    pub fn with_bar(self) -> Output {
+        Output { bar: Some(Bar::default()), ..self }
+    }
+
+    /// The bar, where there is one.
+    pub fn bar(&mut self) -> Option<&mut Bar> {
+        self.bar.as_mut()
+    }
+
+    /// Takes the bar away for good.
+    pub fn end_bar(&mut self) {
+        self.give_way();
+        self.bar = None;
     }
 
     /// One line on standard output.
     pub fn line(&mut self, text: impl fmt::Display) {
+        self.give_way();
         let written = writeln!(self.stdout, "{text}");
         self.note(written);
     }
 
     /// Raw bytes on standard output.
     pub fn bytes(&mut self, bytes: &[u8]) {
+        self.give_way();
         let written = self.stdout.write_all(bytes);
         self.note(written);
     }
 
     /// One line on standard error. Where even that fails there is nobody left to tell.
     pub fn complain(&mut self, text: impl fmt::Display) {
+        self.give_way();
         let _ = writeln!(self.stderr, "{text}");
     }
 
@@ -65,6 +88,12 @@ impl Output {
     /// Why standard output cannot be written, once it cannot.
     pub fn failure(&self) -> Option<&io::Error> {
         self.failure.as_ref()
+    }
+
+    fn give_way(&mut self) {
+        if let Some(bar) = &mut self.bar {
+            bar.clear();
+        }
     }
 
     fn note(&mut self, written: io::Result<()>) {
@@ -111,6 +140,7 @@ pub mod tests {
             stderr: Box::new(err.clone()),
             paint: plain,
             alarm: plain,
+            bar: None,
             failure: None,
         };
         (output, out, err)

@@ -1,4 +1,4 @@
-//! One job as people see it: the streams, the bar, the interrupt, and how its end becomes an exit status.
+//! One job as people see it: the streams, the interrupt, and how its end becomes an exit status.
 
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -8,7 +8,6 @@ use super::failure::Failure;
 use super::flags::voice::Voice;
 use super::interrupt;
 use super::output::Output;
-use super::told::bar::Bar;
 use super::told::desk::Desk;
 use super::told::form::{Ending, Form};
 use super::told::screen::Screen;
@@ -25,8 +24,9 @@ impl Session {
     /// Opens the streams and watches for interrupts.
     pub fn new(voice: &Voice, form: Box<dyn Form>) -> Session {
         let wanted = !(voice.quiet || voice.json || voice.no_progress);
-        let bar = (wanted && io::stderr().is_terminal()).then(Bar::new);
-        let desk = Arc::new(Desk::new(form, Output::standard(voice.color), bar));
+        let output = Output::standard(voice.color);
+        let output = if wanted && io::stderr().is_terminal() { output.with_bar() } else { output };
+        let desk = Arc::new(Desk::new(form, output));
         interrupt::watch(Arc::clone(&desk));
         Session { desk, notes: voice.verbose > 0 && !voice.quiet }
     }

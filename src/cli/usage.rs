@@ -47,7 +47,7 @@ fn failure(error: &Error) -> Failure {
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
             let failure = Failure::usage(format!("`{value}` is no value for `{subject}`"));
             let failure = match std::error::Error::source(error) {
-                Some(source) => failure.because(source.to_string()),
+                Some(source) => failure.because(&source.to_string()),
                 None => failure,
             };
             match many(error, ContextKind::ValidValue) {

@@ -6,48 +6,47 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::progress::{Pace, Phase, Progress};
 
-const SPINNER: &str = "{spinner} {msg}";
-const BAR: &str = "[{bar:24}] {percent:>3}% {msg}";
+const SPINNER: &str = "{spinner} {wide_msg}";
+const BAR: &str = "[{bar:12}] {percent:>3}% {wide_msg}";
 
-/// The bar, or the spinner before it.
+/// The bar, or the spinner before it. It is drawn only when it is shown, and goes away before anything else is written:
+/// so thousands of lines cost a few drawings a second.
+#[derive(Default)]
 pub struct Bar {
-    bar: ProgressBar,
+    drawn: Option<ProgressBar>,
     pace: Pace,
     phase: Phase,
 }
 
 impl Bar {
-    /// A spinner on standard error, drawn when the first progress comes.
-    pub fn new() -> Bar {
-        let bar = ProgressBar::new(1000);
-        bar.set_style(style(SPINNER));
-        Bar { bar, pace: Pace::default(), phase: Phase::Scan }
-    }
-
     /// Draws how far it is.
     pub fn show(&mut self, at: Duration, progress: &Progress) {
         if self.phase != progress.phase {
             self.phase = progress.phase;
-            self.bar.set_style(style(BAR));
+            self.clear();
         }
         self.pace.note(at, progress.bytes);
-        self.bar.set_position(progress.permille());
-        self.bar.set_message(progress.text(&self.pace));
-        self.bar.tick();
+        let bar = self.drawn.get_or_insert_with(|| draw(progress.phase));
+        bar.set_position(progress.permille());
+        bar.set_message(progress.text(&self.pace));
+        if progress.phase == Phase::Scan {
+            bar.tick();
+        }
     }
 
-    /// Takes the bar away while something else is written.
-    pub fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
-        self.bar.suspend(write)
-    }
-
-    /// Takes the bar away for good.
-    pub fn clear(&self) {
-        self.bar.finish_and_clear();
+    /// Takes the bar away until it is shown again.
+    pub fn clear(&mut self) {
+        if let Some(bar) = self.drawn.take() {
+            bar.finish_and_clear();
+        }
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
+fn draw(phase: Phase) -> ProgressBar {
+    let template = match phase {
+        Phase::Scan => SPINNER,
+        Phase::Transfer => BAR,
+    };
     let style = ProgressStyle::with_template(template).expect("the templates above are well formed");
-    style.progress_chars("=> ")
+    ProgressBar::new(1000).with_style(style.progress_chars("=> "))
 }

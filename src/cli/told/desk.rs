@@ -1,10 +1,9 @@
-//! What the job's thread, the ticker and the interrupt share: the form, the streams, the bar and the counters.
+//! What the job's thread, the ticker and the interrupt share: the form, the streams and the counters.
 
 use std::io;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
-use super::bar::Bar;
 use super::form::Form;
 use super::progress::Progress;
 use crate::cli::output::Output;
@@ -24,16 +23,14 @@ pub struct Writer {
     pub form: Box<dyn Form>,
     /// Where they are said.
     pub output: Output,
-    /// On a terminal.
-    pub bar: Option<Bar>,
     /// What there is to do, once that is known.
     pub totals: Option<Totals>,
 }
 
 impl Desk {
     /// A desk at which nothing has been said yet.
-    pub fn new(form: Box<dyn Form>, output: Output, bar: Option<Bar>) -> Desk {
-        let writer = Mutex::new(Writer { form, output, bar, totals: None });
+    pub fn new(form: Box<dyn Form>, output: Output) -> Desk {
+        let writer = Mutex::new(Writer { form, output, totals: None });
         Desk { writer, gauges: OnceLock::new(), started: Instant::now() }
     }
 
@@ -52,10 +49,11 @@ impl Desk {
         gauges.is_some()
     }
 
-    /// Says something with the bar out of the way, and stops the job where nobody reads any more.
+    /// Says something, and stops the job where nobody reads any more.
     pub fn say(&self, words: impl FnOnce(&mut dyn Form, &mut Output)) {
         let mut writer = self.lock();
-        writer.say(words);
+        let Writer { form, output, .. } = &mut *writer;
+        words(form.as_mut(), output);
         let broken = writer.output.failure().map(io::Error::kind) == Some(io::ErrorKind::BrokenPipe);
         drop(writer);
         if broken {
@@ -66,7 +64,7 @@ impl Desk {
     /// Says something unless another thread is speaking: for the interrupt, which must never wait.
     pub fn say_now(&self, text: &str) {
         if let Ok(mut writer) = self.writer.try_lock() {
-            writer.say(|_, output| output.complain(text));
+            writer.output.complain(text);
         }
     }
 
@@ -80,10 +78,10 @@ impl Desk {
         let Some(gauges) = self.gauges.get() else { return };
         let mut writer = self.lock();
         let progress = Progress::read(gauges, writer.totals.as_ref());
-        let Writer { form, output, bar, .. } = &mut *writer;
+        let Writer { form, output, .. } = &mut *writer;
         form.progress(output, &progress);
         output.flush();
-        if let Some(bar) = bar {
+        if let Some(bar) = output.bar() {
             bar.show(self.started.elapsed(), &progress);
         }
     }
@@ -96,16 +94,5 @@ impl Desk {
     /// The writer. A thread that panicked while it wrote left at worst half a line.
     pub fn lock(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Writer {
-    fn say(&mut self, words: impl FnOnce(&mut dyn Form, &mut Output)) {
-        let Writer { form, output, bar, .. } = self;
-        let words = || words(form.as_mut(), output);
-        match bar {
-            Some(bar) => bar.aside(words),
-            None => words(),
-        }
     }
 }

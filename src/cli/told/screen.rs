@@ -26,9 +26,7 @@ impl Screen {
     /// Ends the progress: the worst status that a problem asked for, and the number of problems.
     pub fn finish(mut self) -> (Exit, u64) {
         drop(self.ticker.take());
-        if let Some(bar) = self.desk.lock().bar.take() {
-            bar.clear();
-        }
+        self.desk.lock().output.end_bar();
         (self.worst, self.problems)
     }
 }
@@ -73,7 +71,7 @@ mod tests {
     fn desk() -> (Arc<Desk>, crate::cli::output::tests::Page) {
         let (output, stdout, _) = pages();
         let json = Json { verb: "mirror", dry_run: false, quick: false };
-        (Arc::new(Desk::new(Box::new(json), output, None)), stdout)
+        (Arc::new(Desk::new(Box::new(json), output)), stdout)
     }
 
     #[test]
