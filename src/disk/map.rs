@@ -174,6 +174,13 @@ mod tests {
     use super::*;
     use std::io::Write;
 
+    /// One test fills the whole table; the others need a slot.
+    static TABLE_IN_USE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+    fn in_turn() -> std::sync::MutexGuard<'static, ()> {
+        TABLE_IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     fn file_of(bytes: usize) -> File {
         let mut file = tempfile::tempfile().expect("a temporary file");
         file.write_all(&vec![7; bytes]).expect("written");
@@ -182,6 +189,7 @@ mod tests {
 
     #[test]
     fn a_mapped_file_reads_as_written() {
+        let _turn = in_turn();
         let map = map(&file_of(10_000)).expect("mapped");
         assert_eq!(map.as_ref(), vec![7; 10_000]);
         assert!(map.intact());
@@ -189,6 +197,7 @@ mod tests {
 
     #[test]
     fn a_truncated_file_voids_its_map_and_the_process_lives() {
+        let _turn = in_turn();
         let file = file_of(1 << 20);
         let map = map(&file).expect("mapped");
         file.set_len(5000).expect("truncated");
@@ -199,12 +208,14 @@ mod tests {
 
     #[test]
     fn an_empty_file_is_an_empty_map() {
+        let _turn = in_turn();
         let map = map(&file_of(0)).expect("mapped");
         assert!(map.as_ref().is_empty() && map.intact());
     }
 
     #[test]
     fn maps_beyond_the_table_are_refused_and_slots_come_back() {
+        let _turn = in_turn();
         let file = file_of(1);
         let mut maps = Vec::new();
         while let Ok(map) = map(&file) {

@@ -21,9 +21,18 @@ fn beside(writer: impl Fn(u64) + Sync, claim: impl FnOnce()) {
                 round += 1;
             }
         });
+        let _ends_the_writer = Done(&done);
         claim();
-        done.store(true, Ordering::Relaxed);
     });
+}
+
+/// Set when it is dropped: also where a claim fails.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]
