@@ -60,8 +60,7 @@ struct Incoming {
 impl Target {
     /// Does what the action says. What is staged is used up, or removed where the action fails.
     ///
-    /// A [`Step::Rename`] is better done by [`Target::place_rename`], which also checks what is moved, and two that
-    /// swap two paths by [`Target::place_swap`].
+    /// A [`Step::Rename`] is better done by [`Target::place_move`], which also checks what is moved.
     pub fn place(&self, action: &Action, staged: Option<Staged>) -> Result<Placed, Problem> {
         let path = action.path.as_ref();
         self.check_path(path)?;
