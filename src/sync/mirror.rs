@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::error::Error;
-use super::execute::Told;
 use super::fetch::local::LocalSource;
 use super::job::{Location, Mirror};
+use super::ledger::{ASK_INTERVAL, Ledger};
 use super::narrate::{Narration, Narrator, Tally};
 use super::report::{Event, Gauges, Report, RootSummary, Side as Which, Summary};
 use super::side::{self, Found, Side};
@@ -151,19 +151,21 @@ fn run_and_tell(
     mut narrator: Narrator,
     narration: &mut Telling<'_>,
 ) -> Result<(side::Placements, Tally), Error> {
-    let (sender, receiver) = std::sync::mpsc::channel::<Told>();
+    let ledger = Ledger::default();
+    let listener = std::thread::current();
     let placed = std::thread::scope(|scope| {
-        let worker = scope.spawn(move || {
-            installation.run(content, &|told| {
-                // The receiver outlives the run; a lost message could only be one after its end.
-                let _ = sender.send(told);
-            })
+        let worker = scope.spawn(|| {
+            let outcome = installation.run(content, &|told| ledger.tell(told));
+            listener.unpark();
+            outcome
         });
-        for told in receiver {
-            narrator.told(told, narration);
+        while !worker.is_finished() {
+            std::thread::park_timeout(ASK_INTERVAL);
+            ledger.take().into_iter().for_each(|told| narrator.told(told, narration));
         }
         worker.join().expect("a run reports its failures and does not panic")
     });
+    ledger.take().into_iter().for_each(|told| narrator.told(told, narration));
     let tally = narrator.finish(narration);
     Ok((placed?, tally))
 }

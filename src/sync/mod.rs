@@ -8,6 +8,7 @@ pub mod execute;
 pub mod fetch;
 pub mod index;
 pub mod job;
+pub mod ledger;
 pub mod mirror;
 pub mod narrate;
 pub mod pull;

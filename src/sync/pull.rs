@@ -7,9 +7,9 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::converse::{Control, violation};
 use super::error::Error;
-use super::execute::Told;
 use super::fetch::remote::RemoteSource;
 use super::job::Mirror;
+use super::ledger::{ASK_INTERVAL, Ledger};
 use super::mirror::{End, Telling, keep_target, summarize, tell_problems};
 use super::narrate::{Narrator, Tally};
 use super::remote::{self, Far};
@@ -199,19 +199,19 @@ async fn install(
     mut narrator: Narrator,
     telling: &mut Telling<'_>,
 ) -> Result<(Placements, Tally), Error> {
-    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel::<Told>();
+    let ledger = Arc::new(Ledger::default());
     let content = RemoteSource::new(link.clone(), tokio::runtime::Handle::current());
-    let running = Arc::clone(installation);
-    let run = spawn_blocking(move || {
-        running.run(&content, &|told| {
-            // The receiver outlives the run; a lost message could only be one after its end.
-            let _ = sender.send(told);
-        })
-    });
-    while let Some(told) = receiver.recv().await {
-        narrator.told(told, telling);
-    }
-    let placed = run.await.expect("a run reports its failures and does not panic");
+    let (running, telling_to) = (Arc::clone(installation), Arc::clone(&ledger));
+    let mut run = spawn_blocking(move || running.run(&content, &|told| telling_to.tell(told)));
+    let placed = loop {
+        tokio::select! {
+            placed = &mut run => break placed.expect("a run reports its failures and does not panic"),
+            () = tokio::time::sleep(ASK_INTERVAL) => {
+                ledger.take().into_iter().for_each(|told| narrator.told(told, telling));
+            }
+        }
+    };
+    ledger.take().into_iter().for_each(|told| narrator.told(told, telling));
     let tally = narrator.finish(telling);
     Ok((placed?, tally))
 }

@@ -10,8 +10,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::converse::{Control, receive_message, send_message, violation};
 use super::error::Error;
-use super::execute::Told;
 use super::fetch::remote::RemoteSource;
+use super::ledger::Ledger;
 use super::mirror::End;
 use super::narrate::{Narration, Narrator, Tally};
 use super::remote::{reading, writing};
@@ -219,34 +219,31 @@ impl Receiving<'_> {
 
     /// Runs the plan on threads of its own; tells what happens, and stops where the asking side is gone.
     async fn install(&self, control: &mut Control, installation: &Arc<Installation>) -> Result<Placements, Error> {
-        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel::<Told>();
+        let ledger = Arc::new(Ledger::default());
         let content = RemoteSource::new(self.link.clone(), tokio::runtime::Handle::current());
-        let running = Arc::clone(installation);
-        let mut run = spawn_blocking(move || {
-            running.run(&content, &|told| {
-                // The receiver outlives the run; a lost message could only be one after its end.
-                let _ = sender.send(told);
-            })
-        });
+        let (running, telling_to) = (Arc::clone(installation), Arc::clone(&ledger));
+        let mut run = spawn_blocking(move || running.run(&content, &|told| telling_to.tell(told)));
         let mut narrator = Narrator::new(Arc::clone(&installation.plan), Tally::default());
         let mut lines = Lines::default();
         let mut ticks = tokio::time::interval(TELL_INTERVAL);
         let (send, receive) = control.halves();
+        // A message that has begun to arrive must be read on: cancelling would lose its first half.
+        let mut parting = std::pin::pin!(receive_message(receive));
         let outcome = loop {
             tokio::select! {
-                Some(told) = receiver.recv() => narrator.told(told, &mut lines),
                 outcome = &mut run => break outcome.expect("a run reports its failures and does not panic"),
-                _ = ticks.tick() => self.tell(send, lines.take(), installation).await?,
-                message = receive_message(receive) => {
+                _ = ticks.tick() => {
+                    ledger.take().into_iter().for_each(|told| narrator.told(told, &mut lines));
+                    self.tell(send, lines.take(), installation).await?;
+                }
+                message = &mut parting => {
                     // Nothing is said to a target while it works: this is the end of the asking side.
                     self.gauges.right.stop();
                     return Err(message.err().unwrap_or_else(|| violation("a message out of turn")));
                 }
             }
         };
-        while let Ok(told) = receiver.try_recv() {
-            narrator.told(told, &mut lines);
-        }
+        ledger.take().into_iter().for_each(|told| narrator.told(told, &mut lines));
         narrator.finish(&mut lines);
         self.tell(send, lines.take(), installation).await?;
         outcome
