@@ -54,7 +54,11 @@ async fn serve(gauges: &Gauges) -> Result<(), Error> {
     .await?;
     let opened = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
     // A refusal was the whole conversation.
-    let Some(opened) = opened else { return Ok(()) };
+    let Some(opened) = opened else {
+        // The asking side may still be setting up its end: it goes once it has read the answer.
+        let _ = tokio::time::timeout(Duration::from_secs(10), link.accept()).await;
+        return Ok(());
+    };
     let mut control = Control::accept(&link).await?;
     let outcome = opened.converse(&mut control, &link, gauges).await;
     if let Err(error) = &outcome {

@@ -88,7 +88,7 @@ impl Form for Text {
 
 /// The line that rsync would print.
 fn itemized(action: &Action) -> String {
-    let item = item(action);
+    let item = crate::model::plan::itemize(action);
     let slash = if line::is_directory(action) { "/" } else { "" };
     let tail = match (&action.step, &action.wanted) {
         (Step::Rename { from }, _) => format!(" <- {from}{slash}"),
@@ -101,11 +101,6 @@ fn itemized(action: &Action) -> String {
         _ => String::new(),
     };
     format!("{item} {}{slash}{tail}", action.path)
-}
-
-/// Stands in until the plan says it.
-fn item(action: &Action) -> &'static str {
-    if matches!(action.step, Step::Delete { .. }) { "*deleting  " } else { "..........." }
 }
 
 fn leader(source: &crate::model::plan::Source) -> Option<String> {
