@@ -29,6 +29,8 @@ pub struct Standing {
     pub counts: Vec<usize>,
     /// How many unmatched nodes: each differs in at least one row.
     pub nodes: usize,
+    /// How many of our nodes of that level were compared.
+    pub compared: usize,
     /// Bytes of the message that are taken already.
     pub taken: usize,
 }
@@ -70,11 +72,22 @@ pub fn decide(at: &Standing) -> Choice {
 }
 
 impl Standing {
+    /// How many rows differ, if they are scattered: as many as make that many of the nodes compared differ.
+    fn rows_expected(&self) -> usize {
+        let (nodes, compared) = (self.nodes as f64, self.compared as f64);
+        if self.nodes >= self.compared {
+            return self.ours;
+        }
+        (-(1.0 - nodes / compared).ln() * compared).ceil() as usize
+    }
+
     fn width(&self, level: u8) -> u8 {
-        let ours = self.counts[usize::from(level)];
+        let nodes = self.counts[usize::from(level)];
+        // Changes come in clusters, so four times what scattered ones would be. A width too small costs a repeat.
+        let ours = nodes.min(self.rows_expected().saturating_mul(4));
         // Their nodes hold as many rows as ours.
-        let theirs = (ours as u64 * self.theirs as u64).div_ceil(self.ours.max(1) as u64) as usize;
-        Naming::width_for(ours, theirs.max(ours))
+        let more = self.theirs.saturating_sub(self.ours) as u64 * nodes as u64;
+        Naming::width_for(ours, ours + more.div_ceil(self.ours.max(1) as u64) as usize)
     }
 
     fn ids_bytes(&self, level: u8) -> usize {
@@ -101,8 +114,11 @@ impl Standing {
             return 0;
         }
         if self.we_want && self.step >= 4 {
-            // Their next message must be records: of rows, exact, or of whole leaf nodes where these are few.
-            return u8::from(self.ids_bytes(1) + self.nodes * 9 * RECORD_BYTES_TYPICAL <= room);
+            // Their next message must be records: of rows, exact, or of whole leaf nodes.
+            let rows = self.rows_expected().min(self.ours);
+            let leaves = rows.min(self.counts[1]);
+            let beside = leaves * self.ours.div_ceil(self.counts[1].max(1)) - rows.min(leaves);
+            return u8::from(self.ids_bytes(1) + beside * RECORD_BYTES_TYPICAL <= self.ids_bytes(0));
         }
         let deepest = (1..=next).find(fits).unwrap_or(next);
         if deepest == 1 && next > 1 && !self.we_want {
@@ -128,6 +144,7 @@ mod tests {
             level: 5,
             counts,
             nodes: 1,
+            compared: 1,
             taken: 0,
         }
     }
@@ -139,7 +156,7 @@ mod tests {
         assert_eq!(decide(&few), Choice::Records);
         let leaves = Standing { ours: 2_600, theirs: 2_600, counts: vec![2_600, 289, 17], level: 3, ..million() };
         assert_eq!(decide(&leaves), Choice::Ids { level: 1, width: 4 });
-        assert_eq!(decide(&Standing { we_want: false, ..leaves }), Choice::Ids { level: 2, width: 4 });
+        assert_eq!(decide(&Standing { we_want: false, ..leaves }), Choice::Ids { level: 2, width: 3 });
         assert_eq!(push(&million().counts), Some(Choice::Ids { level: 3, width: 4 }));
         assert_eq!(push(&[0]), None);
     }

@@ -1,5 +1,6 @@
 //! The plain sections of a frame, parsed and checked in themselves; whether they fit the conversation is the machine's.
 
+use super::nodes::ID_BYTES_MIN;
 use super::{Wants, tag};
 use crate::model::digest::Digest;
 use crate::model::lane::Lane;
@@ -81,7 +82,7 @@ pub struct Ids<'a> {
 impl<'a> Ids<'a> {
     pub fn read(reader: &mut Reader<'a>) -> Result<Ids<'a>, Violation> {
         let (level, width) = (reader.u8()?, reader.u8()?);
-        if level > LEVELS_MAX || !(4..=8).contains(&width) {
+        if level > LEVELS_MAX || !(ID_BYTES_MIN..=8).contains(&width) {
             return Err(reader.malformed());
         }
         let count = reader.count(width.into(), ENTRIES_MAX)?;

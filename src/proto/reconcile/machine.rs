@@ -35,6 +35,8 @@ pub struct Machine {
     halves: u32,
     /// Our nodes that they do not hold, as far as is known.
     unmatched: Nodes,
+    /// How many of our nodes were compared when [`Machine::unmatched`] was found.
+    compared: usize,
     /// What their next matches are about.
     sent: Option<Nodes>,
     /// The next ids must be of a level below this one.
@@ -100,6 +102,7 @@ impl Machine {
             step: 0,
             halves: 0,
             unmatched: side.whole(),
+            compared: 1,
             side,
             sent: None,
             ceiling: u8::MAX,
@@ -221,6 +224,7 @@ impl Machine {
             self.arriving.void = true;
             return Ok(());
         }
+        self.compared = sent.runs.len();
         self.unmatched = Nodes { level: sent.level, runs: unmatched };
         Ok(())
     }
@@ -314,10 +318,11 @@ impl Machine {
             Items::Nothing if opened => self.answer(None),
             Items::Equal => self.finish_equal(),
             Items::Ids(lookup) => {
-                let level = lookup.level();
+                let (level, lookup_len) = (lookup.level(), lookup.len());
                 let (runs, bits, seal) = lookup.finish(&self.side);
                 // A level that our tree does not have matches nothing, and all stays open.
                 if level < self.unmatched.level {
+                    self.compared = lookup_len;
                     self.unmatched = Nodes { level, runs };
                 }
                 self.answer(Some((bits, seal)))
@@ -357,6 +362,7 @@ impl Machine {
             level: self.unmatched.level,
             counts,
             nodes: self.unmatched.runs.len(),
+            compared: self.compared,
             taken: matched.as_ref().map_or(0, |(bits, _)| bits.bytes.len()),
         };
         self.answer_with(matched, decide::decide(&standing))
@@ -419,6 +425,7 @@ impl Machine {
         self.salt = next_salt(self.salt);
         self.step = 0;
         self.unmatched = self.side.whole();
+        self.compared = 1;
         self.sent = None;
         self.ceiling = u8::MAX;
         self.gave_records = false;

@@ -131,6 +131,9 @@ impl Side {
     }
 }
 
+/// The fewest bytes of an id.
+pub const ID_BYTES_MIN: u8 = 3;
+
 /// How ids are made: the salt, and how many bytes of each travel.
 #[derive(Debug, Clone, Copy)]
 pub struct Naming {
@@ -139,11 +142,12 @@ pub struct Naming {
 }
 
 impl Naming {
-    /// A width at which `ours` ids against `theirs` meet falsely once in 256 conversations if nothing at all is equal, and
-    /// far less often as a rule. That costs a repeat, so it is cheaper than another byte an id.
+    /// A width at which, of `ours` and `theirs` nodes that have no match, two meet falsely once in 256 conversations at worst.
+    /// That costs a repeat, so it is cheaper than another byte an id. Nodes that do have a match do not count: an id that is
+    /// hit twice is not taken.
     pub fn width_for(ours: usize, theirs: usize) -> u8 {
-        let bits = |count: usize| usize::BITS - count.leading_zeros().min(usize::BITS - 1);
-        (bits(ours.saturating_sub(1)) + bits(theirs.saturating_sub(1)) + 8).div_ceil(8).clamp(4, 8) as u8
+        let bits = |count: usize| usize::BITS - count.saturating_sub(1).leading_zeros();
+        (bits(ours) + bits(theirs) + 8).div_ceil(8).clamp(u32::from(ID_BYTES_MIN), 8) as u8
     }
 
     pub fn id(self, digest: &Digest) -> u64 {
@@ -183,7 +187,8 @@ pub struct Lookup {
     pub naming: Naming,
     level: u8,
     nodes: Vec<u32>,
-    taken: Vec<bool>,
+    /// For each node, the received id that hit it, or one of the two marks.
+    hits: Vec<u32>,
     by_id: HashMap<u64, u32, BuildHasherDefault<Spread>>,
     /// One bit an id received: whether we hold that node.
     pub bits: Bits,
@@ -191,6 +196,10 @@ pub struct Lookup {
 
 /// Two of our own nodes share this id: neither is matched, which costs their children and is never wrong.
 const AMBIGUOUS: u32 = u32::MAX;
+/// No id hit this node.
+const FREE: u32 = u32::MAX;
+/// Two ids hit this node, of which one is false: neither is matched.
+const TWICE: u32 = u32::MAX - 1;
 
 impl Lookup {
     pub fn new(side: &Side, nodes: &Nodes, naming: Naming) -> Lookup {
@@ -201,18 +210,33 @@ impl Lookup {
             let id = naming.id(&side.digest(nodes.level, node, &mut scratch));
             by_id.entry(id).and_modify(|at| *at = AMBIGUOUS).or_insert(at as u32);
         }
-        let taken = vec![false; list.len()];
-        Lookup { naming, level: nodes.level, nodes: list, taken, by_id, bits: Bits::default() }
+        let hits = vec![FREE; list.len()];
+        Lookup { naming, level: nodes.level, nodes: list, hits, by_id, bits: Bits::default() }
     }
 
     pub fn level(&self) -> u8 {
         self.level
     }
 
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
     pub fn see(&mut self, id: u64) {
         let at = self.by_id.get(&id).filter(|&&at| at != AMBIGUOUS);
-        let taken = at.and_then(|&at| self.taken.get_mut(at as usize));
-        self.bits.push(taken.is_some_and(|taken| !std::mem::replace(taken, true)));
+        let hit = at.and_then(|&at| self.hits.get_mut(at as usize));
+        let number = self.bits.count as u32;
+        self.bits.push(hit.as_deref() == Some(&FREE));
+        if let Some(hit) = hit {
+            match *hit {
+                FREE => *hit = number,
+                TWICE => {}
+                first => {
+                    self.bits.clear(first as usize);
+                    *hit = TWICE;
+                }
+            }
+        }
     }
 
     /// What we hold and they did not name, the bits, and the seal of what both hold.
@@ -220,8 +244,8 @@ impl Lookup {
         let mut unmatched = Runs::default();
         let mut seal = Seal::new(self.naming.salt);
         let mut scratch = Vec::new();
-        for (&node, &taken) in self.nodes.iter().zip(&self.taken) {
-            if taken {
+        for (&node, &hit) in self.nodes.iter().zip(&self.hits) {
+            if hit < TWICE {
                 seal.add(&side.digest(self.level, node, &mut scratch));
             } else {
                 unmatched.push(node);
@@ -247,6 +271,10 @@ impl Bits {
             self.bytes[self.count / 8] |= 1 << (self.count % 8);
         }
         self.count += 1;
+    }
+
+    fn clear(&mut self, index: usize) {
+        self.bytes[index / 8] &= !(1 << (index % 8));
     }
 
     pub fn at(&self, index: usize) -> bool {

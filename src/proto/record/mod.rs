@@ -48,7 +48,7 @@ impl Before {
 
 /// Bytes of a batch that a typical record takes, for choices between ways of telling: measured on source trees by
 /// `benches/reconcile.rs`.
-pub const RECORD_BYTES_TYPICAL: usize = 64;
+pub const RECORD_BYTES_TYPICAL: usize = 56;
 
 #[cfg(test)]
 mod tests;
