@@ -19,9 +19,12 @@ use proptest::prelude::*;
 type Set = BTreeMap<RelPath, u8>;
 
 const UNREADABLE: u8 = 9;
+/// Added to a variant: the same bytes at another time.
+const TOUCHED: u8 = 100;
 const SALT: [u8; 16] = [7; 16];
 
 fn entry(path: &RelPath, variant: u8) -> Entry {
+    let (variant, touched) = (variant % TOUCHED, u32::from(variant / TOUCHED));
     let kind = match variant {
         UNREADABLE => Kind::Unreadable,
         3 => Kind::Symlink,
@@ -32,7 +35,11 @@ fn entry(path: &RelPath, variant: u8) -> Entry {
     let links = (variant == 5).then(|| (*b"least").into());
     let content =
         if kind == Kind::File { Digest::of_content(&[path.as_bytes(), &[variant]].concat()) } else { Digest::UNKNOWN };
-    let mtime = Time { secs: 1_700_000_000 + path.as_bytes().len() as i64, nanos: u32::from(variant) * 1_000_001 };
+    let mtime = Time {
+        secs: 1_700_000_000 + path.as_bytes().len() as i64,
+        nanos: u32::from(variant) * 1_000_001
+            + touched * (1 + u32::from(path.as_bytes()[path.as_bytes().len() - 3]) * 7_919_111),
+    };
     let size = if kind == Kind::File { 2_000 + u64::from(variant) } else { 0 };
     let extra = Some(Box::new(Extra { target, links, ..Extra::default() })).filter(|extra| !extra.is_empty());
     Entry { kind, mode: 0o644, mtime, size, content, uid: 0, gid: 0, extra }
@@ -149,7 +156,7 @@ fn sets() -> impl Strategy<Value = (Set, Set)> {
     let base = (0usize..1_500, 0u8..3).prop_map(|(count, variant)| (count, variant));
     let changes = prop::collection::vec((0usize..1_600, prop_oneof![Just(None), (0u8..10).prop_map(Some)]), 0..60);
     let span = (0usize..1_600, 0usize..400);
-    (base, changes, span, 0u8..4).prop_map(|((count, variant), changes, (start, length), how)| {
+    (base, changes, span, 0u8..5).prop_map(|((count, variant), changes, (start, length), how)| {
         let left: Set = (0..count).map(|number| (path(number), variant)).collect();
         let mut right = left.clone();
         for (number, change) in changes {
@@ -157,6 +164,10 @@ fn sets() -> impl Strategy<Value = (Set, Set)> {
                 Some(variant) => right.insert(path(number), variant),
                 None => right.remove(&path(number)),
             };
+        }
+        if how == 4 {
+            // Nearly all are touched; what changed above stays changed.
+            right.values_mut().for_each(|variant| *variant += TOUCHED);
         }
         for number in start..start + length {
             match how {
@@ -281,6 +292,25 @@ fn many_changes_stay_within_three_round_trips() {
         .map(|(_, (path, _))| (path.clone(), 0))
         .collect();
     check_all(&left, &right);
+}
+
+#[test]
+fn a_touched_tree_costs_a_few_bytes_an_entry() {
+    let left = numbered(30_000);
+    let mut right: Set = left.keys().map(|path| (path.clone(), TOUCHED)).collect();
+    right.insert(path(20_000), 1);
+    right.insert(path(20_001), 0);
+    right.insert(path(90_000), 1);
+    right.remove(&path(100));
+    right.insert(path(7), UNREADABLE);
+    check_all(&left, &right);
+    let (left, right) = (side(&left), side(&right));
+    for wants in [Wants::Initiator, Wants::Responder] {
+        for push in [false, true] {
+            let told = reconcile(&left, &right, wants, push);
+            assert!(told.bytes < 30_000 * 9, "{}", told.bytes);
+        }
+    }
 }
 
 #[test]

@@ -1,13 +1,11 @@
-//! Sets of nodes of one level, how they widen on the way down, their short ids, and the matching of ids. Level 0 are the
-//! rows, 1 the leaf nodes, and so on; the level above the highest stands for the whole tree and has one node.
+//! Sets of nodes of one level, how they widen on the way down, and their digests. Level 0 are the rows, 1 the leaf nodes, and
+//! so on; the level above the highest stands for the whole tree and has one node.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
 use std::ops::Range;
 
 use super::Side;
 use crate::model::digest::{Digest, Domain, Hasher};
-use crate::model::tree::short_id;
+use crate::model::entry::Kind;
 
 /// Ascending indices as runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -88,6 +86,15 @@ pub struct Nodes {
     pub runs: Runs,
 }
 
+/// What of a node an id stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aspect {
+    /// All that the lane covers.
+    Lane,
+    /// Path, kind, size and content of the rows of a leaf node: where many changed in metadata alone, these are equal.
+    Bytes,
+}
+
 impl Side {
     /// The level whose one node is the whole tree.
     pub(super) fn whole(&self) -> Nodes {
@@ -123,179 +130,28 @@ impl Side {
         below
     }
 
-    pub(super) fn digest(&self, level: u8, node: u32, scratch: &mut Vec<u8>) -> Digest {
+    pub(super) fn digest(&self, aspect: Aspect, level: u8, node: u32, scratch: &mut Vec<u8>) -> Digest {
         match level {
+            1 if aspect == Aspect::Bytes => self.bytes_digest(node, scratch),
             0 => self.tree.lane().digest_row(self.listing.row(node as usize), scratch),
             _ => self.tree.levels()[usize::from(level) - 1].digests[node as usize],
         }
     }
-}
 
-/// The fewest bytes of an id.
-pub const ID_BYTES_MIN: u8 = 3;
-
-/// How ids are made: the salt, and how many bytes of each travel.
-#[derive(Debug, Clone, Copy)]
-pub struct Naming {
-    pub salt: [u8; 16],
-    pub width: u8,
-}
-
-impl Naming {
-    /// A width at which, of `ours` and `theirs` nodes that have no match, two meet falsely once in 256 conversations at worst.
-    /// That costs a repeat, so it is cheaper than another byte an id. Nodes that do have a match do not count: an id that is
-    /// hit twice is not taken.
-    pub fn width_for(ours: usize, theirs: usize) -> u8 {
-        let bits = |count: usize| usize::BITS - count.saturating_sub(1).leading_zeros();
-        (bits(ours) + bits(theirs) + 8).div_ceil(8).clamp(u32::from(ID_BYTES_MIN), 8) as u8
-    }
-
-    pub fn id(self, digest: &Digest) -> u64 {
-        short_id(self.salt, digest) & (u64::MAX >> (64 - 8 * u32::from(self.width)))
-    }
-}
-
-/// The salt of the next attempt.
-pub fn next_salt(salt: [u8; 16]) -> [u8; 16] {
-    let digest = Hasher::new(Domain::Session).update(b"salt").update(&salt).finish();
-    *digest.0.first_chunk().expect("32 bytes hold 16")
-}
-
-/// Collects the whole digests of matched nodes in tree order.
-#[derive(Debug)]
-pub struct Seal(Hasher);
-
-impl Seal {
-    pub fn new(salt: [u8; 16]) -> Seal {
-        let mut hasher = Hasher::new(Domain::Session);
-        hasher.update(b"seal").update(&salt);
-        Seal(hasher)
-    }
-
-    pub fn add(&mut self, digest: &Digest) {
-        self.0.update(&digest.0);
-    }
-
-    pub fn finish(&self) -> [u8; 16] {
-        *self.0.finish().0.first_chunk().expect("32 bytes hold 16")
-    }
-}
-
-/// Our nodes of one level, looked up by id.
-#[derive(Debug)]
-pub struct Lookup {
-    pub naming: Naming,
-    level: u8,
-    nodes: Vec<u32>,
-    /// For each node, the received id that hit it, or one of the two marks.
-    hits: Vec<u32>,
-    by_id: HashMap<u64, u32, BuildHasherDefault<Spread>>,
-    /// One bit an id received: whether we hold that node.
-    pub bits: Bits,
-}
-
-/// Two of our own nodes share this id: neither is matched, which costs their children and is never wrong.
-const AMBIGUOUS: u32 = u32::MAX;
-/// No id hit this node.
-const FREE: u32 = u32::MAX;
-/// Two ids hit this node, of which one is false: neither is matched.
-const TWICE: u32 = u32::MAX - 1;
-
-impl Lookup {
-    pub fn new(side: &Side, nodes: &Nodes, naming: Naming) -> Lookup {
-        let list: Vec<u32> = nodes.runs.iter().collect();
-        let mut by_id = HashMap::with_capacity_and_hasher(list.len(), BuildHasherDefault::default());
-        let mut scratch = Vec::new();
-        for (at, &node) in list.iter().enumerate() {
-            let id = naming.id(&side.digest(nodes.level, node, &mut scratch));
-            by_id.entry(id).and_modify(|at| *at = AMBIGUOUS).or_insert(at as u32);
-        }
-        let hits = vec![FREE; list.len()];
-        Lookup { naming, level: nodes.level, nodes: list, hits, by_id, bits: Bits::default() }
-    }
-
-    pub fn level(&self) -> u8 {
-        self.level
-    }
-
-    pub fn len(&self) -> usize {
-        self.nodes.len()
-    }
-
-    pub fn see(&mut self, id: u64) {
-        let at = self.by_id.get(&id).filter(|&&at| at != AMBIGUOUS);
-        let hit = at.and_then(|&at| self.hits.get_mut(at as usize));
-        let number = self.bits.count as u32;
-        self.bits.push(hit.as_deref() == Some(&FREE));
-        if let Some(hit) = hit {
-            match *hit {
-                FREE => *hit = number,
-                TWICE => {}
-                first => {
-                    self.bits.clear(first as usize);
-                    *hit = TWICE;
-                }
+    fn bytes_digest(&self, leaf: u32, scratch: &mut Vec<u8>) -> Digest {
+        scratch.clear();
+        for index in self.tree.children(0, leaf as usize) {
+            let row = self.listing.row(index);
+            let path = row.path().as_bytes();
+            // A legal path fits 16 bits.
+            scratch.extend_from_slice(&(path.len() as u16).to_le_bytes());
+            scratch.extend_from_slice(path);
+            scratch.push(row.kind() as u8);
+            if row.kind() == Kind::File {
+                scratch.extend_from_slice(&row.size().to_le_bytes());
+                scratch.extend_from_slice(&row.content().0);
             }
         }
-    }
-
-    /// What we hold and they did not name, the bits, and the seal of what both hold.
-    pub fn finish(self, side: &Side) -> (Runs, Bits, [u8; 16]) {
-        let mut unmatched = Runs::default();
-        let mut seal = Seal::new(self.naming.salt);
-        let mut scratch = Vec::new();
-        for (&node, &hit) in self.nodes.iter().zip(&self.hits) {
-            if hit < TWICE {
-                seal.add(&side.digest(self.level, node, &mut scratch));
-            } else {
-                unmatched.push(node);
-            }
-        }
-        (unmatched, self.bits, seal.finish())
-    }
-}
-
-/// Bits in order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Bits {
-    pub bytes: Vec<u8>,
-    pub count: usize,
-}
-
-impl Bits {
-    pub fn push(&mut self, bit: bool) {
-        if self.count.is_multiple_of(8) {
-            self.bytes.push(0);
-        }
-        if bit {
-            self.bytes[self.count / 8] |= 1 << (self.count % 8);
-        }
-        self.count += 1;
-    }
-
-    fn clear(&mut self, index: usize) {
-        self.bytes[index / 8] &= !(1 << (index % 8));
-    }
-
-    pub fn at(&self, index: usize) -> bool {
-        self.bytes[index / 8] & 1 << (index % 8) != 0
-    }
-}
-
-/// Ids are salted hashes already, cut to their width: spreading them over the word is all that a table needs.
-#[derive(Debug, Default)]
-pub struct Spread(u64);
-
-impl std::hash::Hasher for Spread {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.write_u64(self.0 ^ u64::from(byte)));
-    }
-
-    fn write_u64(&mut self, id: u64) {
-        self.0 = id.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
+        Hasher::new(Domain::Session).update(b"byte").update(scratch).finish()
     }
 }

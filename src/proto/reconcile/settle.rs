@@ -2,9 +2,10 @@
 
 use std::cmp::Ordering;
 
-use super::nodes::{Bits, Runs, Seal, Walk};
+use super::ids::{Bits, Seal};
+use super::nodes::{Aspect, Runs, Walk};
 use super::{Pair, Side};
-use crate::model::entry::Record;
+use crate::model::entry::{Entry, Kind, Record};
 use crate::model::path::compare;
 use crate::proto::record::Order;
 use crate::proto::violation::Violation;
@@ -15,8 +16,13 @@ pub struct Settle {
     rows: Walk,
     /// Records seen.
     pub seen: u64,
+    /// Whether a batch of whole records has come.
+    pub begun: bool,
     /// Where the batches stand.
     pub order: Order,
+    /// Our rows of which they hold the same bytes, for slim records.
+    slim: Walk,
+    slim_pairs: Vec<Pair>,
     settled: Settled,
     scratch: Vec<u8>,
 }
@@ -35,10 +41,47 @@ pub struct Settled {
 }
 
 impl Settle {
-    pub fn new(rows: Runs, salt: [u8; 16]) -> Settle {
+    /// `rows` are told whole, `slim` those of which they hold the same bytes.
+    pub fn new(rows: Runs, slim: Runs, salt: [u8; 16]) -> Settle {
         let settled =
             Settled { pairs: Vec::new(), unmatched: Runs::default(), bits: Bits::default(), seal: Seal::new(salt) };
-        Settle { rows: Walk::new(rows), seen: 0, order: Order::default(), settled, scratch: Vec::new() }
+        Settle {
+            rows: Walk::new(rows),
+            seen: 0,
+            begun: false,
+            order: Order::default(),
+            slim: Walk::new(slim),
+            slim_pairs: Vec::new(),
+            settled,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Takes their next slim record: the rest of it is what our row says.
+    pub fn take_slim(&mut self, side: &Side, mut entry: Entry) -> Result<(), Violation> {
+        let index = self.slim.peek().ok_or(Violation::Count("records"))?;
+        let row = side.listing.row(index as usize);
+        // What was too long to send comes as unreadable.
+        if entry.kind != row.kind() && entry.kind != Kind::Unreadable {
+            return Err(Violation::Contradiction);
+        }
+        if entry.kind == Kind::File {
+            (entry.size, entry.content) = (row.size(), row.content());
+        }
+        let path = row.path();
+        let digest = side.digest(Aspect::Lane, 0, index, &mut self.scratch);
+        if digest != side.tree.lane().digest_entry(path, &entry) {
+            let theirs = Record { path: path.to_owned(), entry };
+            self.slim_pairs.push(Pair { path: path.to_owned(), ours: Some(index as usize), theirs: Some(theirs) });
+        }
+        self.seen += 1;
+        self.slim.step();
+        Ok(())
+    }
+
+    /// Whether all slim records have come.
+    pub fn is_slim_done(&self) -> bool {
+        self.slim.peek().is_none()
     }
 
     /// Takes their next record.
@@ -69,6 +112,15 @@ impl Settle {
         while let Some(index) = self.rows.peek() {
             self.ours_alone(side, index);
         }
+        if !self.slim_pairs.is_empty() {
+            self.settled.pairs.append(&mut self.slim_pairs);
+            self.settled.pairs.sort_by(|left, right| left.path.cmp(&right.path));
+            let rows = self.settled.pairs.iter().filter_map(|pair| pair.ours);
+            self.settled.unmatched = rows.fold(Runs::default(), |mut runs, row| {
+                runs.push(row as u32);
+                runs
+            });
+        }
         self.settled
     }
 
@@ -80,7 +132,7 @@ impl Settle {
     }
 
     fn both(&mut self, side: &Side, index: u32, record: Record) {
-        let digest = side.digest(0, index, &mut self.scratch);
+        let digest = side.digest(Aspect::Lane, 0, index, &mut self.scratch);
         let equal = digest == side.tree.lane().digest_entry(record.path.as_ref(), &record.entry);
         self.settled.bits.push(equal);
         if equal {
