@@ -31,7 +31,7 @@ impl Runs {
     }
 
     pub fn len(&self) -> usize {
-        self.0.iter().map(|run| run.len()).sum()
+        self.0.iter().map(ExactSizeIterator::len).sum()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -75,7 +75,7 @@ impl Walk {
     }
 
     pub fn left(&self) -> usize {
-        self.runs.0[self.run..].iter().map(|run| run.len()).sum::<usize>() - self.used as usize
+        self.runs.0[self.run..].iter().map(ExactSizeIterator::len).sum::<usize>() - self.used as usize
     }
 }
 
