@@ -130,16 +130,18 @@ fn check(outcome: &Outcome, ours: &Side, theirs: &Side) {
     }
     assert_eq!(outcome.their_top, theirs.tree.top());
     assert_eq!(outcome.their_entries, theirs.listing.len() as u64);
-    assert!(outcome.round_trips_halves <= 6, "{}", outcome.round_trips_halves);
 }
 
 const WANTS: [Wants; 3] = [Wants::Both, Wants::Initiator, Wants::Responder];
 
-fn check_all(left: &Set, right: &Set) {
+/// Three round trips; `repeats` allows for one repeat, as a random pair of sets may have a false match.
+fn check_all(left: &Set, right: &Set, repeats: u32) {
     let (left, right) = (side(left), side(right));
     for wants in WANTS {
         for push in [false, true] {
             let told = reconcile(&left, &right, wants, push);
+            let halves = told.initiator.round_trips_halves.max(told.responder.round_trips_halves);
+            assert!(halves <= 6 * (1 + repeats), "{halves}");
             match wants {
                 Wants::Responder => assert!(told.initiator.differing.is_empty()),
                 _ => check(&told.initiator, &left, &right),
@@ -186,8 +188,8 @@ proptest! {
 
     #[test]
     fn a_conversation_finds_what_a_comparison_finds((left, right) in sets()) {
-        check_all(&left, &right);
-        check_all(&right, &left);
+        check_all(&left, &right, 1);
+        check_all(&right, &left, 1);
     }
 
     #[test]
@@ -195,7 +197,7 @@ proptest! {
         left in prop::collection::btree_map((0usize..4_000).prop_map(path), 0u8..10, 0..400),
         right in prop::collection::btree_map((0usize..4_000).prop_map(path), 0u8..10, 0..400),
     ) {
-        check_all(&left, &right);
+        check_all(&left, &right, 1);
     }
 
     #[test]
@@ -245,7 +247,7 @@ proptest! {
 #[test]
 fn empty_and_tiny_sets_are_told_apart() {
     for (left, right) in [(0, 0), (0, 1), (1, 0), (0, 3_000), (3_000, 0), (5, 3_000), (3_000, 5), (170, 171)] {
-        check_all(&numbered(left), &numbered(right));
+        check_all(&numbered(left), &numbered(right), 0);
     }
 }
 
@@ -273,7 +275,6 @@ fn one_change_of_many_costs_few_bytes_and_two_round_trips() {
         assert!(told.bytes < 6_000, "{}", told.bytes);
         let halves = told.initiator.round_trips_halves.max(told.responder.round_trips_halves);
         assert!(halves <= 4, "{wants:?} {halves}");
-        check_all(&numbered(10), &numbered(11));
     }
 }
 
@@ -282,7 +283,7 @@ fn many_changes_stay_within_three_round_trips() {
     let left = numbered(60_000);
     for every in [2, 11, 90, 1_000] {
         let right = left.keys().enumerate().map(|(at, path)| (path.clone(), u8::from(at % every == 0))).collect();
-        check_all(&left, &right);
+        check_all(&left, &right, 0);
     }
     let removed: BTreeSet<usize> = (10_000..40_000).collect();
     let right = left
@@ -291,7 +292,7 @@ fn many_changes_stay_within_three_round_trips() {
         .filter(|(at, _)| !removed.contains(at))
         .map(|(_, (path, _))| (path.clone(), 0))
         .collect();
-    check_all(&left, &right);
+    check_all(&left, &right, 0);
 }
 
 #[test]
@@ -303,7 +304,7 @@ fn a_touched_tree_costs_a_few_bytes_an_entry() {
     right.insert(path(90_000), 1);
     right.remove(&path(100));
     right.insert(path(7), UNREADABLE);
-    check_all(&left, &right);
+    check_all(&left, &right, 0);
     let (left, right) = (side(&left), side(&right));
     for wants in [Wants::Initiator, Wants::Responder] {
         for push in [false, true] {

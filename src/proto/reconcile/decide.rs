@@ -87,12 +87,10 @@ impl Standing {
     }
 
     fn width(&self, level: u8) -> u8 {
-        let nodes = self.counts[usize::from(level)];
-        // Changes come in clusters, so four times what scattered ones would be. A width too small costs a repeat.
-        let ours = nodes.min(self.rows_expected().saturating_mul(4));
+        let ours = self.counts[usize::from(level)];
         // Their nodes hold as many rows as ours.
-        let more = self.theirs.saturating_sub(self.ours) as u64 * nodes as u64;
-        Naming::width_for(ours, ours + more.div_ceil(self.ours.max(1) as u64) as usize)
+        let theirs = (ours as u64 * self.theirs as u64).div_ceil(self.ours.max(1) as u64) as usize;
+        Naming::width_for(ours, theirs.max(ours))
     }
 
     fn ids_bytes(&self, level: u8) -> usize {
@@ -168,7 +166,7 @@ mod tests {
         assert_eq!(decide(&few), Choice::Records);
         let leaves = Standing { ours: 2_600, theirs: 2_600, counts: vec![2_600, 289, 17], level: 3, ..million() };
         assert_eq!(decide(&leaves), Choice::Ids { level: 1, width: 4 });
-        assert_eq!(decide(&Standing { we_want: false, ..leaves }), Choice::Ids { level: 2, width: 3 });
+        assert_eq!(decide(&Standing { we_want: false, ..leaves }), Choice::Ids { level: 2, width: 4 });
         assert_eq!(push(&million().counts), Some(Choice::Ids { level: 3, width: 4 }));
         assert_eq!(push(&[0]), None);
     }

@@ -8,8 +8,9 @@ use super::nodes::{Aspect, Nodes, Runs};
 use crate::model::digest::{Digest, Domain, Hasher};
 use crate::model::tree::short_id;
 
-/// The fewest bytes of an id.
-pub const ID_BYTES_MIN: u8 = 3;
+/// The fewest bytes of an id: with a byte less, some hundred nodes would save some hundred bytes and now and then cost a
+/// round trip.
+pub const ID_BYTES_MIN: u8 = 4;
 
 /// How ids are made: the salt, and how many bytes of each travel.
 #[derive(Debug, Clone, Copy)]
@@ -20,12 +21,12 @@ pub struct Naming {
 }
 
 impl Naming {
-    /// A width at which, of `ours` and `theirs` nodes that have no match, two meet falsely once in 256 conversations at worst.
-    /// That costs a repeat, so it is cheaper than another byte an id. Nodes that do have a match do not count: an id that is
-    /// hit twice is not taken.
+    /// A width at which, of `ours` and `theirs` nodes that have no match, two meet falsely once in 64 conversations at worst,
+    /// and less than once in a million where few differ: nodes that do have a match do not count, as an id that is hit twice
+    /// is not taken. A false match costs a repeat, so it is cheaper than another byte an id.
     pub fn width_for(ours: usize, theirs: usize) -> u8 {
         let bits = |count: usize| usize::BITS - count.saturating_sub(1).leading_zeros();
-        (bits(ours) + bits(theirs) + 8).div_ceil(8).clamp(u32::from(ID_BYTES_MIN), 8) as u8
+        (bits(ours) + bits(theirs) + 6).div_ceil(8).clamp(u32::from(ID_BYTES_MIN), 8) as u8
     }
 
     pub fn id(self, digest: &Digest) -> u64 {
@@ -48,6 +49,13 @@ impl Seal {
         let mut hasher = Hasher::new(Domain::Session);
         hasher.update(b"seal").update(&salt);
         Seal(hasher)
+    }
+
+    /// The seal of nodes of one level.
+    pub fn of(side: &Side, salt: [u8; 16], of: (Aspect, u8), nodes: &Runs) -> [u8; 16] {
+        let mut seal = Seal::new(salt);
+        side.each_digest(of, nodes.iter(), |_, digest| seal.add(digest));
+        seal.finish()
     }
 
     pub fn add(&mut self, digest: &Digest) {
@@ -83,11 +91,11 @@ impl Lookup {
     pub fn new(side: &Side, nodes: &Nodes, naming: Naming) -> Lookup {
         let list: Vec<u32> = nodes.runs.iter().collect();
         let mut by_id = HashMap::with_capacity_and_hasher(list.len(), BuildHasherDefault::default());
-        let mut scratch = Vec::new();
-        for (at, &node) in list.iter().enumerate() {
-            let id = naming.id(&side.digest(naming.aspect, nodes.level, node, &mut scratch));
-            by_id.entry(id).and_modify(|at| *at = AMBIGUOUS).or_insert(at as u32);
-        }
+        let mut at = 0;
+        side.each_digest((naming.aspect, nodes.level), list.iter().copied(), |_, digest| {
+            by_id.entry(naming.id(digest)).and_modify(|at| *at = AMBIGUOUS).or_insert(at);
+            at += 1;
+        });
         let hits = vec![FREE; list.len()];
         Lookup { naming, level: nodes.level, nodes: list, hits, by_id, bits: Bits::default() }
     }
@@ -120,17 +128,11 @@ impl Lookup {
     /// What both hold and what they did not name, with the bits and the seal.
     pub fn finish(self, side: &Side) -> (Split, Bits, [u8; 16]) {
         let mut split = Split::default();
-        let mut seal = Seal::new(self.naming.salt);
-        let mut scratch = Vec::new();
         for (&node, &hit) in self.nodes.iter().zip(&self.hits) {
-            if hit < TWICE {
-                seal.add(&side.digest(self.naming.aspect, self.level, node, &mut scratch));
-                split.matched.push(node);
-            } else {
-                split.unmatched.push(node);
-            }
+            if hit < TWICE { split.matched.push(node) } else { split.unmatched.push(node) }
         }
-        (split, self.bits, seal.finish())
+        let seal = Seal::of(side, self.naming.salt, (self.naming.aspect, self.level), &split.matched);
+        (split, self.bits, seal)
     }
 }
 

@@ -4,7 +4,8 @@
 use std::ops::Range;
 
 use super::Side;
-use crate::model::digest::{Digest, Domain, Hasher};
+use crate::model::batch::Batch;
+use crate::model::digest::{Digest, Domain};
 use crate::model::entry::Kind;
 
 /// Ascending indices as runs.
@@ -74,8 +75,19 @@ impl Walk {
         }
     }
 
+    /// How many are left.
     pub fn left(&self) -> usize {
         self.runs.0[self.run..].iter().map(ExactSizeIterator::len).sum::<usize>() - self.used as usize
+    }
+}
+
+impl Iterator for Walk {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        let index = self.peek();
+        self.step();
+        index
     }
 }
 
@@ -85,6 +97,9 @@ pub struct Nodes {
     pub level: u8,
     pub runs: Runs,
 }
+
+/// Nodes whose digests are computed together: enough to keep all vector lanes busy.
+const BLOCK_NODES: usize = 512;
 
 /// What of a node an id stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,28 +145,59 @@ impl Side {
         below
     }
 
-    pub(super) fn digest(&self, aspect: Aspect, level: u8, node: u32, scratch: &mut Vec<u8>) -> Digest {
-        match level {
-            1 if aspect == Aspect::Bytes => self.bytes_digest(node, scratch),
-            0 => self.tree.lane().digest_row(self.listing.row(node as usize), scratch),
-            _ => self.tree.levels()[usize::from(level) - 1].digests[node as usize],
+    /// Hands each node with its digest to `each`, in order; many are hashed at once.
+    pub(super) fn each_digest(
+        &self,
+        (aspect, level): (Aspect, u8),
+        nodes: impl Iterator<Item = u32>,
+        mut each: impl FnMut(u32, &Digest),
+    ) {
+        if level > 0 && aspect == Aspect::Lane {
+            // A level that our tree does not have has no nodes.
+            let Some(level) = self.tree.levels().get(usize::from(level) - 1) else { return };
+            nodes.for_each(|node| each(node, &level.digests[node as usize]));
+            return;
+        }
+        let mut nodes = nodes.peekable();
+        let (mut message, mut digests, mut block) = (Vec::new(), Vec::new(), Vec::new());
+        while nodes.peek().is_some() {
+            let mut batch = Batch::default();
+            digests.clear();
+            block.clear();
+            block.extend(nodes.by_ref().take(BLOCK_NODES));
+            for &node in &block {
+                match level {
+                    0 => self.tree.lane().message_of_row(self.listing.row(node as usize), &mut message),
+                    _ => self.message_of_bytes(node, &mut message),
+                }
+                batch.push(&message, &mut digests);
+            }
+            batch.finish(&mut digests);
+            block.iter().zip(&digests).for_each(|(&node, digest)| each(node, digest));
         }
     }
 
-    fn bytes_digest(&self, leaf: u32, scratch: &mut Vec<u8>) -> Digest {
-        scratch.clear();
-        for index in self.tree.children(0, leaf as usize) {
+    /// The digest of one row.
+    pub(super) fn row_digest(&self, row: u32, scratch: &mut Vec<u8>) -> Digest {
+        self.tree.lane().digest_row(self.listing.row(row as usize), scratch)
+    }
+
+    fn message_of_bytes(&self, leaf: u32, message: &mut Vec<u8>) {
+        Domain::Session.open(message);
+        let rows = self.tree.children(0, leaf as usize);
+        message.extend_from_slice(&(rows.len() as u32).to_le_bytes());
+        for index in rows {
             let row = self.listing.row(index);
             let path = row.path().as_bytes();
             // A legal path fits 16 bits.
-            scratch.extend_from_slice(&(path.len() as u16).to_le_bytes());
-            scratch.extend_from_slice(path);
-            scratch.push(row.kind() as u8);
+            message.extend_from_slice(&(path.len() as u16).to_le_bytes());
+            message.extend_from_slice(path);
+            message.push(row.kind() as u8);
             if row.kind() == Kind::File {
-                scratch.extend_from_slice(&row.size().to_le_bytes());
-                scratch.extend_from_slice(&row.content().0);
+                message.extend_from_slice(&row.size().to_le_bytes());
+                message.extend_from_slice(&row.content().0);
             }
         }
-        Hasher::new(Domain::Session).update(b"byte").update(scratch).finish()
+        Domain::close(message);
     }
 }

@@ -97,13 +97,9 @@ fn write_ids(side: &Side, naming: Naming, level: u8, nodes: &mut Walk, frame: &m
     frame.extend_from_slice(&[section, level, naming.width]);
     put_number(frame, count as u64);
     frame.reserve(count * width);
-    let mut scratch = Vec::new();
-    for _ in 0..count {
-        let Some(node) = nodes.peek() else { break };
-        let id = naming.id(&side.digest(naming.aspect, level, node, &mut scratch));
-        frame.extend_from_slice(&id.to_le_bytes()[..width]);
-        nodes.step();
-    }
+    side.each_digest((naming.aspect, level), nodes.by_ref().take(count), |_, digest| {
+        frame.extend_from_slice(&naming.id(digest).to_le_bytes()[..width]);
+    });
     nodes.left() == 0
 }
 

@@ -3,8 +3,9 @@
 use std::cmp::Ordering;
 
 use super::ids::{Bits, Seal};
-use super::nodes::{Aspect, Runs, Walk};
+use super::nodes::{Runs, Walk};
 use super::{Pair, Side};
+use crate::model::digest::Digest;
 use crate::model::entry::{Entry, Kind, Record};
 use crate::model::path::compare;
 use crate::proto::record::Order;
@@ -69,8 +70,7 @@ impl Settle {
             (entry.size, entry.content) = (row.size(), row.content());
         }
         let path = row.path();
-        let digest = side.digest(Aspect::Lane, 0, index, &mut self.scratch);
-        if digest != side.tree.lane().digest_entry(path, &entry) {
+        if self.equal(side, index, &entry).is_none() {
             let theirs = Record { path: path.to_owned(), entry };
             self.slim_pairs.push(Pair { path: path.to_owned(), ours: Some(index as usize), theirs: Some(theirs) });
         }
@@ -132,10 +132,9 @@ impl Settle {
     }
 
     fn both(&mut self, side: &Side, index: u32, record: Record) {
-        let digest = side.digest(Aspect::Lane, 0, index, &mut self.scratch);
-        let equal = digest == side.tree.lane().digest_entry(record.path.as_ref(), &record.entry);
-        self.settled.bits.push(equal);
-        if equal {
+        let equal = self.equal(side, index, &record.entry);
+        self.settled.bits.push(equal.is_some());
+        if let Some(digest) = equal {
             self.settled.seal.add(&digest);
         } else {
             let pair = Pair { path: record.path.clone(), ours: Some(index as usize), theirs: Some(record) };
@@ -143,5 +142,15 @@ impl Settle {
             self.settled.unmatched.push(index);
         }
         self.rows.step();
+    }
+
+    /// The digest of our row, where theirs is equal. Kind and time are part of every lane, so most that differ are not hashed.
+    fn equal(&mut self, side: &Side, index: u32, theirs: &Entry) -> Option<Digest> {
+        let row = side.listing.row(index as usize);
+        if theirs.kind != row.kind() || (theirs.kind != Kind::Unreadable && theirs.mtime != row.mtime()) {
+            return None;
+        }
+        let digest = side.row_digest(index, &mut self.scratch);
+        (digest == side.tree.lane().digest_entry(row.path(), theirs)).then_some(digest)
     }
 }

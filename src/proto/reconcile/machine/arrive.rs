@@ -67,17 +67,10 @@ impl Machine {
     fn apply_matched(&mut self, their_seal: [u8; 16]) -> Result<(), Violation> {
         let Some(sent) = self.sent.take() else { return Ok(()) };
         let mut split = Split::default();
-        let mut seal = Seal::new(self.salt);
-        let mut scratch = Vec::new();
         for (at, node) in sent.nodes.runs.iter().enumerate() {
-            if self.arriving.bits.at(at) {
-                seal.add(&self.side.digest(sent.aspect, sent.nodes.level, node, &mut scratch));
-                split.matched.push(node);
-            } else {
-                split.unmatched.push(node);
-            }
+            if self.arriving.bits.at(at) { split.matched.push(node) } else { split.unmatched.push(node) }
         }
-        if seal.finish() != their_seal {
+        if Seal::of(&self.side, self.salt, (sent.aspect, sent.nodes.level), &split.matched) != their_seal {
             // Records are compared whole, so no short id can excuse a false match of one.
             if self.gave_records || self.repeats == REPEATS_MAX {
                 return Err(Violation::Contradiction);
