@@ -18,7 +18,7 @@ use alike::proto::record::Batch;
 use bytes::Bytes;
 
 /// (differences, clustered, design's bytes and round trips at 10^6 entries).
-const CASES: [(usize, bool, &str); 13] = [
+const CASES: [(usize, bool, &str); 14] = [
     (0, false, "0.4-3.3 k / 1"),
     (1, false, "4.3 k / 2"),
     (10, false, "13 k / 2"),
@@ -32,24 +32,32 @@ const CASES: [(usize, bool, &str); 13] = [
     (100_000, false, ""),
     (100_000, true, "576 k / 3"),
     (usize::MAX, false, ""),
+    (usize::MAX, true, ""),
 ];
 
 fn main() {
     let largest = std::env::args().filter_map(|word| word.parse().ok()).next().unwrap_or(1_000_000);
     let mut out = std::io::stdout().lock();
-    let head = "| entries | d | both, push | both | target asks, push | target asks | target answers, push | design | both, push: ms |";
+    let head = "| entries | d | both, push | both | target asks, push | target asks | target answers, push | design | target asks, push: ms |";
     writeln!(out, "{head}\n|--:|--:|--:|--:|--:|--:|--:|--:|--:|").expect("stdout");
     for entries in [1_000, 10_000, 100_000, 1_000_000].into_iter().filter(|&entries| entries <= largest) {
         let left = side(listing(entries, |_| false));
         for (d, clustered, design) in CASES.into_iter().filter(|case| case.0 == usize::MAX || case.0 * 10 <= entries) {
-            let right = side(listing(entries, changed(entries, d, clustered)));
+            let touched = (d, clustered) == (usize::MAX, true);
+            let right = match touched {
+                true => side(touched_listing(entries)),
+                false => side(listing(entries, changed(entries, d, clustered))),
+            };
             let cell = |wants, push| cell(&left, &right, wants, push);
             let start = Instant::now();
-            let both = cell(Wants::Both, true);
+            talk(&left, &right, Settings { salt: [3; 16], wants: Wants::Initiator, push: true });
             let ms = start.elapsed().as_secs_f64() * 1e3;
+            let both = cell(Wants::Both, true);
             let design = if entries == 1_000_000 { design } else { "" };
-            let name =
-                if d == usize::MAX { "all".into() } else { format!("{d} {}", if clustered { "c" } else { "s" }) };
+            let name = match d {
+                usize::MAX => if touched { "touched" } else { "all" }.into(),
+                _ => format!("{d} {}", if clustered { "c" } else { "s" }),
+            };
             writeln!(
                 out,
                 "| {entries} | {name} | {both} | {} | {} | {} | {} | {design} | {ms:.1} |",
@@ -61,22 +69,39 @@ fn main() {
             .expect("stdout");
         }
     }
+    touched(&mut out);
     first_copy(&mut out, largest);
     small_files(&mut out);
 }
 
 /// Rows as in a source tree: 20 files a directory, about 45 bytes a path; times with nanoseconds.
 fn listing(entries: usize, changed: impl Fn(usize) -> bool) -> Listing {
+    rows(entries, changed, |number| {
+        let nanos = (number as u32).wrapping_mul(2_654_435_761) % 1_000_000_000;
+        Time { secs: 1_700_000_000 + number as i64 % 7_919, nanos }
+    })
+}
+
+/// The same, touched one after the other, 5 us each.
+fn touched_listing(entries: usize) -> Listing {
+    rows(
+        entries,
+        |_| false,
+        |number| {
+            let nanos = number as i64 * 5_003;
+            Time { secs: 1_790_000_000 + nanos / 1_000_000_000, nanos: (nanos % 1_000_000_000) as u32 }
+        },
+    )
+}
+
+fn rows(entries: usize, changed: impl Fn(usize) -> bool, time: impl Fn(usize) -> Time) -> Listing {
     let mut builder = Builder::with_capacity(entries);
     for number in 0..entries {
         let path = format!("drivers/area-{:04}/section-{:05}/source-{number:07}.c", number / 400, number / 20);
         let path = RelPath::new(path.as_bytes()).expect("legal");
         let content = Digest::of_content(&[&number.to_le_bytes()[..], &[u8::from(changed(number))]].concat());
-        let mtime = Time {
-            secs: 1_700_000_000 + number as i64 % 7_919,
-            nanos: (number as u32).wrapping_mul(2_654_435_761) % 1_000_000_000,
-        };
         let size = (number * 7_919 % 60_000) as u64;
+        let mtime = time(number);
         let entry = Entry { kind: Kind::File, mode: 0o644, mtime, size, content, uid: 0, gid: 0, extra: None };
         builder.push(path.as_ref(), &entry, &Stamp::default(), 0);
     }
@@ -104,14 +129,18 @@ fn side(listing: Listing) -> Side {
 /// Bytes beside the differing records, and round trips.
 fn cell(left: &Side, right: &Side, wants: Wants, push: bool) -> String {
     let (bytes, outcomes) = talk(left, right, Settings { salt: [3; 16], wants, push });
-    let records = differing_bytes(&outcomes[0], left, right) + differing_bytes(&outcomes[1], right, left);
     let halves = outcomes.iter().map(|outcome| outcome.round_trips_halves).max().unwrap_or(0);
-    format!("{} / {}", shown(bytes.saturating_sub(records)), f64::from(halves) / 2.0)
+    let records = differing_bytes(&outcomes[0], right) + differing_bytes(&outcomes[1], left);
+    let beside = match bytes.checked_sub(records) {
+        Some(beside) => shown(beside),
+        // Slim records, and matches of content, take less than the records themselves would.
+        None => format!("-{}", shown(records - bytes)),
+    };
+    format!("{beside} / {}", f64::from(halves) / 2.0)
 }
 
 /// The records that the owner of `outcome` received and needed.
-fn differing_bytes(outcome: &Outcome, ours: &Side, theirs: &Side) -> usize {
-    let _ = ours;
+fn differing_bytes(outcome: &Outcome, theirs: &Side) -> usize {
     let rows = outcome.differing.iter().filter_map(|pair| theirs.listing.find(pair.path.as_ref()).ok());
     let rows: Vec<Row<'_>> = rows.map(|row| theirs.listing.row(row)).collect();
     let mut bytes = Vec::new();
@@ -147,6 +176,17 @@ fn shown(bytes: usize) -> String {
         1_000..100_000 => format!("{:.1} k", bytes as f64 / 1e3),
         100_000..1_000_000 => format!("{} k", bytes / 1_000),
         _ => format!("{:.2} M", bytes as f64 / 1e6),
+    }
+}
+
+/// The design's bar: less than 2 MB for 200,000 entries.
+fn touched(out: &mut impl std::io::Write) {
+    let (left, right) = (side(listing(200_000, |_| false)), side(touched_listing(200_000)));
+    for wants in [Wants::Initiator, Wants::Responder] {
+        let start = Instant::now();
+        let (bytes, _) = talk(&left, &right, Settings { salt: [3; 16], wants, push: true });
+        let seconds = start.elapsed().as_secs_f64();
+        writeln!(out, "\n200000 touched, {wants:?} wants: {} bytes, {seconds:.3} s", shown(bytes)).expect("stdout");
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an end says next. A pure decision: where the conversation stands in, a choice out. Both ends follow it, so that
 //! records are always on their way by the last step.
 
-use super::nodes::Naming;
+use super::ids::Naming;
 use crate::proto::limits::{FIRST_FLIGHT_BYTES, PUSH_BYTES};
 use crate::proto::record::RECORD_BYTES_TYPICAL;
 
@@ -40,6 +40,8 @@ pub struct Standing {
 pub enum Choice {
     /// The ids of our nodes at a level.
     Ids { level: u8, width: u8 },
+    /// The ids of our leaf nodes by their bytes alone.
+    Bytes { width: u8 },
     /// The records of all our unmatched rows.
     Records,
     /// They shall send theirs.
@@ -67,6 +69,9 @@ pub fn decide(at: &Standing) -> Choice {
     if !at.they_want && (at.level == 0 || at.ours == 0 || at.theirs == 0) {
         return Choice::Give;
     }
+    if at.is_dense() {
+        return Choice::Bytes { width: Naming::width_for(at.nodes, at.nodes) };
+    }
     let level = at.next_level();
     Choice::Ids { level, width: at.width(level) }
 }
@@ -82,16 +87,21 @@ impl Standing {
     }
 
     fn width(&self, level: u8) -> u8 {
-        let nodes = self.counts[usize::from(level)];
-        // Changes come in clusters, so four times what scattered ones would be. A width too small costs a repeat.
-        let ours = nodes.min(self.rows_expected().saturating_mul(4));
+        let ours = self.counts[usize::from(level)];
         // Their nodes hold as many rows as ours.
-        let more = self.theirs.saturating_sub(self.ours) as u64 * nodes as u64;
-        Naming::width_for(ours, ours + more.div_ceil(self.ours.max(1) as u64) as usize)
+        let theirs = (ours as u64 * self.theirs as u64).div_ceil(self.ours.max(1) as u64) as usize;
+        Naming::width_for(ours, theirs.max(ours))
     }
 
     fn ids_bytes(&self, level: u8) -> usize {
         self.counts[usize::from(level)] * usize::from(self.width(level))
+    }
+
+    /// Whether nearly all leaf nodes differ, so that a mass change is likelier than scattered ones. If it was none of metadata,
+    /// the ids were cheap and whole leaf nodes' records follow: at this share, three or four rows of nine differ anyway.
+    fn is_dense(&self) -> bool {
+        let one_asks = self.we_want != self.they_want;
+        one_asks && self.level == 1 && self.nodes >= 32 && self.nodes >= self.compared - self.compared / 32
     }
 
     /// Records of all our unmatched rows: where they fit the first flight, where ids would not save their own bytes, and
@@ -156,7 +166,7 @@ mod tests {
         assert_eq!(decide(&few), Choice::Records);
         let leaves = Standing { ours: 2_600, theirs: 2_600, counts: vec![2_600, 289, 17], level: 3, ..million() };
         assert_eq!(decide(&leaves), Choice::Ids { level: 1, width: 4 });
-        assert_eq!(decide(&Standing { we_want: false, ..leaves }), Choice::Ids { level: 2, width: 3 });
+        assert_eq!(decide(&Standing { we_want: false, ..leaves }), Choice::Ids { level: 2, width: 4 });
         assert_eq!(push(&million().counts), Some(Choice::Ids { level: 3, width: 4 }));
         assert_eq!(push(&[0]), None);
     }
@@ -176,7 +186,8 @@ mod tests {
             for (we_want, they_want) in [(true, true), (true, false), (false, true)] {
                 let counts = million().counts[..usize::from(level)].to_vec();
                 let at = Standing { step: 4, level, counts, nodes: 300, we_want, they_want, ..million() };
-                let lowest = matches!(decide(&at), Choice::Records | Choice::Ids { level: 0 | 1, .. });
+                let lowest =
+                    matches!(decide(&at), Choice::Records | Choice::Bytes { .. } | Choice::Ids { level: 0 | 1, .. });
                 assert!(lowest || !we_want, "{level}");
                 assert!(!they_want || decide(&Standing { step: 5, ..at }) == Choice::Records);
             }

@@ -1,6 +1,6 @@
 //! The plain sections of a frame, parsed and checked in themselves; whether they fit the conversation is the machine's.
 
-use super::nodes::ID_BYTES_MIN;
+use super::ids::ID_BYTES_MIN;
 use super::{Wants, tag};
 use crate::model::digest::Digest;
 use crate::model::lane::Lane;

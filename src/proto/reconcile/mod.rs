@@ -17,6 +17,11 @@
 //! Such a row equals nothing, not even itself. Where both ends have one at the same path its digests match and nothing
 //! travels: each end knows from its own row what the other holds there, and lists the path as differing.
 //!
+//! # Metadata alone
+//! Where nearly all leaf nodes differ, and one end alone wants records, ids of what the leaf nodes hold *beside* metadata go
+//! in place of the rows' ids. What matches needs neither path nor digest in its records: a touched tree costs some 7 bytes an
+//! entry.
+//!
 //! # Bytes
 //! ```text
 //! frame   := last u8: 0 more frames of this message follow, 1 it is the last | section +
@@ -30,10 +35,13 @@
 //!          | 8 give:    send the records of all that is not matched
 //!          | 9 done
 //!          | 10 again:  begin anew, with the next salt
-//! message := hello [ids +] | equal | refusal | [welcome] matched * (ids + | records + | give | done) | again [ids +]
+//!          | 11 ids of leaf nodes by their bytes alone: as 6
+//!          | 12 slim records: batch
+//! message := hello [ids +] | equal | refusal | [welcome] matched * (ids + | slim * records + | give | done) | again [ids +]
 //! ```
 
 mod decide;
+mod ids;
 mod inbox;
 mod machine;
 mod nodes;
@@ -150,4 +158,6 @@ mod tag {
     pub const GIVE: u8 = 8;
     pub const DONE: u8 = 9;
     pub const AGAIN: u8 = 10;
+    pub const BYTES_IDS: u8 = 11;
+    pub const SLIM: u8 = 12;
 }

@@ -1,13 +1,12 @@
-//! Sets of nodes of one level, how they widen on the way down, their short ids, and the matching of ids. Level 0 are the
-//! rows, 1 the leaf nodes, and so on; the level above the highest stands for the whole tree and has one node.
+//! Sets of nodes of one level, how they widen on the way down, and their digests. Level 0 are the rows, 1 the leaf nodes, and
+//! so on; the level above the highest stands for the whole tree and has one node.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
 use std::ops::Range;
 
 use super::Side;
-use crate::model::digest::{Digest, Domain, Hasher};
-use crate::model::tree::short_id;
+use crate::model::batch::Batch;
+use crate::model::digest::{Digest, Domain};
+use crate::model::entry::Kind;
 
 /// Ascending indices as runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,7 +32,7 @@ impl Runs {
     }
 
     pub fn len(&self) -> usize {
-        self.0.iter().map(std::iter::ExactSizeIterator::len).sum()
+        self.0.iter().map(ExactSizeIterator::len).sum()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -76,8 +75,19 @@ impl Walk {
         }
     }
 
+    /// How many are left.
     pub fn left(&self) -> usize {
-        self.runs.0[self.run..].iter().map(std::iter::ExactSizeIterator::len).sum::<usize>() - self.used as usize
+        self.runs.0[self.run..].iter().map(ExactSizeIterator::len).sum::<usize>() - self.used as usize
+    }
+}
+
+impl Iterator for Walk {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        let index = self.peek();
+        self.step();
+        index
     }
 }
 
@@ -86,6 +96,18 @@ impl Walk {
 pub struct Nodes {
     pub level: u8,
     pub runs: Runs,
+}
+
+/// Nodes whose digests are computed together: enough to keep all vector lanes busy.
+const BLOCK_NODES: usize = 512;
+
+/// What of a node an id stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aspect {
+    /// All that the lane covers.
+    Lane,
+    /// Path, kind, size and content of the rows of a leaf node: where many changed in metadata alone, these are equal.
+    Bytes,
 }
 
 impl Side {
@@ -123,179 +145,59 @@ impl Side {
         below
     }
 
-    pub(super) fn digest(&self, level: u8, node: u32, scratch: &mut Vec<u8>) -> Digest {
-        match level {
-            0 => self.tree.lane().digest_row(self.listing.row(node as usize), scratch),
-            _ => self.tree.levels()[usize::from(level) - 1].digests[node as usize],
+    /// Hands each node with its digest to `each`, in order; many are hashed at once.
+    pub(super) fn each_digest(
+        &self,
+        (aspect, level): (Aspect, u8),
+        nodes: impl Iterator<Item = u32>,
+        mut each: impl FnMut(u32, &Digest),
+    ) {
+        if level > 0 && aspect == Aspect::Lane {
+            // A level that our tree does not have has no nodes.
+            let Some(level) = self.tree.levels().get(usize::from(level) - 1) else { return };
+            nodes.for_each(|node| each(node, &level.digests[node as usize]));
+            return;
         }
-    }
-}
-
-/// The fewest bytes of an id.
-pub const ID_BYTES_MIN: u8 = 3;
-
-/// How ids are made: the salt, and how many bytes of each travel.
-#[derive(Debug, Clone, Copy)]
-pub struct Naming {
-    pub salt: [u8; 16],
-    pub width: u8,
-}
-
-impl Naming {
-    /// A width at which, of `ours` and `theirs` nodes that have no match, two meet falsely once in 256 conversations at worst.
-    /// That costs a repeat, so it is cheaper than another byte an id. Nodes that do have a match do not count: an id that is
-    /// hit twice is not taken.
-    pub fn width_for(ours: usize, theirs: usize) -> u8 {
-        let bits = |count: usize| usize::BITS - count.saturating_sub(1).leading_zeros();
-        (bits(ours) + bits(theirs) + 8).div_ceil(8).clamp(u32::from(ID_BYTES_MIN), 8) as u8
-    }
-
-    pub fn id(self, digest: &Digest) -> u64 {
-        short_id(self.salt, digest) & (u64::MAX >> (64 - 8 * u32::from(self.width)))
-    }
-}
-
-/// The salt of the next attempt.
-pub fn next_salt(salt: [u8; 16]) -> [u8; 16] {
-    let digest = Hasher::new(Domain::Session).update(b"salt").update(&salt).finish();
-    *digest.0.first_chunk().expect("32 bytes hold 16")
-}
-
-/// Collects the whole digests of matched nodes in tree order.
-#[derive(Debug)]
-pub struct Seal(Hasher);
-
-impl Seal {
-    pub fn new(salt: [u8; 16]) -> Seal {
-        let mut hasher = Hasher::new(Domain::Session);
-        hasher.update(b"seal").update(&salt);
-        Seal(hasher)
-    }
-
-    pub fn add(&mut self, digest: &Digest) {
-        self.0.update(&digest.0);
-    }
-
-    pub fn finish(&self) -> [u8; 16] {
-        *self.0.finish().0.first_chunk().expect("32 bytes hold 16")
-    }
-}
-
-/// Our nodes of one level, looked up by id.
-#[derive(Debug)]
-pub struct Lookup {
-    pub naming: Naming,
-    level: u8,
-    nodes: Vec<u32>,
-    /// For each node, the received id that hit it, or one of the two marks.
-    hits: Vec<u32>,
-    by_id: HashMap<u64, u32, BuildHasherDefault<Spread>>,
-    /// One bit an id received: whether we hold that node.
-    pub bits: Bits,
-}
-
-/// Two of our own nodes share this id: neither is matched, which costs their children and is never wrong.
-const AMBIGUOUS: u32 = u32::MAX;
-/// No id hit this node.
-const FREE: u32 = u32::MAX;
-/// Two ids hit this node, of which one is false: neither is matched.
-const TWICE: u32 = u32::MAX - 1;
-
-impl Lookup {
-    pub fn new(side: &Side, nodes: &Nodes, naming: Naming) -> Lookup {
-        let list: Vec<u32> = nodes.runs.iter().collect();
-        let mut by_id = HashMap::with_capacity_and_hasher(list.len(), BuildHasherDefault::default());
-        let mut scratch = Vec::new();
-        for (at, &node) in list.iter().enumerate() {
-            let id = naming.id(&side.digest(nodes.level, node, &mut scratch));
-            by_id.entry(id).and_modify(|at| *at = AMBIGUOUS).or_insert(at as u32);
-        }
-        let hits = vec![FREE; list.len()];
-        Lookup { naming, level: nodes.level, nodes: list, hits, by_id, bits: Bits::default() }
-    }
-
-    pub fn level(&self) -> u8 {
-        self.level
-    }
-
-    pub fn len(&self) -> usize {
-        self.nodes.len()
-    }
-
-    pub fn see(&mut self, id: u64) {
-        let at = self.by_id.get(&id).filter(|&&at| at != AMBIGUOUS);
-        let hit = at.and_then(|&at| self.hits.get_mut(at as usize));
-        let number = self.bits.count as u32;
-        self.bits.push(hit.as_deref() == Some(&FREE));
-        if let Some(hit) = hit {
-            match *hit {
-                FREE => *hit = number,
-                TWICE => {}
-                first => {
-                    self.bits.clear(first as usize);
-                    *hit = TWICE;
+        let mut nodes = nodes.peekable();
+        let (mut message, mut digests, mut block) = (Vec::new(), Vec::new(), Vec::new());
+        while nodes.peek().is_some() {
+            let mut batch = Batch::default();
+            digests.clear();
+            block.clear();
+            block.extend(nodes.by_ref().take(BLOCK_NODES));
+            for &node in &block {
+                match level {
+                    0 => self.tree.lane().message_of_row(self.listing.row(node as usize), &mut message),
+                    _ => self.message_of_bytes(node, &mut message),
                 }
+                batch.push(&message, &mut digests);
+            }
+            batch.finish(&mut digests);
+            block.iter().zip(&digests).for_each(|(&node, digest)| each(node, digest));
+        }
+    }
+
+    /// The digest of one row.
+    pub(super) fn row_digest(&self, row: u32, scratch: &mut Vec<u8>) -> Digest {
+        self.tree.lane().digest_row(self.listing.row(row as usize), scratch)
+    }
+
+    fn message_of_bytes(&self, leaf: u32, message: &mut Vec<u8>) {
+        Domain::Session.open(message);
+        let rows = self.tree.children(0, leaf as usize);
+        message.extend_from_slice(&(rows.len() as u32).to_le_bytes());
+        for index in rows {
+            let row = self.listing.row(index);
+            let path = row.path().as_bytes();
+            // A legal path fits 16 bits.
+            message.extend_from_slice(&(path.len() as u16).to_le_bytes());
+            message.extend_from_slice(path);
+            message.push(row.kind() as u8);
+            if row.kind() == Kind::File {
+                message.extend_from_slice(&row.size().to_le_bytes());
+                message.extend_from_slice(&row.content().0);
             }
         }
-    }
-
-    /// What we hold and they did not name, the bits, and the seal of what both hold.
-    pub fn finish(self, side: &Side) -> (Runs, Bits, [u8; 16]) {
-        let mut unmatched = Runs::default();
-        let mut seal = Seal::new(self.naming.salt);
-        let mut scratch = Vec::new();
-        for (&node, &hit) in self.nodes.iter().zip(&self.hits) {
-            if hit < TWICE {
-                seal.add(&side.digest(self.level, node, &mut scratch));
-            } else {
-                unmatched.push(node);
-            }
-        }
-        (unmatched, self.bits, seal.finish())
-    }
-}
-
-/// Bits in order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Bits {
-    pub bytes: Vec<u8>,
-    pub count: usize,
-}
-
-impl Bits {
-    pub fn push(&mut self, bit: bool) {
-        if self.count.is_multiple_of(8) {
-            self.bytes.push(0);
-        }
-        if bit {
-            self.bytes[self.count / 8] |= 1 << (self.count % 8);
-        }
-        self.count += 1;
-    }
-
-    fn clear(&mut self, index: usize) {
-        self.bytes[index / 8] &= !(1 << (index % 8));
-    }
-
-    pub fn at(&self, index: usize) -> bool {
-        self.bytes[index / 8] & 1 << (index % 8) != 0
-    }
-}
-
-/// Ids are salted hashes already, cut to their width: spreading them over the word is all that a table needs.
-#[derive(Debug, Default)]
-pub struct Spread(u64);
-
-impl std::hash::Hasher for Spread {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.write_u64(self.0 ^ u64::from(byte)));
-    }
-
-    fn write_u64(&mut self, id: u64) {
-        self.0 = id.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
+        Domain::close(message);
     }
 }

@@ -3,10 +3,11 @@
 
 use std::collections::VecDeque;
 
-use super::nodes::{Bits, Naming, Walk};
+use super::ids::{Bits, Naming};
+use super::nodes::{Aspect, Walk};
 use super::{Side, tag};
 use crate::proto::limits::{FRAME_BYTES_AIM, FRAME_BYTES_MAX};
-use crate::proto::record::Batch;
+use crate::proto::record::{Batch, Form};
 use crate::proto::wire::put_number;
 
 /// What stands in a frame beside records: flags and lengths.
@@ -28,6 +29,7 @@ pub enum Part {
         nodes: Walk,
     },
     Records {
+        form: Form,
         rows: Walk,
         begun: bool,
     },
@@ -73,7 +75,7 @@ impl Part {
             }
             Part::Matched { bits, sent, seal } => write_bits(bits, sent, seal, frame),
             Part::Ids { naming, level, nodes } => write_ids(side, *naming, *level, nodes, frame),
-            Part::Records { rows, begun } => write_records(side, rows, begun, frame),
+            Part::Records { form, rows, begun } => write_records(side, *form, rows, begun, frame),
         }
     }
 }
@@ -91,21 +93,18 @@ fn write_bits(bits: &Bits, sent: &mut usize, seal: &[u8; 16], frame: &mut Vec<u8
 fn write_ids(side: &Side, naming: Naming, level: u8, nodes: &mut Walk, frame: &mut Vec<u8>) -> bool {
     let width = usize::from(naming.width);
     let count = nodes.left().min((FRAME_BYTES_AIM / width).max(1));
-    frame.extend_from_slice(&[tag::IDS, level, naming.width]);
+    let section = if naming.aspect == Aspect::Bytes { tag::BYTES_IDS } else { tag::IDS };
+    frame.extend_from_slice(&[section, level, naming.width]);
     put_number(frame, count as u64);
     frame.reserve(count * width);
-    let mut scratch = Vec::new();
-    for _ in 0..count {
-        let Some(node) = nodes.peek() else { break };
-        let id = naming.id(&side.digest(level, node, &mut scratch));
-        frame.extend_from_slice(&id.to_le_bytes()[..width]);
-        nodes.step();
-    }
+    side.each_digest((naming.aspect, level), nodes.by_ref().take(count), |_, digest| {
+        frame.extend_from_slice(&naming.id(digest).to_le_bytes()[..width]);
+    });
     nodes.left() == 0
 }
 
-fn write_records(side: &Side, rows: &mut Walk, begun: &mut bool, frame: &mut Vec<u8>) -> bool {
-    let mut batch = Batch::default();
+fn write_records(side: &Side, form: Form, rows: &mut Walk, begun: &mut bool, frame: &mut Vec<u8>) -> bool {
+    let mut batch = Batch::new(form);
     while let Some(index) = rows.peek() {
         let row = side.listing.row(index as usize);
         let bytes = Batch::bytes_at_most(row);
@@ -119,7 +118,7 @@ fn write_records(side: &Side, rows: &mut Walk, begun: &mut bool, frame: &mut Vec
     let all = rows.peek().is_none();
     // An empty batch says only that there is nothing; where rows are left, they begin with the next frame.
     if !batch.is_empty() || (all && !*begun) {
-        frame.push(tag::RECORDS);
+        frame.push(if form == Form::Slim { tag::SLIM } else { tag::RECORDS });
         batch.finish(frame);
         *begun = true;
     }

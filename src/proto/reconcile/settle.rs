@@ -2,9 +2,11 @@
 
 use std::cmp::Ordering;
 
-use super::nodes::{Bits, Runs, Seal, Walk};
+use super::ids::{Bits, Seal};
+use super::nodes::{Runs, Walk};
 use super::{Pair, Side};
-use crate::model::entry::Record;
+use crate::model::digest::Digest;
+use crate::model::entry::{Entry, Kind, Record};
 use crate::model::path::compare;
 use crate::proto::record::Order;
 use crate::proto::violation::Violation;
@@ -15,8 +17,13 @@ pub struct Settle {
     rows: Walk,
     /// Records seen.
     pub seen: u64,
+    /// Whether a batch of whole records has come.
+    pub begun: bool,
     /// Where the batches stand.
     pub order: Order,
+    /// Our rows of which they hold the same bytes, for slim records.
+    slim: Walk,
+    slim_pairs: Vec<Pair>,
     settled: Settled,
     scratch: Vec<u8>,
 }
@@ -35,10 +42,46 @@ pub struct Settled {
 }
 
 impl Settle {
-    pub fn new(rows: Runs, salt: [u8; 16]) -> Settle {
+    /// `rows` are told whole, `slim` those of which they hold the same bytes.
+    pub fn new(rows: Runs, slim: Runs, salt: [u8; 16]) -> Settle {
         let settled =
             Settled { pairs: Vec::new(), unmatched: Runs::default(), bits: Bits::default(), seal: Seal::new(salt) };
-        Settle { rows: Walk::new(rows), seen: 0, order: Order::default(), settled, scratch: Vec::new() }
+        Settle {
+            rows: Walk::new(rows),
+            seen: 0,
+            begun: false,
+            order: Order::default(),
+            slim: Walk::new(slim),
+            slim_pairs: Vec::new(),
+            settled,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Takes their next slim record: the rest of it is what our row says.
+    pub fn take_slim(&mut self, side: &Side, mut entry: Entry) -> Result<(), Violation> {
+        let index = self.slim.peek().ok_or(Violation::Count("records"))?;
+        let row = side.listing.row(index as usize);
+        // What was too long to send comes as unreadable.
+        if entry.kind != row.kind() && entry.kind != Kind::Unreadable {
+            return Err(Violation::Contradiction);
+        }
+        if entry.kind == Kind::File {
+            (entry.size, entry.content) = (row.size(), row.content());
+        }
+        let path = row.path();
+        if self.equal(side, index, &entry).is_none() {
+            let theirs = Record { path: path.to_owned(), entry };
+            self.slim_pairs.push(Pair { path: path.to_owned(), ours: Some(index as usize), theirs: Some(theirs) });
+        }
+        self.seen += 1;
+        self.slim.step();
+        Ok(())
+    }
+
+    /// Whether all slim records have come.
+    pub fn is_slim_done(&self) -> bool {
+        self.slim.peek().is_none()
     }
 
     /// Takes their next record.
@@ -69,6 +112,15 @@ impl Settle {
         while let Some(index) = self.rows.peek() {
             self.ours_alone(side, index);
         }
+        if !self.slim_pairs.is_empty() {
+            self.settled.pairs.append(&mut self.slim_pairs);
+            self.settled.pairs.sort_by(|left, right| left.path.cmp(&right.path));
+            let rows = self.settled.pairs.iter().filter_map(|pair| pair.ours);
+            self.settled.unmatched = rows.fold(Runs::default(), |mut runs, row| {
+                runs.push(row as u32);
+                runs
+            });
+        }
         self.settled
     }
 
@@ -80,10 +132,9 @@ impl Settle {
     }
 
     fn both(&mut self, side: &Side, index: u32, record: Record) {
-        let digest = side.digest(0, index, &mut self.scratch);
-        let equal = digest == side.tree.lane().digest_entry(record.path.as_ref(), &record.entry);
-        self.settled.bits.push(equal);
-        if equal {
+        let equal = self.equal(side, index, &record.entry);
+        self.settled.bits.push(equal.is_some());
+        if let Some(digest) = equal {
             self.settled.seal.add(&digest);
         } else {
             let pair = Pair { path: record.path.clone(), ours: Some(index as usize), theirs: Some(record) };
@@ -91,5 +142,15 @@ impl Settle {
             self.settled.unmatched.push(index);
         }
         self.rows.step();
+    }
+
+    /// The digest of our row, where theirs is equal. Kind and time are part of every lane, so most that differ are not hashed.
+    fn equal(&mut self, side: &Side, index: u32, theirs: &Entry) -> Option<Digest> {
+        let row = side.listing.row(index as usize);
+        if theirs.kind != row.kind() || (theirs.kind != Kind::Unreadable && theirs.mtime != row.mtime()) {
+            return None;
+        }
+        let digest = side.row_digest(index, &mut self.scratch);
+        (digest == side.tree.lane().digest_entry(row.path(), theirs)).then_some(digest)
     }
 }

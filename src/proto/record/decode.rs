@@ -12,6 +12,8 @@ use crate::proto::wire::{Reader, unzigzag};
 
 /// Flags, both path lengths, a byte of path and the time.
 const RECORD_BYTES_MIN: usize = 5;
+/// Flags and the time.
+const SLIM_BYTES_MIN: usize = 2;
 
 /// Where a run of batches stands: the next record must lie behind the last one.
 #[derive(Debug, Default)]
@@ -30,29 +32,56 @@ pub fn decode(
     Ok(records)
 }
 
-/// Reads a batch from the front of `reader`.
+/// Reads a batch of whole records from the front of `reader`.
 pub(in crate::proto) fn read_batch(
     reader: &mut Reader<'_>,
     order: &mut Order,
     mut each: impl FnMut(Record) -> Result<(), Violation>,
+) -> Result<u64, Violation> {
+    read(reader, RECORD_BYTES_MIN, |fields, digests, before| {
+        let record = read_record(fields, digests, before)?;
+        if compare(&order.0, record.path.as_bytes()).is_ge() {
+            return Err(Violation::Order);
+        }
+        order.0.clear();
+        order.0.extend_from_slice(record.path.as_bytes());
+        each(record)
+    })
+}
+
+/// Reads a batch of slim records from the front of `reader`; size and content of what they hand on are nothing.
+pub(in crate::proto) fn read_slim(
+    reader: &mut Reader<'_>,
+    mut each: impl FnMut(Entry) -> Result<(), Violation>,
+) -> Result<u64, Violation> {
+    read(reader, SLIM_BYTES_MIN, |fields, _, before| {
+        let flags = fields.u8()?;
+        let kind = Kind::from_u8((flags & 7) + 1).ok_or(fields.malformed())?;
+        if flags & CONTENT_UNKNOWN != 0 {
+            return Err(fields.malformed());
+        }
+        let (mode, mtime) = read_mode_and_time(fields, flags, before)?;
+        let (owner, extra) = read_owner_and_extra(fields, flags, before)?;
+        each(Entry { kind, mode, mtime, size: 0, content: Digest::UNKNOWN, uid: owner.0, gid: owner.1, extra })
+    })
+}
+
+fn read(
+    reader: &mut Reader<'_>,
+    record_bytes_min: usize,
+    mut each: impl FnMut(&mut Reader<'_>, &mut Reader<'_>, &mut Before) -> Result<(), Violation>,
 ) -> Result<u64, Violation> {
     let records = reader.number()?;
     let unpacked = unpack(reader)?;
     let count = reader.count(32, FRAME_BYTES_MAX as u64)?;
     let mut digests = Reader::new(reader.bytes(count * 32)?, "records");
     let mut fields = Reader::new(&unpacked, "records");
-    if records > (fields.remaining() / RECORD_BYTES_MIN) as u64 {
+    if records > (fields.remaining() / record_bytes_min) as u64 {
         return Err(Violation::Count("records"));
     }
     let mut before = Before::first();
     for _ in 0..records {
-        let record = read_record(&mut fields, &mut digests, &mut before)?;
-        if compare(&order.0, record.path.as_bytes()).is_ge() {
-            return Err(Violation::Order);
-        }
-        order.0.clear();
-        order.0.extend_from_slice(record.path.as_bytes());
-        each(record)?;
+        each(&mut fields, &mut digests, &mut before)?;
     }
     fields.finish()?;
     digests.finish()?;
@@ -87,22 +116,33 @@ fn read_record(fields: &mut Reader<'_>, digests: &mut Reader<'_>, before: &mut B
     let flags = fields.u8()?;
     let kind = Kind::from_u8((flags & 7) + 1).ok_or(fields.malformed())?;
     let path = read_path(fields, before)?;
-    if flags & MODE_SAME == 0 {
-        before.mode = small(fields, 0o7777)? as u16;
-    }
-    before.mtime = read_time(fields, flags, before.mtime)?;
+    let (mode, mtime) = read_mode_and_time(fields, flags, before)?;
     let size = if kind == Kind::File { fields.number()? } else { 0 };
-    if flags & OWNER_SAME == 0 {
-        before.owner = (small(fields, u32::MAX.into())? as u32, small(fields, u32::MAX.into())? as u32);
-    }
-    let extra = if flags & EXTRA != 0 { Some(read_extra(fields)?) } else { None };
+    let ((uid, gid), extra) = read_owner_and_extra(fields, flags, before)?;
     let content = match (kind == Kind::File, flags & CONTENT_UNKNOWN == 0) {
         (true, true) => Digest(digests.array()?),
         (true, false) | (false, true) => Digest::UNKNOWN,
         (false, false) => return Err(fields.malformed()),
     };
-    let (mode, mtime, (uid, gid)) = (before.mode, before.mtime, before.owner);
     Ok(Record { path, entry: Entry { kind, mode, mtime, size, content, uid, gid, extra } })
+}
+
+fn read_mode_and_time(fields: &mut Reader<'_>, flags: u8, before: &mut Before) -> Result<(u16, Time), Violation> {
+    if flags & MODE_SAME == 0 {
+        before.mode = small(fields, 0o7777)? as u16;
+    }
+    before.mtime = read_time(fields, flags, before.mtime)?;
+    Ok((before.mode, before.mtime))
+}
+
+type OwnerAndExtra = ((u32, u32), Option<Box<Extra>>);
+
+fn read_owner_and_extra(fields: &mut Reader<'_>, flags: u8, before: &mut Before) -> Result<OwnerAndExtra, Violation> {
+    if flags & OWNER_SAME == 0 {
+        before.owner = (small(fields, u32::MAX.into())? as u32, small(fields, u32::MAX.into())? as u32);
+    }
+    let extra = if flags & EXTRA != 0 { Some(read_extra(fields)?) } else { None };
+    Ok((before.owner, extra))
 }
 
 fn read_path(fields: &mut Reader<'_>, before: &mut Before) -> Result<RelPath, Violation> {

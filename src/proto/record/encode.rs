@@ -1,6 +1,6 @@
-//! Encodes records straight from rows: nothing is decoded or copied in between.
+//! Encodes records straight from rows, whole or slim: nothing is decoded or copied in between.
 
-use super::{Before, CONTENT_UNKNOWN, EXTRA, FORM_PLAIN, FORM_ZSTD, MODE_SAME, NANOS_ZERO, OWNER_SAME};
+use super::{Before, CONTENT_UNKNOWN, EXTRA, FORM_PLAIN, FORM_ZSTD, Form, MODE_SAME, NANOS_ZERO, OWNER_SAME};
 use crate::model::digest::Digest;
 use crate::model::entry::Kind;
 use crate::model::listing::Row;
@@ -19,15 +19,21 @@ pub struct Batch {
     fields: Vec<u8>,
     digests: Vec<u8>,
     before: Before,
+    form: Form,
 }
 
 impl Default for Batch {
     fn default() -> Batch {
-        Batch { records: 0, fields: Vec::new(), digests: Vec::new(), before: Before::first() }
+        Batch::new(Form::Whole)
     }
 }
 
 impl Batch {
+    /// An empty batch.
+    pub const fn new(form: Form) -> Batch {
+        Batch { records: 0, fields: Vec::new(), digests: Vec::new(), before: Before::first(), form }
+    }
+
     /// Adds the record of a row. A row whose extra fields are longer than [`EXTRA_BYTES_MAX`] fits no frame and goes as
     /// unreadable, so that the other side names it and never takes it for absent.
     pub fn push(&mut self, row: Row<'_>) {
@@ -35,22 +41,25 @@ impl Batch {
         let fits = extra.len() <= EXTRA_BYTES_MAX;
         let kind = if fits { row.kind() } else { Kind::Unreadable };
         let extra = if fits { extra } else { &[] };
-        let known = kind == Kind::File && row.content() != Digest::UNKNOWN;
+        let whole_file = kind == Kind::File && self.form == Form::Whole;
+        let known = whole_file && row.content() != Digest::UNKNOWN;
         let (mode, mtime, owner) = (row.mode(), row.mtime(), (row.uid(), row.gid()));
 
         let mut flags = kind as u8 - 1;
         flags |= if mode == self.before.mode { MODE_SAME } else { 0 };
         flags |= if owner == self.before.owner { OWNER_SAME } else { 0 };
         flags |= if extra.is_empty() { 0 } else { EXTRA };
-        flags |= if kind == Kind::File && !known { CONTENT_UNKNOWN } else { 0 };
+        flags |= if whole_file && !known { CONTENT_UNKNOWN } else { 0 };
         flags |= if mtime.nanos == 0 { NANOS_ZERO } else { 0 };
         self.fields.push(flags);
-        self.put_path(row.path().as_bytes());
+        if self.form == Form::Whole {
+            self.put_path(row.path().as_bytes());
+        }
         if flags & MODE_SAME == 0 {
             put_number(&mut self.fields, mode.into());
         }
         self.put_time(row);
-        if kind == Kind::File {
+        if whole_file {
             put_number(&mut self.fields, row.size());
         }
         if flags & OWNER_SAME == 0 {

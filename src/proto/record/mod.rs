@@ -10,14 +10,15 @@
 //!            seconds are the same, else u32] | [size number, of a file] | [uid number, gid number] | [extra number, bytes]
 //! number  := seven bits a byte, lowest first, shortest form
 //! ```
+//! A slim record has no path, size and content, as the other end knows these: it holds the same bytes at that path.
 //! The first record of a batch follows an empty path, mode 0o644, time 0 and owner 0. Digests stand apart, in order, one for
 //! each file whose content is known: they do not shrink, and zstd sees only what does.
 
 mod decode;
 mod encode;
 
-pub(in crate::proto) use decode::read_batch;
 pub use decode::{Order, decode};
+pub(in crate::proto) use decode::{read_batch, read_slim};
 pub use encode::Batch;
 
 use crate::model::entry::Time;
@@ -30,6 +31,15 @@ const NANOS_ZERO: u8 = 1 << 7;
 
 const FORM_PLAIN: u8 = 0;
 const FORM_ZSTD: u8 = 1;
+
+/// How much of an entry a record tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// All of it.
+    Whole,
+    /// What remains where path, kind, size and content are known.
+    Slim,
+}
 
 /// What the next record is told against.
 #[derive(Debug, Clone)]
