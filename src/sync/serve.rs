@@ -53,8 +53,12 @@ async fn serve(gauges: &Gauges) -> Result<(), Error> {
     })
     .await?;
     let opened = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
-    // A refusal was the whole conversation.
-    let Some(opened) = opened else { return Ok(()) };
+    let Some(opened) = opened else {
+        // A refusal is the whole conversation: it ends once the asking side has read it. Ended at once, the pipe could
+        // break under what the asking side still writes, and the refusal would count as a lost peer.
+        link.close().await;
+        return Ok(());
+    };
     let mut control = Control::accept(&link).await?;
     let outcome = opened.converse(&mut control, &link, gauges).await;
     if let Err(error) = &outcome {
