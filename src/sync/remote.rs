@@ -10,7 +10,7 @@ use super::job::{Fidelity, Mirror, Reading, Writing};
 use super::report::{Event, Gauges, Report};
 use super::side;
 use crate::disk::target::Fsync;
-use crate::net::{self, Link, SshTarget};
+use crate::net::{self, Carrier, Link, SshTarget};
 use crate::proto::message::{self, Answer, Ask, Failure, Role};
 use crate::store::hosts::Hosts;
 
@@ -58,6 +58,7 @@ pub async fn connect(
     let ask = question(job, path, role);
     let connected = net::connect(&target, &ask.encode(), &mut |note| report.event(Event::Note(&note))).await?;
     hosts.note(host, connected.udp_blocked);
+    report.event(Event::Note(carrier(&connected.link)));
     match Answer::decode(&connected.answer).map_err(super::converse::violation)? {
         Answer::Opened { path, superuser } => Ok(Far {
             link: connected.link,
@@ -65,7 +66,19 @@ pub async fn connect(
             both_superuser: superuser && side::superuser(),
             notes: connected.notes,
         }),
-        Answer::Refused(failure) => Err(named(failure, host).into()),
+        Answer::Refused(failure) => {
+            connected.link.close().await;
+            Err(named(failure, host).into())
+        }
+    }
+}
+
+/// What carries the streams, in words.
+fn carrier(link: &Link) -> &'static str {
+    match link.kind() {
+        Carrier::Quic => "the streams go over QUIC",
+        Carrier::Pipe => "the streams go through ssh",
+        Carrier::Memory => "the streams stay in this process",
     }
 }
 

@@ -53,10 +53,10 @@ async fn serve(gauges: &Gauges) -> Result<(), Error> {
     })
     .await?;
     let opened = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
-    // A refusal was the whole conversation.
     let Some(opened) = opened else {
-        // The asking side may still be setting up its end: it goes once it has read the answer.
-        let _ = tokio::time::timeout(Duration::from_secs(10), link.accept()).await;
+        // A refusal is the whole conversation: it ends once the asking side has read it. Ended at once, the pipe could
+        // break under what the asking side still writes, and the refusal would count as a lost peer.
+        link.close().await;
         return Ok(());
     };
     let mut control = Control::accept(&link).await?;

@@ -3,11 +3,14 @@
 //! Start at [`sandbox::Sandbox`]. Each test file uses a part of this.
 #![allow(dead_code, unused_imports)]
 
+pub mod far;
 pub mod judge;
 pub mod outcome;
 pub mod sandbox;
+pub mod sshd;
 pub mod tree;
 
+pub use far::Far;
 pub use judge::{assert_alike, judge};
 pub use outcome::Outcome;
 pub use sandbox::Sandbox;

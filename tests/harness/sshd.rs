@@ -51,6 +51,11 @@ impl Sshd {
         format!("ssh -p {} -i {directory}/user_key -o BatchMode=yes -F {directory}/ssh_config", self.port)
     }
 
+    /// The ssh that knows it as the host `alias`, by a configuration alone.
+    pub fn alias_command(&self) -> String {
+        format!("ssh -o BatchMode=yes -F {}/ssh_config", self.directory.path().display())
+    }
+
     /// A configuration that knows this sshd as the host `alias`.
     fn client_configuration(&self) -> String {
         let directory = self.directory.path().display();
