@@ -1,1 +1,30 @@
-//! Talks to people: arguments, output, exit status. The only layer that prints.
+//! Talks to people: arguments, output, exit status. The only layer that prints; decides nothing about files.
+//!
+//! Start at `command` (one file a command). An argument is understood in two steps: `flags` hold what was typed,
+//! and each turns itself into what the job is asked ([`crate::sync::job`]). What a job tells goes through `told`.
+
+mod base64;
+mod command;
+mod exit;
+mod failure;
+mod flags;
+mod hint;
+mod interrupt;
+mod location;
+mod output;
+mod paint;
+mod quantity;
+mod session;
+mod told;
+mod usage;
+
+use std::process::ExitCode;
+
+/// Runs the command line of this process and says how it went.
+pub fn run() -> ExitCode {
+    let status = match command::parse(std::env::args_os()) {
+        Ok(command) => command.run(),
+        Err(error) => usage::answer(&error),
+    };
+    ExitCode::from(status.code())
+}

@@ -29,6 +29,16 @@ impl Gauge {
         self.stop.load(Ordering::Relaxed)
     }
 
+    /// Files and bytes put in place so far.
+    pub fn done(&self) -> (u64, u64) {
+        (self.files_done.load(Ordering::Relaxed), self.bytes_done.load(Ordering::Relaxed))
+    }
+
+    /// Sets one of the counters to what another machine told.
+    pub fn set(counter: &AtomicU64, amount: u64) {
+        counter.store(amount, Ordering::Relaxed);
+    }
+
     /// Adds to one of the counters.
     pub fn add(counter: &AtomicU64, amount: u64) {
         counter.fetch_add(amount, Ordering::Relaxed);

@@ -53,6 +53,15 @@ pub fn hash_file(file: &File, size: u64, cores: Cores, gauge: &Gauge) -> io::Res
     hash_read(file, size, gauge)
 }
 
+/// The digest of a file that nobody else hashes at the same time; `None` where it is not `size` bytes long or was told to
+/// stop.
+pub fn digest_of(file: &File, size: u64, gauge: &Gauge) -> io::Result<Option<Digest>> {
+    Ok(match hash_file(file, size, Cores::All, gauge)? {
+        Hashed::Whole(digest) => Some(digest),
+        Hashed::Changed | Hashed::Stopped => None,
+    })
+}
+
 /// Hashes by reading alone. Unlike a map it tells a failing disk from a change.
 pub fn hash_read(mut file: &File, size: u64, gauge: &Gauge) -> io::Result<Hashed> {
     BUFFER.with_borrow_mut(|buffer| {

@@ -1,8 +1,12 @@
 //! The only layer that touches the user's directory. Every operation is a directory handle and one leaf name.
 //!
-//! Start at [`root::Root`]; [`scan`] reads a root, [`install`] changes one.
+//! Start at [`root::Root`]; [`scan`] reads a root, [`target::Target`] changes one.
 
 mod assemble;
+pub mod control;
+pub mod copy;
+mod directories;
+mod discard;
 pub mod error;
 pub mod filter;
 mod found;
@@ -11,12 +15,17 @@ mod grain;
 pub mod handles;
 pub mod hash;
 pub mod map;
+mod metadata;
 mod names;
 mod observe;
+pub mod place;
 pub mod read;
+mod remove;
 pub mod root;
 pub mod scan;
+pub mod stage;
 pub mod status;
 pub mod target;
+mod trash;
 mod walk;
 mod xattr;

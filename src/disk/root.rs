@@ -55,6 +55,13 @@ impl Root {
         }
     }
 
+    /// A second handle of the same root.
+    pub fn try_clone(&self) -> Result<Root, Error> {
+        let refuse = |source| Error::Open { path: self.path.clone(), source };
+        let handle = self.handle.try_clone().map_err(refuse)?;
+        Ok(Root { handle, path: self.path.clone(), identity: self.identity })
+    }
+
     /// The resolved path, for people and for comparing roots.
     pub fn path(&self) -> &Path {
         &self.path

@@ -1,4 +1,31 @@
-//! stub
+//! A root that is being changed. Owns the order of a run: stage, settle, place, finish; each part of the work has a file
+//! of its own. At every instant every path holds its old or its new content, and what was replaced is in the trash.
+//!
+//! All of it may be called from many threads at once. A thread that holds many [`Staged`] files holds as many handles:
+//! a batch should stay below a few hundred.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Mutex;
+
+use rustix::{fs, process};
+
+use super::control::Control;
+use super::copy::{self, PlaceError};
+use super::directories::{Directories, lock};
+use super::discard::{self, Discard};
+use super::error::Error;
+use super::metadata::{self, Now, Reach, Wanted};
+use super::remove;
+use super::root::{self, Root};
+use super::stage::{Staged, Staging};
+use super::status::Status;
+use super::trash::{Rest, Trash};
+use crate::model::plan::action::Before;
+use crate::model::{Digest, Entry, Kind, PathRef, Problem, RelPath, Stamp};
+
 /// How durability is paid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Fsync {
@@ -8,4 +35,204 @@ pub enum Fsync {
     Batch,
     /// Not at all.
     Off,
+}
+
+/// What is wanted of a target. False means not wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TargetOptions {
+    /// How durability is paid for.
+    pub fsync: Fsync,
+    /// What is replaced or deleted goes to the trash; else it is removed when the run ends.
+    pub keep_trash: bool,
+    /// Permission bits.
+    pub mode: bool,
+    /// Extended attributes and ACLs.
+    pub xattrs: bool,
+    /// Owner and group: only where both ends are root.
+    pub owner: bool,
+    /// Hard-link groups.
+    pub links: bool,
+}
+
+/// A root that is being changed, locked against other runs.
+#[derive(Debug)]
+pub struct Target {
+    root: Root,
+    options: TargetOptions,
+    control: Control,
+    staging: Staging,
+    directories: Directories,
+    trash: Trash,
+    discard: Option<Discard>,
+    umask: u16,
+    /// Whose files we make.
+    user: (u32, u32),
+    /// Files with several names that we renamed, linked or changed by one of them: their change time is our doing.
+    touched: Mutex<HashSet<u64>>,
+}
+
+impl Target {
+    /// Opens a root for changing: makes `.alike`, takes its lock, and removes what a killed run left in staging.
+    pub fn open(root: Root, options: TargetOptions) -> Result<Target, Error> {
+        let control = Control::open(&root)?;
+        let refuse = |source: io::Error| Error::Control { path: root.path().join(super::control::NAME), source };
+        let (staging, directories, trash, discard) = prepare(&root, &control, options).map_err(refuse)?;
+        let user = (process::geteuid().as_raw(), process::getegid().as_raw());
+        let (umask, touched) = (metadata::umask(), Mutex::default());
+        Ok(Target { root, options, control, staging, directories, trash, discard, umask, user, touched })
+    }
+
+    /// Whether a run that was killed, or that still goes on, left something in staging.
+    pub fn has_remains(root: &Root) -> bool {
+        super::control::has_staging(root)
+    }
+
+    /// The root.
+    pub const fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// An empty file on the target's file system, 0600.
+    pub fn stage(&self) -> io::Result<Staged> {
+        self.staging.file()
+    }
+
+    /// Stages the bytes of another path of the target, which must still be what was scanned.
+    pub fn copy_within(&self, from: &RelPath, before: &Stamp, content: &Digest) -> Result<Staged, PlaceError> {
+        let source = self.open_source(from, before)?;
+        let staged = self.stage().map_err(PlaceError::Write)?;
+        copy::fill(&staged, &source, before.size, Some(content))?;
+        Ok(staged)
+    }
+
+    /// Stages `size` bytes of a local file, and hashes what was staged.
+    pub fn copy_from(
+        &self,
+        source: &File,
+        size: u64,
+        content: Option<&Digest>,
+    ) -> Result<(Staged, Digest), PlaceError> {
+        let staged = self.stage().map_err(PlaceError::Write)?;
+        let digest = copy::fill(&staged, source, size, content)?;
+        Ok((staged, digest))
+    }
+
+    /// Sets the metadata of staged files and makes them durable. What cannot be set is told when they are placed.
+    pub fn settle(&self, staged: &[(&Staged, &Entry)]) -> Result<(), Error> {
+        let refuse = |source: io::Error| Error::Sync { path: self.root.path().into(), source };
+        for (staged, entry) in staged {
+            let reach = Reach::Open(staged.file().as_fd());
+            staged.settle(metadata::apply(reach, Now::Fresh, entry, self.wanted()));
+            if self.options.fsync == Fsync::Each {
+                staged.file().sync_all().map_err(refuse)?;
+            }
+        }
+        if self.options.fsync == Fsync::Batch && !staged.is_empty() {
+            fs::syncfs(self.root.handle()).map_err(|error| refuse(error.into()))?;
+        }
+        Ok(())
+    }
+
+    /// Ends the run: all is durable, staging is gone, and `.alike` too where nothing is in it. Names the paths that
+    /// were to be removed for good and were written to instead: they are in the trash.
+    pub fn finish(self) -> Result<Vec<Problem>, Error> {
+        let path = self.root.path().to_owned();
+        self.directories.restore();
+        if self.options.fsync != Fsync::Off {
+            let refuse = |error: rustix::io::Errno| Error::Sync { path: path.clone(), source: error.into() };
+            fs::syncfs(self.root.handle()).map_err(refuse)?;
+        }
+        let refuse = |source| Error::Control { path: path.join(super::control::NAME), source };
+        let kept = self.discard.as_ref().map_or(Ok(Vec::new()), |discard| discard.finish(&self.trash));
+        let kept = kept.map_err(refuse)?;
+        self.trash.close().map_err(refuse)?;
+        self.control.finish(&self.root).map_err(refuse)?;
+        Ok(kept)
+    }
+
+    pub(super) const fn staging(&self) -> &Staging {
+        &self.staging
+    }
+
+    pub(super) const fn directories(&self) -> &Directories {
+        &self.directories
+    }
+
+    /// Which metadata is set.
+    pub(super) const fn wanted(&self) -> Wanted {
+        let TargetOptions { mode, xattrs, owner, .. } = self.options;
+        Wanted { mode, xattrs, owner, umask: self.umask }
+    }
+
+    /// Whose files we make: user and group.
+    pub(super) const fn user(&self) -> (u32, u32) {
+        self.user
+    }
+
+    /// Where what leaves a path goes.
+    pub(super) fn rest(&self, path: PathRef<'_>, before: &Stamp) -> io::Result<Rest> {
+        match &self.discard {
+            Some(discard) => Ok(discard.rest(path, before)),
+            None => self.trash.rest(path),
+        }
+    }
+
+    /// What was to leave a path did not.
+    pub(super) fn in_vain(&self, path: PathRef<'_>) {
+        if self.discard.is_none() {
+            self.trash.in_vain(path);
+        }
+    }
+
+    /// A path goes with a directory above it.
+    pub(super) fn expect_within(&self, path: &RelPath, before: &Before) {
+        if let (Some(discard), false) = (&self.discard, before.kind == Kind::Directory) {
+            discard.expect(path, &before.stamp);
+        }
+    }
+
+    /// We are about to do something that moves the change time of this file, which other paths may name too.
+    pub(super) fn touching(&self, status: &Status) {
+        if status.names > 1 && status.kind != Kind::Directory {
+            lock(&self.touched).insert(status.stamp.inode);
+        }
+    }
+
+    /// Whether we may have moved the change time of this file by another of its names.
+    pub(super) fn touched(&self, status: &Status) -> bool {
+        lock(&self.touched).contains(&status.stamp.inode)
+    }
+
+    fn open_source(&self, from: &RelPath, before: &Stamp) -> Result<File, PlaceError> {
+        let parent = from.as_ref().parent().ok_or(PlaceError::Changed)?;
+        let opened = self.directories.open(parent).and_then(|parent| root::open_file(&*parent, from.as_ref().name()));
+        let source = opened.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => PlaceError::Changed,
+            _ => PlaceError::Read(error),
+        })?;
+        let now = Status::of(&source).map_err(PlaceError::Read)?;
+        let moved = Stamp { ctime: before.ctime, ..now.stamp };
+        if now.stamp == *before || moved == *before && self.touched(&now) {
+            Ok(source)
+        } else {
+            Err(PlaceError::Changed)
+        }
+    }
+}
+
+type Parts = (Staging, Directories, Trash, Option<Discard>);
+
+fn prepare(root: &Root, control: &Control, options: TargetOptions) -> io::Result<Parts> {
+    let trash = Trash::new(control.handle().try_clone()?);
+    discard::recover(control.staging(), &trash)?;
+    remove::emptied(control.staging())?;
+    // What was recovered belongs to the run that was killed, not to this one.
+    trash.close()?;
+    let discard = if options.keep_trash { None } else { Some(Discard::new(control.staging())?) };
+    Ok((
+        Staging::new(control.staging().try_clone()?, options.fsync),
+        Directories::below(root.handle())?,
+        trash,
+        discard,
+    ))
 }

@@ -56,11 +56,21 @@ impl Rule {
         self.most
     }
 
-    /// The mark of a child whose first path is `path`. It has 63 bits, so that every one is less than the mark of none.
+    /// The mark of a child whose first path is `path`.
     pub fn mark(self, path: &[u8]) -> u64 {
-        let hash = SipHasher13::new_with_key(KEY).hash(path);
+        self.mark_of_hash(hash(path))
+    }
+
+    /// The mark of a child whose first path has this [`hash`]. It has 63 bits, so that every one is less than the mark of
+    /// none.
+    pub const fn mark_of_hash(self, hash: u64) -> u64 {
         if self.level == 0 { hash >> 1 } else { mixed(hash ^ self.level as u64) >> 1 }
     }
+}
+
+/// The hash of a path from which its marks follow.
+pub fn hash(path: &[u8]) -> u64 {
+    SipHasher13::new_with_key(KEY).hash(path)
 }
 
 /// A bijection of 64 bits in which every input bit moves every output bit (the finalizer of SplitMix64, Steele 2014).

@@ -1,4 +1,4 @@
-//! BLAKE3 digests, one hash domain a kind of thing. Owns every use of BLAKE3 in the crate.
+//! BLAKE3 digests, one hash domain a kind of thing. With [`super::batch`] it owns every use of BLAKE3 in the crate.
 
 use std::fmt;
 
@@ -18,6 +18,11 @@ impl Digest {
     /// The digest of a large file's bytes, on all cores.
     pub fn of_content_parallel(bytes: &[u8]) -> Digest {
         Digest(*blake3::Hasher::new().update_rayon(bytes).finalize().as_bytes())
+    }
+
+    /// The digest of a message that [`Domain::open`] began and [`Domain::close`] ended.
+    pub fn of_message(message: &[u8]) -> Digest {
+        Digest(*blake3::hash(message).as_bytes())
     }
 
     /// The bytes in lower-case hexadecimal.
@@ -51,9 +56,26 @@ pub enum Domain {
     Top,
     /// The file format of the index (its checksum).
     Index,
+    /// What two peers derive within one conversation.
+    Session,
 }
 
+/// Bytes of one block of BLAKE3.
+pub const BLOCK_BYTES: usize = 64;
+
 impl Domain {
+    /// Begins a message of this domain in `message`, which is emptied first.
+    pub fn open(self, message: &mut Vec<u8>) {
+        message.clear();
+        message.extend_from_slice(self.tag());
+    }
+
+    /// Ends a message: zeros up to whole blocks, so that messages of one length can be hashed side by side. What is
+    /// hashed must say itself where it ends.
+    pub fn close(message: &mut Vec<u8>) {
+        message.resize(message.len().next_multiple_of(BLOCK_BYTES), 0);
+    }
+
     const fn tag(self) -> &'static [u8; 16] {
         match self {
             Domain::Entry => b"alike/1 entry   ",
@@ -61,6 +83,7 @@ impl Domain {
             Domain::Inner => b"alike/1 inner   ",
             Domain::Top => b"alike/1 top     ",
             Domain::Index => b"alike/1 index   ",
+            Domain::Session => b"alike/1 session ",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Which fields of an entry a digest covers. Owns the canonical bytes that are hashed for an entry in a lane.
 
-use super::digest::{Digest, Domain, Hasher};
+use super::digest::{Digest, Domain};
 use super::entry::{Entry, Extra, Kind, Time};
 use super::listing::Row;
 use super::path::PathRef;
@@ -56,7 +56,12 @@ impl Lane {
 
     /// The digest of one row. `scratch` is reused between calls.
     pub fn digest_row(self, row: Row<'_>, scratch: &mut Vec<u8>) -> Digest {
-        scratch.clear();
+        self.message_of_row(row, scratch);
+        Digest::of_message(scratch)
+    }
+
+    /// Puts the message in `message` of which [`Lane::digest_row`] is the digest.
+    pub fn message_of_row(self, row: Row<'_>, message: &mut Vec<u8>) {
         let fixed = Fixed {
             kind: row.kind(),
             mode: row.mode(),
@@ -68,11 +73,10 @@ impl Lane {
         };
         let extra = row.extra_bytes();
         if extra.is_empty() {
-            self.encode(row.path(), &fixed, None, scratch);
+            self.encode(row.path(), &fixed, None, message);
         } else {
-            self.encode(row.path(), &fixed, row.extra().as_deref(), scratch);
+            self.encode(row.path(), &fixed, row.extra().as_deref(), message);
         }
-        Hasher::new(Domain::Entry).update(scratch).finish()
     }
 
     /// The digest of an entry at a path: the same as of the row that holds it.
@@ -88,7 +92,7 @@ impl Lane {
             gid: entry.gid,
         };
         self.encode(path, &fixed, entry.extra.as_deref(), &mut scratch);
-        Hasher::new(Domain::Entry).update(&scratch).finish()
+        Digest::of_message(&scratch)
     }
 
     /// Whether two entries at one path are equal in this lane.
@@ -97,7 +101,7 @@ impl Lane {
     }
 
     /// Whether two rows of one path have equal digests, at the cost of a comparison where no extra fields differ.
-    /// Compares what [`Lane::encode`] writes.
+    /// Compares what `encode_fields` writes.
     pub fn equal_rows(self, left: Row<'_>, right: Row<'_>) -> bool {
         let kind = left.kind();
         if kind != right.kind() {
@@ -121,8 +125,16 @@ impl Lane {
         covered(left) == covered(right)
     }
 
-    /// Appends the canonical bytes of the covered fields.
+    /// Puts the message of the covered fields in `out`.
     fn encode(self, path: PathRef<'_>, fixed: &Fixed, extra: Option<&Extra>, out: &mut Vec<u8>) {
+        Domain::Entry.open(out);
+        self.encode_fields(path, fixed, extra, out);
+        Domain::close(out);
+    }
+
+    /// Appends the canonical bytes of the covered fields. Path and kind say which of the others follow and how long they
+    /// are, and no extra field begins with a zero, so the bytes say where they end.
+    fn encode_fields(self, path: PathRef<'_>, fixed: &Fixed, extra: Option<&Extra>, out: &mut Vec<u8>) {
         let path = path.as_bytes();
         out.extend_from_slice(&u16::try_from(path.len()).expect("a legal path fits 16 bits").to_le_bytes());
         out.extend_from_slice(path);

@@ -2,6 +2,7 @@
 //!
 //! Start at [`listing::Listing`] (the entries of a root), then [`tree::Tree`] (its digests), then [`plan`].
 
+pub mod batch;
 pub mod cut;
 pub mod digest;
 pub mod entry;

@@ -1,1 +1,50 @@
-//! stub
+//! Every limit of the protocol, each with its reason. Nothing that a peer sends may take more than is named here.
+
+/// Version of everything on the wire. Peers of different versions refuse each other (exit 12).
+pub const PROTOCOL_VERSION: u8 = 1;
+
+/// Longest frame of a conversation in bytes: what a reader must be ready to hold.
+pub const FRAME_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes at which a sender closes a frame. Well below [`FRAME_BYTES_MAX`], so that the other side begins to work while the
+/// rest is still being made, and a long path or its attributes still fit in front of the border.
+pub const FRAME_BYTES_AIM: usize = 256 << 10;
+
+/// What a sender can have in flight before the first acknowledgement: quinn's initial window is a fixed 12,000 bytes.
+/// What fits here never costs another round trip; 200 bytes are left for packet and frame headers.
+pub const FIRST_FLIGHT_BYTES: usize = 11_800;
+
+/// Hello with the upper levels of the tree, where a difference is expected: two packets and a half.
+pub const PUSH_BYTES: usize = 3_000;
+
+/// Entries of a tree. A listing holds at most 4 GiB of paths, about 80 million entries of usual length.
+pub const ENTRIES_MAX: u64 = 80_000_000;
+
+/// Levels of a tree: 17 nodes at the top and at least 5 children a node hold 80 million entries in 11 levels. Ground names
+/// cannot make it deeper, as forced cuts leave 48 children.
+pub const LEVELS_MAX: u8 = 16;
+
+/// Messages of one conversation: three round trips.
+pub const STEPS_MAX: u8 = 6;
+
+/// How often one conversation begins anew after two digests met in their short ids.
+pub const REPEATS_MAX: u8 = 1;
+
+/// Encoded records of one frame, unpacked. Ten times what a sender packs into one frame is a bomb, not a list.
+pub const RECORDS_UNPACKED_MAX: usize = 4 << 20;
+
+/// Encoded extra fields of one entry (link target, extended attributes): what fits a frame beside the longest path.
+pub const EXTRA_BYTES_MAX: usize = 768 << 10;
+
+/// Files asked for in one content request: 200,000 small files are then at least a hundred requests, which several streams
+/// share evenly.
+pub const WANTS_MAX: usize = 2_000;
+
+/// Encoded content request: [`WANTS_MAX`] paths of usual length, or a few of the longest.
+pub const REQUEST_BYTES_MAX: usize = 1 << 20;
+
+/// Raw bytes of one content chunk, and its packed bytes: what a reader holds of a stream beside what it was given.
+pub const CHUNK_BYTES_MAX: usize = 1 << 20;
+
+/// Longest text of a cause that a peer gives.
+pub const CAUSE_BYTES_MAX: usize = 1_024;

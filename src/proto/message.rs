@@ -4,9 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::plan::action::{Before, Changes, Totals};
-use crate::model::plan::guard::Limit;
-use crate::model::plan::{Action, Source, Step};
+use crate::model::entry::Extra;
+use crate::model::plan::{Action, Before, Changes, Limit, Source, Step, Totals};
 use crate::model::{Digest, Entry, Kind, Problem, ProblemKind, RelPath, Stamp, Time};
 
 /// The bytes are not a message of this version.
@@ -148,12 +147,13 @@ pub struct Told {
     changes: u16,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Brief {
     kind: u8,
     mode: u16,
     mtime: Time,
     size: u64,
+    target: Option<Vec<u8>>,
 }
 
 impl Message {
@@ -327,13 +327,20 @@ fn unpack(bits: u16) -> Changes {
 
 impl From<&Entry> for Brief {
     fn from(entry: &Entry) -> Brief {
-        Brief { kind: entry.kind as u8, mode: entry.mode, mtime: entry.mtime, size: entry.size }
+        Brief {
+            kind: entry.kind as u8,
+            mode: entry.mode,
+            mtime: entry.mtime,
+            size: entry.size,
+            target: entry.target().map(<[u8]>::to_vec),
+        }
     }
 }
 
 impl Brief {
     fn entry(self) -> Result<Entry, Unreadable> {
         let kind = Kind::from_u8(self.kind).ok_or(Unreadable)?;
+        let target = self.target.map(Vec::into_boxed_slice);
         Ok(Entry {
             kind,
             mode: self.mode,
@@ -342,7 +349,7 @@ impl Brief {
             content: Digest::UNKNOWN,
             uid: 0,
             gid: 0,
-            extra: None,
+            extra: target.map(|target| Box::new(Extra { target: Some(target), ..Extra::default() })),
         })
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Start at [`index`] (the listing and its tree), [`journal`] (digests of a hash that goes on), [`places`] (where).
 
+pub mod hosts;
 pub mod index;
 pub mod journal;
 pub mod places;

@@ -42,6 +42,11 @@ impl Places {
         self.cache.join(format!("{:016x}-{:x}.index", root.file_system, root.inode))
     }
 
+    /// The hosts where UDP was blocked.
+    pub fn hosts_path(&self) -> PathBuf {
+        self.cache.join("hosts")
+    }
+
     /// The digests of a first hash of a root that is not done.
     pub fn journal_path(&self, root: RootKey) -> PathBuf {
         self.cache.join(format!("{:016x}-{:x}.journal", root.file_system, root.inode))

@@ -1,5 +1,9 @@
 //! Why a job ended. One variant a cause that a person would act on differently; the exit status follows from it.
 
+pub use crate::disk::error::Error as RootError;
+pub use crate::net::Error as NetError;
+use crate::proto::message::Failure;
+
 /// A job failed as a whole. What concerns one path only is a [`crate::model::Problem`].
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -52,4 +56,30 @@ pub enum Error {
     /// The user stopped the job; what was done is kept (exit 20).
     #[error("interrupted")]
     Interrupted,
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Error {
+        let Failure { exit, message, cause, hint } = failure;
+        match exit {
+            2 => Error::Usage { message, hint: hint.unwrap_or_default() },
+            25 => Error::Guarded { message, hint: hint.unwrap_or_default() },
+            _ => Error::FarRoot { message, cause, hint },
+        }
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Failure {
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        let (exit, hint) = match error {
+            Error::Usage { hint, .. } => (2, Some(hint.clone())),
+            Error::Guarded { hint, .. } => (25, Some(hint.clone())),
+            Error::FarRoot { hint, .. } => (3, hint.clone()),
+            Error::Root(_) | Error::Memory { .. } => (3, None),
+            Error::Net(_) | Error::Violation { .. } => (10, None),
+            Error::Interrupted => (20, None),
+        };
+        Failure { exit, message: error.to_string(), cause, hint }
+    }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::disk::target::Fsync;
+pub use crate::disk::target::Fsync;
 use crate::model::plan::guard::Limit;
 
 /// Where a root is.

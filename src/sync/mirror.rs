@@ -1,11 +1,228 @@
-//! Makes a target equal to a source.
+//! Makes a target equal to a source, wherever the two are. Start at [`run`].
+
+use std::sync::Arc;
+use std::time::Instant;
 
 use super::error::Error;
-use super::job::Mirror;
-use super::report::{Report, Summary};
+use super::fetch::local::LocalSource;
+use super::job::{Location, Mirror};
+use super::ledger::{ASK_INTERVAL, Ledger};
+use super::narrate::{Narration, Narrator, Tally};
+use super::report::{Event, Gauges, Report, RootSummary, Side as Which, Summary};
+use super::side::{self, Found, Side};
+use super::target::{self, Installation, Place};
+use super::{pull, push, refuse};
+use crate::disk::read::Reader;
+use crate::disk::root::Root;
+use crate::model::lane::Lane;
+use crate::model::plan::{Action, Plan};
+use crate::model::tree::Tree;
+use crate::model::{Listing, Problem};
+use crate::proto::reconcile::{Machine, Outcome, Settings, Side as Compared, Wants};
 
 /// Runs the job to its end. Problems of single paths are told and counted; an error ends the job.
 pub fn run(job: &Mirror, report: &mut dyn Report) -> Result<Summary, Error> {
-    let _ = (job, report);
-    todo!("in work")
+    let started = Instant::now();
+    let gauges = Gauges::default();
+    report.gauges(&gauges);
+    let mut summary = match (&job.source, &job.target) {
+        (Location::Local(source), Location::Local(target)) => {
+            let source = Root::open(source)?;
+            refuse::nested(&source, &refuse::resolved(target))?;
+            local(job, source, Place::open(target, &job.writing)?, &gauges, report)?
+        }
+        (Location::Remote { host, path }, Location::Local(target)) => {
+            pull::run(job, host, path, target, &gauges, report)?
+        }
+        (Location::Local(source), Location::Remote { host, path }) => {
+            push::run(job, source, host, path, &gauges, report)?
+        }
+        (Location::Remote { .. }, Location::Remote { .. }) => {
+            return Err(Error::Usage {
+                message: "both locations are remote".into(),
+                hint: "run the command on one of the two machines".into(),
+            });
+        }
+    };
+    summary.seconds = started.elapsed().as_secs_f64();
+    Ok(summary)
+}
+
+/// Both roots are on this machine.
+fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut dyn Report) -> Result<Summary, Error> {
+    let (left, right) = (source.path().display().to_string(), place.path.display().to_string());
+    report.event(Event::Header { left: &left, right: &right });
+    let lane = side::lane(&job.reading, side::superuser());
+    let source = Side::new(source, &job.reading, job.cache)?;
+    let target = place.root.map(|root| Side::new(root, &job.reading, job.cache)).transpose()?.map(Arc::new);
+    let (source_end, target_end) =
+        rayon::join(|| scan(Some(&source), lane, &gauges.left), || scan(target.as_deref(), lane, &gauges.right));
+    let (source_end, target_end) = (source_end?, target_end?);
+    let mut narration = Telling { report, which: Which::Left };
+    let mut tally = tell_problems(&source_end.found.problems, Tally::default(), &mut narration);
+    narration.which = Which::Right;
+    tally = tell_problems(&target_end.found.problems, tally, &mut narration);
+    keep(&source, &source_end, narration.report);
+    let outcome = compare_in_memory(&source_end, &target_end)?;
+    let plan = target::plan(outcome, &target_end.found.listing, lane, &job.writing, job.reading.fidelity);
+    let plan = Arc::new(plan);
+    let left = source_end.found.summary(&source_end.tree);
+    let before = target_end.found.summary(&target_end.tree);
+    tally = tell_problems(&plan.problems, tally, &mut narration);
+    narration.report.event(Event::Planned(&plan.totals()));
+    let narrator = Narrator::new(Arc::clone(&plan), tally);
+    let (Some(target), false) = (target, job.writing.dry_run) else {
+        let nothing = plan.actions.is_empty();
+        let tally = narrator.rehearse(&mut narration);
+        return Ok(summarize(tally, left, before, nothing && left.top == before.top));
+    };
+    let installation = Installation {
+        side: target,
+        found: Arc::new(target_end.found),
+        plan,
+        lane,
+        writing: job.writing,
+        gauge: Arc::clone(&gauges.right),
+    };
+    if !installation.is_needed() {
+        let tally = narrator.finish(&mut narration);
+        keep_target(&installation.side, &installation.found, &target_end.tree, narration.report);
+        return Ok(summarize(tally, left, before, left.top == before.top));
+    }
+    let content = LocalSource { reader: Reader::new(source.root()), listing: &source_end.found.listing };
+    let (placed, tally) = run_and_tell(&installation, &content, narrator, &mut narration)?;
+    let (found, tree, right) = installation.look_again(&placed)?;
+    keep_target(&installation.side, &found, &tree, narration.report);
+    Ok(summarize(tally, left, right, left.top == right.top))
+}
+
+/// One end of a comparison.
+pub struct End {
+    /// What was found.
+    pub found: Found,
+    /// Its tree.
+    pub tree: Arc<Tree>,
+}
+
+/// Scans a root and builds its tree; a root that is not there is empty.
+pub fn scan(side: Option<&Side>, lane: Lane, gauge: &crate::disk::gauge::Gauge) -> Result<End, Error> {
+    let found = match side {
+        Some(side) => side.scan(gauge)?,
+        None => Found::nothing(),
+    };
+    let tree = Arc::new(found.tree(lane));
+    Ok(End { found, tree })
+}
+
+impl End {
+    /// What the comparison takes.
+    pub fn compared(&self) -> Compared {
+        Compared { listing: self.listing().clone(), tree: Arc::clone(&self.tree) }
+    }
+
+    /// The entries.
+    pub fn listing(&self) -> &Listing {
+        &self.found.listing
+    }
+}
+
+/// The two machines of a conversation, joined without a link. Ends with what the target has to know.
+fn compare_in_memory(source: &End, target: &End) -> Result<Outcome, Error> {
+    let settings = Settings { salt: [0; 16], wants: Wants::Initiator, push: false };
+    let mut asking = Machine::initiator(target.compared(), settings);
+    let mut answering = Machine::responder(source.compared());
+    loop {
+        while let Some(frame) = asking.poll_transmit() {
+            answering.handle(&frame).map_err(super::converse::violation)?;
+        }
+        if let Some(outcome) = asking.poll_outcome() {
+            return Ok(outcome);
+        }
+        while let Some(frame) = answering.poll_transmit() {
+            asking.handle(&frame).map_err(super::converse::violation)?;
+        }
+    }
+}
+
+/// Runs the plan on its own threads and tells what happens from this one.
+fn run_and_tell(
+    installation: &Installation,
+    content: &LocalSource<'_>,
+    mut narrator: Narrator,
+    narration: &mut Telling<'_>,
+) -> Result<(side::Placements, Tally), Error> {
+    let ledger = Ledger::default();
+    let listener = std::thread::current();
+    let placed = std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            let outcome = installation.run(content, &|told| ledger.tell(told));
+            listener.unpark();
+            outcome
+        });
+        while !worker.is_finished() {
+            std::thread::park_timeout(ASK_INTERVAL);
+            ledger.take().into_iter().for_each(|told| narrator.told(told, narration));
+        }
+        worker.join().expect("a run reports its failures and does not panic")
+    });
+    ledger.take().into_iter().for_each(|told| narrator.told(told, narration));
+    let tally = narrator.finish(narration);
+    Ok((placed?, tally))
+}
+
+/// Hands what is told to the report.
+pub struct Telling<'a> {
+    /// Whoever listens.
+    pub report: &'a mut dyn Report,
+    /// On which side things happen.
+    pub which: Which,
+}
+
+impl Narration for Telling<'_> {
+    fn action(&mut self, action: &Action) {
+        self.report.event(Event::Action(action, self.which));
+    }
+
+    fn problem(&mut self, problem: &Problem) {
+        self.report.event(Event::Problem(problem, self.which));
+    }
+}
+
+/// Tells the problems of a scan or a plan and counts them.
+pub fn tell_problems(problems: &[Problem], mut tally: Tally, narration: &mut dyn Narration) -> Tally {
+    for problem in problems {
+        tally.problem(problem.kind);
+        narration.problem(problem);
+    }
+    tally
+}
+
+/// Keeps the index of a root that is only read.
+pub fn keep(side: &Side, end: &End, report: &mut dyn Report) {
+    keep_target(side, &end.found, &end.tree, report);
+}
+
+/// Keeps the index of a root; a cache that cannot be written is told and costs time only.
+pub fn keep_target(side: &Side, found: &Found, tree: &Tree, report: &mut dyn Report) {
+    if let Err(note) = side.save(found, tree) {
+        report.event(Event::Note(&note));
+    }
+}
+
+/// The summary of a job that ran to its end.
+pub fn summarize(tally: Tally, left: RootSummary, right: RootSummary, equal: bool) -> Summary {
+    Summary {
+        alike: equal && tally.problems == 0,
+        left,
+        right,
+        totals: tally.totals,
+        problems: tally.problems,
+        problem_exit: tally.exit,
+        ..Summary::default()
+    }
+}
+
+/// Whether a plan has nothing to do.
+pub fn is_idle(plan: &Plan) -> bool {
+    plan.actions.is_empty()
 }

@@ -2,9 +2,21 @@
 //!
 //! Start at [`mirror::run`]; [`job`] says what is asked, [`report`] what is told while it runs.
 
+pub mod converse;
 pub mod error;
+pub mod execute;
+pub mod fetch;
 pub mod index;
 pub mod job;
+pub mod ledger;
 pub mod mirror;
+pub mod narrate;
+pub mod pull;
+pub mod push;
+pub mod refuse;
+pub mod remote;
 pub mod report;
 pub mod serve;
+pub mod side;
+pub mod supply;
+pub mod target;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::disk::gauge::Gauge;
-use crate::model::plan::{Action, action::Totals};
+use crate::model::plan::{Action, Totals};
 use crate::model::{Digest, Problem};
+use crate::proto::message::Scanned;
 
 /// Left and right as the user named them: in a mirror the source is left and the target right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -90,4 +91,18 @@ pub struct Summary {
     pub round_trips: u32,
     /// Wall-clock seconds.
     pub seconds: f64,
+}
+
+impl From<Scanned> for RootSummary {
+    fn from(scanned: Scanned) -> RootSummary {
+        let Scanned { top, entries, bytes, hashed_bytes } = scanned;
+        RootSummary { top, entries, bytes, hashed_bytes }
+    }
+}
+
+impl From<RootSummary> for Scanned {
+    fn from(summary: RootSummary) -> Scanned {
+        let RootSummary { top, entries, bytes, hashed_bytes } = summary;
+        Scanned { top, entries, bytes, hashed_bytes }
+    }
 }

@@ -1,8 +1,316 @@
-//! The far side of a conversation: `alike serve --stdio`, started by ssh.
+//! The far side of a conversation: `alike serve --stdio`, started by ssh. Does as asked and ends with the conversation.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::converse::{Control, receive_message, send_message, violation};
 use super::error::Error;
+use super::fetch::remote::RemoteSource;
+use super::ledger::Ledger;
+use super::mirror::End;
+use super::narrate::{Narration, Narrator, Tally};
+use super::remote::{reading, writing};
+use super::report::Gauges;
+use super::side::{self, Found, Placements, Side};
+use super::supply::Supplier;
+use super::target::{self, Installation, Place};
+use crate::disk::root::Root;
+use crate::model::Problem;
+use crate::model::lane::Lane;
+use crate::model::plan::{Action, Plan};
+use crate::net::{self, Link, SendHalf};
+use crate::proto::message::{Answer, Ask, Failure, Message, PathProblem, Role, Scanned, Told as Line};
+use crate::proto::reconcile::Machine;
+
+/// How often a target tells how far it is.
+const TELL_INTERVAL: Duration = Duration::from_millis(100);
+/// Actions and problems are told in batches of at most this many.
+const TOLD_MAX: usize = 512;
 
 /// Serves one conversation over standard input and output and ends with it.
 pub fn run() -> Result<(), Error> {
-    todo!("in work")
+    let gauges = Gauges::default();
+    super::remote::block_on(&gauges, serve(&gauges))
+}
+
+async fn serve(gauges: &Gauges) -> Result<(), Error> {
+    let opened = Arc::new(Mutex::new(None));
+    let asked = Arc::clone(&opened);
+    let gauge = Arc::clone(&gauges.right);
+    let (stdin, stdout) = net::stdio().map_err(|source| Error::Memory { path: "standard input".into(), source })?;
+    let link = net::serve(stdin, stdout, async move |request| {
+        let (answer, open) = match Opened::open(&request, &gauge) {
+            Ok(open) => (open.answer(), Some(open)),
+            Err(error) => (Answer::Refused(Failure::from(&error)), None),
+        };
+        *asked.lock().unwrap_or_else(PoisonError::into_inner) = open;
+        answer.encode().into()
+    })
+    .await?;
+    let opened = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
+    // A refusal was the whole conversation.
+    let Some(opened) = opened else {
+        // The asking side may still be setting up its end: it goes once it has read the answer.
+        let _ = tokio::time::timeout(Duration::from_secs(10), link.accept()).await;
+        return Ok(());
+    };
+    let mut control = Control::accept(&link).await?;
+    let outcome = opened.converse(&mut control, &link, gauges).await;
+    if let Err(error) = &outcome {
+        // The asking side may be gone: then there is nobody to tell.
+        let _ = control.send(&Message::Failed(Failure::from(error))).await;
+    }
+    let _ = control.finish().await;
+    link.close().await;
+    outcome
+}
+
+/// A root that was opened as asked, and its scan.
+struct Opened {
+    ask: Ask,
+    shown: String,
+    lane: Lane,
+    side: Option<Arc<Side>>,
+    scan: Option<JoinHandle<Result<Found, Error>>>,
+}
+
+impl Opened {
+    fn open(request: &[u8], gauge: &Arc<crate::disk::gauge::Gauge>) -> Result<Opened, Error> {
+        let ask = Ask::decode(request).map_err(violation)?;
+        let reading = reading(&ask);
+        let path = local_path(&ask.path);
+        let (root, shown) = match ask.role {
+            Role::Source => {
+                let root = Root::open(&path)?;
+                let shown = root.path().display().to_string();
+                (Some(root), shown)
+            }
+            Role::Target => {
+                let place = Place::open(&path, &writing(&ask.writing))?;
+                (place.root, place.path.display().to_string())
+            }
+        };
+        let lane = side::lane(&reading, ask.superuser && side::superuser());
+        let side = root.map(|root| Side::new(root, &reading, ask.cache)).transpose()?.map(Arc::new);
+        let scan = side.as_ref().map(|side| {
+            let (side, gauge) = (Arc::clone(side), Arc::clone(gauge));
+            spawn_blocking(move || side.scan(&gauge))
+        });
+        Ok(Opened { ask, shown, lane, side, scan })
+    }
+
+    fn answer(&self) -> Answer {
+        Answer::Opened { path: self.shown.clone(), superuser: side::superuser() }
+    }
+
+    async fn converse(self, control: &mut Control, link: &Link, gauges: &Gauges) -> Result<(), Error> {
+        let Opened { ask, lane, side, scan, .. } = self;
+        let found = match scan {
+            Some(scan) => scan.await.expect("a scan reports its failures and does not panic")?,
+            None => Found::nothing(),
+        };
+        let tree = Arc::new(found.tree(lane));
+        let end = End { found, tree };
+        let summary = Scanned::from(end.found.summary(&end.tree));
+        tell_all(control, &end.found.problems).await?;
+        control.send(&Message::Scanned(summary)).await?;
+        match (ask.role, side) {
+            (Role::Source, Some(side)) => source(control, link, side, end).await,
+            (_, side) => Receiving { ask, lane, gauges, link }.target(control, side, end, summary).await,
+        }
+    }
+}
+
+/// Relative paths start at the home directory, where ssh starts.
+fn local_path(bytes: &[u8]) -> PathBuf {
+    let path = PathBuf::from(OsStr::from_bytes(bytes));
+    match (path.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ if path.as_os_str().is_empty() => PathBuf::from("."),
+        _ => path,
+    }
+}
+
+/// Answers the comparison and hands out content until the asking side needs no more.
+async fn source(control: &mut Control, link: &Link, side: Arc<Side>, end: End) -> Result<(), Error> {
+    let mut machine = Machine::responder(end.compared());
+    control.reconcile(&mut machine, |_| Err(violation("a message out of turn"))).await?;
+    let supplier = Arc::new(Supplier::new(Arc::clone(&side), end.listing().clone(), !link.is_loopback()));
+    let supplying = tokio::spawn(supplier.serve(link.clone()));
+    let End { found, tree } = end;
+    // The index is written while content flows.
+    let keeping = spawn_blocking(move || side.save(&found, &tree));
+    let last = control.receive().await;
+    supplying.abort();
+    // A cache that cannot be written costs the next run time and nothing else.
+    let _ = keeping.await;
+    match last? {
+        Message::Bye => Ok(()),
+        _ => Err(violation("a message out of turn")),
+    }
+}
+
+async fn tell_all(control: &mut Control, problems: &[Problem]) -> Result<(), Error> {
+    for batch in problems.chunks(TOLD_MAX) {
+        let told = batch.iter().map(PathProblem::from).collect();
+        control.send(&Message::Problems(told)).await?;
+    }
+    Ok(())
+}
+
+/// What a target on this side carries along.
+struct Receiving<'a> {
+    ask: Ask,
+    lane: Lane,
+    gauges: &'a Gauges,
+    link: &'a Link,
+}
+
+impl Receiving<'_> {
+    async fn target(
+        &self,
+        control: &mut Control,
+        side: Option<Arc<Side>>,
+        end: End,
+        before: Scanned,
+    ) -> Result<(), Error> {
+        let mut machine = Machine::responder(end.compared());
+        let outcome = control.reconcile(&mut machine, |_| Err(violation("a message out of turn"))).await?;
+        let writing = writing(&self.ask.writing);
+        let fidelity = reading(&self.ask).fidelity;
+        let plan = Arc::new(target::plan(outcome, end.listing(), self.lane, &writing, fidelity));
+        tell_all(control, &plan.problems).await?;
+        control.send(&Message::Planned(plan.totals())).await?;
+        let (Some(side), false) = (side, writing.dry_run) else {
+            return self.rehearse(control, &plan, before).await;
+        };
+        let End { found, tree } = end;
+        let installation = Arc::new(Installation {
+            side,
+            found: Arc::new(found),
+            plan,
+            lane: self.lane,
+            writing,
+            gauge: Arc::clone(&self.gauges.right),
+        });
+        if !installation.is_needed() {
+            // A cache that cannot be written costs the next run time and nothing else.
+            let _ = installation.side.save(&installation.found, &tree);
+            return finish(control, before).await;
+        }
+        let placed = self.install(control, &installation).await?;
+        let summary = spawn_blocking(move || -> Result<Scanned, Error> {
+            let (found, tree, summary) = installation.look_again(&placed)?;
+            let _ = installation.side.save(&found, &tree);
+            Ok(summary.into())
+        });
+        finish(control, summary.await.expect("a scan reports its failures and does not panic")?).await
+    }
+
+    async fn rehearse(&self, control: &mut Control, plan: &Arc<Plan>, before: Scanned) -> Result<(), Error> {
+        let mut lines = Lines::default();
+        Narrator::new(Arc::clone(plan), Tally::default()).rehearse(&mut lines);
+        for message in lines.take() {
+            control.send(&message).await?;
+        }
+        finish(control, before).await
+    }
+
+    /// Runs the plan on threads of its own; tells what happens, and stops where the asking side is gone.
+    async fn install(&self, control: &mut Control, installation: &Arc<Installation>) -> Result<Placements, Error> {
+        let ledger = Arc::new(Ledger::default());
+        let content = RemoteSource::new(self.link.clone(), tokio::runtime::Handle::current());
+        let (running, telling_to) = (Arc::clone(installation), Arc::clone(&ledger));
+        let mut run = spawn_blocking(move || running.run(&content, &|told| telling_to.tell(told)));
+        let mut narrator = Narrator::new(Arc::clone(&installation.plan), Tally::default());
+        let mut lines = Lines::default();
+        let mut ticks = tokio::time::interval(TELL_INTERVAL);
+        let (send, receive) = control.halves();
+        // A message that has begun to arrive must be read on: cancelling would lose its first half.
+        let mut parting = std::pin::pin!(receive_message(receive));
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut run => break outcome.expect("a run reports its failures and does not panic"),
+                _ = ticks.tick() => {
+                    ledger.take().into_iter().for_each(|told| narrator.told(told, &mut lines));
+                    self.tell(send, lines.take(), installation).await?;
+                }
+                message = &mut parting => {
+                    // Nothing is said to a target while it works: this is the end of the asking side.
+                    self.gauges.right.stop();
+                    return Err(message.err().unwrap_or_else(|| violation("a message out of turn")));
+                }
+            }
+        };
+        ledger.take().into_iter().for_each(|told| narrator.told(told, &mut lines));
+        narrator.finish(&mut lines);
+        self.tell(send, lines.take(), installation).await?;
+        outcome
+    }
+
+    async fn tell(
+        &self,
+        send: &mut SendHalf,
+        messages: Vec<Message>,
+        installation: &Installation,
+    ) -> Result<(), Error> {
+        for message in messages {
+            send_message(send, &message).await?;
+        }
+        let (files, bytes) = installation.gauge.done();
+        send_message(send, &Message::Progress(files, bytes)).await
+    }
+}
+
+async fn finish(control: &mut Control, summary: Scanned) -> Result<(), Error> {
+    control.send(&Message::Finished(summary)).await?;
+    match control.receive().await? {
+        Message::Bye => Ok(()),
+        _ => Err(violation("a message out of turn")),
+    }
+}
+
+/// What is told, gathered into messages.
+#[derive(Default)]
+struct Lines {
+    actions: Vec<Line>,
+    problems: Vec<PathProblem>,
+    ready: Vec<Message>,
+}
+
+impl Lines {
+    fn take(&mut self) -> Vec<Message> {
+        self.close();
+        std::mem::take(&mut self.ready)
+    }
+
+    fn close(&mut self) {
+        if !self.actions.is_empty() {
+            self.ready.push(Message::Actions(std::mem::take(&mut self.actions)));
+        }
+        if !self.problems.is_empty() {
+            self.ready.push(Message::Problems(std::mem::take(&mut self.problems)));
+        }
+    }
+}
+
+impl Narration for Lines {
+    fn action(&mut self, action: &Action) {
+        self.actions.push(Line::from(action));
+        if self.actions.len() >= TOLD_MAX {
+            self.close();
+        }
+    }
+
+    fn problem(&mut self, problem: &Problem) {
+        self.problems.push(PathProblem::from(problem));
+        if self.problems.len() >= TOLD_MAX {
+            self.close();
+        }
+    }
 }

@@ -2,15 +2,17 @@
 //!
 //! ```text
 //! leaf node := rows u32 | entry digest [32] * rows
-//! inner node := level u32 | rows covered u32 | node digest [32] * children
-//! top := lane u8 | levels u8 | rows u64 | node digest [32] * nodes of the last level
+//! inner node := level u32 | children u32 | rows covered u32 | node digest [32] * children
+//! top := lane u8 | levels u8 | nodes u16 | rows u64 | node digest [32] * nodes of the last level
 //! ```
+//! Each in its hash domain, with zeros up to whole blocks of 64 bytes.
 
 use std::ops::Range;
 
 use super::{Level, Tree, index_of};
+use crate::model::batch::Batch;
 use crate::model::cut::{Cuts, Rule};
-use crate::model::digest::{Digest, Domain, Hasher};
+use crate::model::digest::{Digest, Domain};
 use crate::model::lane::Lane;
 use crate::model::listing::Listing;
 
@@ -26,8 +28,9 @@ pub struct Children<'a> {
 /// Memory that is used again for each node.
 #[derive(Default)]
 pub struct Scratch {
-    entry: Vec<u8>,
-    node: Vec<u8>,
+    batch: Batch,
+    message: Vec<u8>,
+    entries: Vec<Digest>,
 }
 
 impl<'a> Children<'a> {
@@ -52,26 +55,46 @@ impl<'a> Children<'a> {
         Rule::of_level(self.levels.len())
     }
 
-    /// The digest of the node over `children`.
-    pub fn seal(&self, children: Range<usize>, scratch: &mut Scratch) -> Digest {
-        let Scratch { entry, node } = scratch;
-        node.clear();
-        match self.levels.last() {
+    /// Appends the digests of neighbouring nodes, given where they start and where the last ends.
+    pub fn seal(&self, starts: &[usize], end: usize, scratch: &mut Scratch, out: &mut Vec<Digest>) {
+        let Some(&begin) = starts.first() else {
+            return;
+        };
+        let Scratch { batch, message, entries } = scratch;
+        let children = match self.levels.last() {
+            Some(below) => &below.digests[begin..end],
             None => {
-                node.extend_from_slice(&index_of(children.len()).to_le_bytes());
-                for row in children {
-                    node.extend_from_slice(&self.lane.digest_row(self.listing.row(row), entry).0);
+                entries.clear();
+                for row in begin..end {
+                    self.lane.message_of_row(self.listing.row(row), message);
+                    batch.push(message, entries);
                 }
-                Hasher::new(Domain::Leaf).update(node).finish()
+                batch.finish(entries);
+                entries
             }
-            Some(below) => {
-                let rows = self.first_row(children.end) - self.first_row(children.start);
-                node.extend_from_slice(&index_of(self.levels.len()).to_le_bytes());
-                node.extend_from_slice(&index_of(rows).to_le_bytes());
-                below.digests[children].iter().for_each(|digest| node.extend_from_slice(&digest.0));
-                Hasher::new(Domain::Inner).update(node).finish()
-            }
+        };
+        let ends = starts[1..].iter().copied().chain([end]);
+        for node in starts.iter().zip(ends).map(|(&start, end)| start..end) {
+            self.begin_node(&node, message);
+            let digests = &children[node.start - begin..node.end - begin];
+            digests.iter().for_each(|digest| message.extend_from_slice(&digest.0));
+            Domain::close(message);
+            batch.push(message, out);
         }
+        batch.finish(out);
+    }
+
+    /// Begins the message of a node.
+    fn begin_node(&self, node: &Range<usize>, message: &mut Vec<u8>) {
+        if self.levels.is_empty() {
+            Domain::Leaf.open(message);
+        } else {
+            Domain::Inner.open(message);
+            message.extend_from_slice(&index_of(self.levels.len()).to_le_bytes());
+            message.extend_from_slice(&index_of(node.len()).to_le_bytes());
+        }
+        let rows = self.first_row(node.end) - self.first_row(node.start);
+        message.extend_from_slice(&index_of(rows).to_le_bytes());
     }
 
     /// The first row of a child; the number of rows for the child past the last.
@@ -84,13 +107,16 @@ impl<'a> Children<'a> {
 impl Tree {
     /// Puts the top on levels that are complete.
     pub fn crown(rows: usize, lane: Lane, levels: Vec<Level>, unreadable: Vec<u32>) -> Tree {
-        let mut bytes = vec![lane.to_byte()];
-        bytes.push(u8::try_from(levels.len()).expect("levels shrink nine-fold, so 2^32 rows have eleven"));
-        bytes.extend_from_slice(&(rows as u64).to_le_bytes());
-        if let Some(last) = levels.last() {
-            last.digests.iter().for_each(|digest| bytes.extend_from_slice(&digest.0));
-        }
-        let top = Hasher::new(Domain::Top).update(&bytes).finish();
+        let nodes = levels.last().map_or(&[][..], |last| &last.digests);
+        let mut message = Vec::new();
+        Domain::Top.open(&mut message);
+        message.push(lane.to_byte());
+        message.push(u8::try_from(levels.len()).expect("levels shrink nine-fold, so 2^32 rows have eleven"));
+        message.extend_from_slice(&u16::try_from(nodes.len()).expect("17 or fewer").to_le_bytes());
+        message.extend_from_slice(&(rows as u64).to_le_bytes());
+        nodes.iter().for_each(|digest| message.extend_from_slice(&digest.0));
+        Domain::close(&mut message);
+        let top = Digest::of_message(&message);
         Tree { lane, rows, unreadable, levels, top }
     }
 }

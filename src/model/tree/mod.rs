@@ -14,6 +14,7 @@
 //! has such a row.
 
 mod build;
+mod change;
 mod codec;
 mod diff;
 mod level;
@@ -64,11 +65,6 @@ impl Level {
 
     fn with_capacity(nodes: usize) -> Level {
         Level { firsts: Vec::with_capacity(nodes), digests: Vec::with_capacity(nodes) }
-    }
-
-    fn push(&mut self, first: usize, digest: Digest) {
-        self.firsts.push(index_of(first));
-        self.digests.push(digest);
     }
 }
 

@@ -1,0 +1,96 @@
+//! alike beside its peers, on the same work, alternating, in one run: `cargo bench --bench peers -- [--quick] [--data DIR]
+//! [--work DIR] [--runs N] [--only TEXT] [--no-ssh]`. Prints a Markdown table with medians, spread, bytes on the wire, peak memory, and the
+//! ratio to rsync. Every result is checked: a tool that leaves the target different is reported as wrong, not as fast.
+//!
+//! Expected from a sketch (DESIGN's limits, two cores): no change = two stat walks, 0.15 s for 79,000 files; first copy =
+//! read, hash and write everything once, about 1.3 GB / (0.6 GB/s) = 2.1 s on tmpfs.
+
+// A measuring program prints its table, and says on the way what it is at.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod data;
+#[path = "../../tests/harness/sshd.rs"]
+mod sshd;
+mod table;
+mod tool;
+mod work;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What the command line asked for.
+pub struct Options {
+    /// A small set and fewer runs: ends within three minutes.
+    pub quick: bool,
+    /// A tree to copy instead of a made one.
+    pub data: Option<PathBuf>,
+    /// Where trees are made; its file system is what is measured.
+    pub work: PathBuf,
+    /// Runs of each tool at each work.
+    pub runs: usize,
+    /// Only works whose name holds this text.
+    pub only: Option<String>,
+    /// Whether works through ssh are run.
+    pub ssh: bool,
+}
+
+fn main() -> ExitCode {
+    match parse(std::env::args().skip(1)).and_then(|options| run(&options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
+    let mut options = Options { quick: false, data: None, work: std::env::temp_dir(), runs: 0, only: None, ssh: true };
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
+        match argument.as_str() {
+            "--quick" => options.quick = true,
+            "--data" => options.data = Some(value()?.into()),
+            "--work" => options.work = value()?.into(),
+            "--runs" => options.runs = value()?.parse().map_err(|_| "--runs needs a number".to_owned())?,
+            "--only" => options.only = Some(value()?),
+            "--no-ssh" => options.ssh = false,
+            // What cargo adds.
+            "--bench" => {}
+            other => return Err(format!("unknown argument {other}")),
+        }
+    }
+    if options.runs == 0 {
+        options.runs = if options.quick { 3 } else { 5 };
+    }
+    Ok(options)
+}
+
+fn run(options: &Options) -> Result<(), String> {
+    let work = options.work.join(format!("alike-peers-{}", std::process::id()));
+    std::fs::create_dir_all(&work).map_err(|e| format!("cannot make {}: {e}", work.display()))?;
+    let outcome = measure(options, &work);
+    let _ = std::fs::remove_dir_all(&work);
+    outcome
+}
+
+fn measure(options: &Options, work: &std::path::Path) -> Result<(), String> {
+    let source = work.join("source");
+    let what = data::prepare(options, &source)?;
+    let sshd = if options.ssh { sshd::Sshd::start() } else { None };
+    let tools = tool::installed(work, sshd.as_ref());
+    println!("{}", table::machine(&what, &options.work, &tools));
+    let mut rows = Vec::new();
+    for job in work::works(sshd.is_some()) {
+        if options.only.as_ref().is_some_and(|only| !job.name.contains(only.as_str())) {
+            continue;
+        }
+        eprintln!("{} ...", job.name);
+        rows.extend(work::measure(&job, &tools, options, work, &source)?);
+    }
+    println!("{}", table::markdown(&rows));
+    if rows.iter().any(|row| row.tool == "alike" && !row.right) {
+        return Err("alike left a target that differs from its source".into());
+    }
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! The tools that are compared, how each is called, and one measured call.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::sshd::Sshd;
+
+/// A tool that is installed here.
+pub struct Tool {
+    /// Its name.
+    pub name: &'static str,
+    /// What it calls itself.
+    pub version: String,
+    home: PathBuf,
+    ssh: Option<String>,
+}
+
+/// How a tool is to be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Both roots on this machine.
+    Local,
+    /// The target through ssh.
+    Ssh,
+    /// Both roots on this machine, every byte compared.
+    Contents,
+    /// Both roots on this machine, durable at the end.
+    Durable,
+    /// Both roots on this machine, without any durability.
+    Quickly,
+}
+
+/// One measured call.
+pub struct Measured {
+    /// Wall-clock time.
+    pub wall: Duration,
+    /// Highest resident memory of any of its processes on this side, in KiB.
+    pub memory: u64,
+    /// Bytes on the wire both ways, where the tool tells.
+    pub bytes: Option<u64>,
+    /// Whether it said that it did its job.
+    pub success: bool,
+}
+
+/// The tools that are here.
+pub fn installed(work: &Path, sshd: Option<&Sshd>) -> Vec<Tool> {
+    let ssh = sshd.map(Sshd::ssh_command);
+    ["alike", "rsync", "cp", "unison", "rclone"]
+        .into_iter()
+        .filter_map(|name| {
+            let version =
+                Command::new(program(name)).arg(if name == "rclone" { "version" } else { "--version" }).output();
+            let version = version.or_else(|_| Command::new(name).arg("-version").output()).ok()?;
+            let text = String::from_utf8_lossy(&version.stdout).lines().next().unwrap_or_default().trim().to_owned();
+            let home = work.join(format!("home-{name}"));
+            fs::create_dir_all(&home).ok()?;
+            Some(Tool { name, version: text, home, ssh: ssh.clone() })
+        })
+        .collect()
+}
+
+fn program(name: &str) -> &str {
+    if name == "alike" { env!("CARGO_BIN_EXE_alike") } else { name }
+}
+
+impl Tool {
+    /// The command for a way, where the tool has one.
+    pub fn command(&self, way: Way, source: &Path, target: &Path) -> Option<Command> {
+        let (from, to) = (source.to_str()?, target.to_str()?);
+        let mut words: Vec<String> = match (self.name, way) {
+            ("alike", _) => vec![
+                program("alike").into(),
+                "mirror".into(),
+                "--json".into(),
+                "--no-trash".into(),
+                "--max-delete=100%".into(),
+            ],
+            ("rsync", _) => vec!["rsync".into(), "-a".into(), "--delete".into(), "--stats".into()],
+            ("cp", Way::Quickly) => vec!["cp".into(), "-a".into()],
+            ("unison", Way::Local | Way::Ssh) => {
+                vec!["unison".into(), "-batch".into(), "-silent".into(), "-times".into(), "-confirmbigdel=false".into()]
+            }
+            ("rclone", Way::Local) => vec!["rclone".into(), "sync".into(), "--links".into()],
+            _ => return None,
+        };
+        if way == Way::Contents {
+            words.push("--checksum".into());
+        }
+        if way == Way::Quickly && self.name == "alike" {
+            words.push("--fsync=off".into());
+        }
+        self.locations(way, from, to, &mut words)?;
+        if way == Way::Durable && self.name == "rsync" {
+            words = vec!["sh".into(), "-c".into(), format!("{} && sync -f {to}", words.join(" "))];
+        }
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).env("HOME", &self.home).env("UNISON", self.home.join("unison"));
+        for place in ["XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"] {
+            command.env(place, self.home.join(place));
+        }
+        Some(command)
+    }
+
+    fn locations(&self, way: Way, from: &str, to: &str, words: &mut Vec<String>) -> Option<()> {
+        let slash = if self.name == "rsync" { "/" } else { "" };
+        let far = if way == Way::Ssh {
+            let ssh = self.ssh.clone()?;
+            match self.name {
+                "alike" => words.extend(["-e".into(), ssh, "--remote-bin".into(), program("alike").into()]),
+                "rsync" => words.extend(["-e".into(), ssh]),
+                "unison" => words.extend(["-sshargs".into(), ssh.split_once(' ')?.1.into()]),
+                _ => return None,
+            }
+            true
+        } else {
+            false
+        };
+        words.push(format!("{from}{slash}"));
+        words.push(match (far, self.name) {
+            (false, _) => to.to_owned(),
+            (true, "unison") => format!("ssh://localhost/{to}"),
+            (true, _) => format!("localhost:{to}"),
+        });
+        Some(())
+    }
+}
+
+/// Runs a command to its end.
+pub fn run(tool: &Tool, mut command: Command, log: &Path) -> Result<Measured, String> {
+    let output = fs::File::create(log).map_err(|e| e.to_string())?;
+    let errors = output.try_clone().map_err(|e| e.to_string())?;
+    let started = Instant::now();
+    let child = command.stdin(Stdio::null()).stdout(output).stderr(errors).spawn();
+    let mut child = child.map_err(|e| format!("cannot start {}: {e}", tool.name))?;
+    let (status, memory) = wait(&mut child).map_err(|e| e.to_string())?;
+    let wall = started.elapsed();
+    let text = String::from_utf8_lossy(&fs::read(log).unwrap_or_default()).into_owned();
+    Ok(Measured { wall, memory, bytes: bytes(tool.name, &text), success: status })
+}
+
+/// Waits for a child and watches its memory: the kernel's own high-water mark, read every few milliseconds.
+fn wait(child: &mut Child) -> std::io::Result<(bool, u64)> {
+    let status = format!("/proc/{}/status", child.id());
+    let mut highest = 0;
+    loop {
+        if let Ok(text) = fs::read_to_string(&status) {
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let now = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0);
+            highest = highest.max(now);
+        }
+        if let Some(status) = child.try_wait()? {
+            return Ok((status.success(), highest));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Bytes both ways, as the tool itself tells.
+fn bytes(name: &str, text: &str) -> Option<u64> {
+    match name {
+        "alike" => {
+            let summary: serde_json::Value = serde_json::from_str(text.lines().last()?).ok()?;
+            Some(summary["sent"].as_u64()? + summary["received"].as_u64()?)
+        }
+        "rsync" => {
+            let number = |label: &str| -> Option<u64> {
+                let line = text.lines().find_map(|line| line.strip_prefix(label))?;
+                line.trim().replace(',', "").parse().ok()
+            };
+            Some(number("Total bytes sent:")? + number("Total bytes received:")?)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,206 @@
+//! What it costs to find out which entries differ: bytes both ways beside the records of the entries that differ, and round
+//! trips, as a Markdown table against the figures of the design; then the codec of content. Run with
+//! `cargo bench --bench reconcile [largest number of entries]`.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Instant;
+
+use alike::model::digest::Digest;
+use alike::model::entry::{Entry, Kind, Stamp, Time};
+use alike::model::lane::Lane;
+use alike::model::listing::{Builder, Listing, Row};
+use alike::model::path::{PathRef, RelPath};
+use alike::model::tree::Tree;
+use alike::proto::content::{self, Decoder, Reply, Want};
+use alike::proto::reconcile::{Machine, Outcome, Settings, Side, Wants};
+use alike::proto::record::Batch;
+use bytes::Bytes;
+
+/// (differences, clustered, design's bytes and round trips at 10^6 entries).
+const CASES: [(usize, bool, &str); 13] = [
+    (0, false, "0.4-3.3 k / 1"),
+    (1, false, "4.3 k / 2"),
+    (10, false, "13 k / 2"),
+    (10, true, ""),
+    (100, false, "35 k / 3"),
+    (100, true, "6 k / 2"),
+    (1_000, false, "231 k / 3"),
+    (1_000, true, "10 k / 3"),
+    (10_000, false, "1.1 M / 3"),
+    (10_000, true, "71 k / 3"),
+    (100_000, false, ""),
+    (100_000, true, "576 k / 3"),
+    (usize::MAX, false, ""),
+];
+
+fn main() {
+    let largest = std::env::args().filter_map(|word| word.parse().ok()).next().unwrap_or(1_000_000);
+    let mut out = std::io::stdout().lock();
+    let head = "| entries | d | both, push | both | target asks, push | target asks | target answers, push | design | both, push: ms |";
+    writeln!(out, "{head}\n|--:|--:|--:|--:|--:|--:|--:|--:|--:|").expect("stdout");
+    for entries in [1_000, 10_000, 100_000, 1_000_000].into_iter().filter(|&entries| entries <= largest) {
+        let left = side(listing(entries, |_| false));
+        for (d, clustered, design) in CASES.into_iter().filter(|case| case.0 == usize::MAX || case.0 * 10 <= entries) {
+            let right = side(listing(entries, changed(entries, d, clustered)));
+            let cell = |wants, push| cell(&left, &right, wants, push);
+            let start = Instant::now();
+            let both = cell(Wants::Both, true);
+            let ms = start.elapsed().as_secs_f64() * 1e3;
+            let design = if entries == 1_000_000 { design } else { "" };
+            let name =
+                if d == usize::MAX { "all".into() } else { format!("{d} {}", if clustered { "c" } else { "s" }) };
+            writeln!(
+                out,
+                "| {entries} | {name} | {both} | {} | {} | {} | {} | {design} | {ms:.1} |",
+                cell(Wants::Both, false),
+                cell(Wants::Initiator, true),
+                cell(Wants::Initiator, false),
+                cell(Wants::Responder, true),
+            )
+            .expect("stdout");
+        }
+    }
+    first_copy(&mut out, largest);
+    small_files(&mut out);
+}
+
+/// Rows as in a source tree: 20 files a directory, about 45 bytes a path; times with nanoseconds.
+fn listing(entries: usize, changed: impl Fn(usize) -> bool) -> Listing {
+    let mut builder = Builder::with_capacity(entries);
+    for number in 0..entries {
+        let path = format!("drivers/area-{:04}/section-{:05}/source-{number:07}.c", number / 400, number / 20);
+        let path = RelPath::new(path.as_bytes()).expect("legal");
+        let content = Digest::of_content(&[&number.to_le_bytes()[..], &[u8::from(changed(number))]].concat());
+        let mtime = Time {
+            secs: 1_700_000_000 + number as i64 % 7_919,
+            nanos: (number as u32).wrapping_mul(2_654_435_761) % 1_000_000_000,
+        };
+        let size = (number * 7_919 % 60_000) as u64;
+        let entry = Entry { kind: Kind::File, mode: 0o644, mtime, size, content, uid: 0, gid: 0, extra: None };
+        builder.push(path.as_ref(), &entry, &Stamp::default(), 0);
+    }
+    builder.finish()
+}
+
+/// Which entries differ: evenly scattered with a jitter, or one run in the middle.
+fn changed(entries: usize, d: usize, clustered: bool) -> impl Fn(usize) -> bool {
+    move |number| match d {
+        0 => false,
+        usize::MAX => true,
+        _ if clustered => (entries / 3..entries / 3 + d).contains(&number),
+        _ => {
+            let stride = entries / d;
+            number % stride == (number / stride).wrapping_mul(2_654_435_761) % stride
+        }
+    }
+}
+
+fn side(listing: Listing) -> Side {
+    let tree = Arc::new(Tree::build(&listing, Lane::CONTENT));
+    Side { listing, tree }
+}
+
+/// Bytes beside the differing records, and round trips.
+fn cell(left: &Side, right: &Side, wants: Wants, push: bool) -> String {
+    let (bytes, outcomes) = talk(left, right, Settings { salt: [3; 16], wants, push });
+    let records = differing_bytes(&outcomes[0], left, right) + differing_bytes(&outcomes[1], right, left);
+    let halves = outcomes.iter().map(|outcome| outcome.round_trips_halves).max().unwrap_or(0);
+    format!("{} / {}", shown(bytes.saturating_sub(records)), f64::from(halves) / 2.0)
+}
+
+/// The records that the owner of `outcome` received and needed.
+fn differing_bytes(outcome: &Outcome, ours: &Side, theirs: &Side) -> usize {
+    let _ = ours;
+    let rows = outcome.differing.iter().filter_map(|pair| theirs.listing.find(pair.path.as_ref()).ok());
+    let rows: Vec<Row<'_>> = rows.map(|row| theirs.listing.row(row)).collect();
+    let mut bytes = Vec::new();
+    for rows in rows.chunks(4_000) {
+        let mut batch = Batch::default();
+        rows.iter().for_each(|&row| batch.push(row));
+        batch.finish(&mut bytes);
+    }
+    bytes.len()
+}
+
+fn talk(left: &Side, right: &Side, settings: Settings) -> (usize, [Outcome; 2]) {
+    let mut ends = [Machine::initiator(left.clone(), settings), Machine::responder(right.clone())];
+    let mut outcomes = [None, None];
+    let mut bytes = 0;
+    let mut turn = 0;
+    while outcomes.iter().any(Option::is_none) {
+        while let Some(frame) = ends[turn].poll_transmit() {
+            bytes += frame.len();
+            ends[1 - turn].handle(&frame).expect("honest ends");
+        }
+        for (end, outcome) in ends.iter_mut().zip(&mut outcomes) {
+            *outcome = outcome.take().or(end.poll_outcome());
+        }
+        turn = 1 - turn;
+    }
+    (bytes, outcomes.map(|outcome| outcome.expect("both ended")))
+}
+
+fn shown(bytes: usize) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes}"),
+        1_000..100_000 => format!("{:.1} k", bytes as f64 / 1e3),
+        100_000..1_000_000 => format!("{} k", bytes / 1_000),
+        _ => format!("{:.2} M", bytes as f64 / 1e6),
+    }
+}
+
+fn first_copy(out: &mut impl std::io::Write, entries: usize) {
+    let (left, right) = (side(listing(entries, |_| false)), side(Listing::empty()));
+    let start = Instant::now();
+    let (bytes, outcomes) = talk(&left, &right, Settings { salt: [3; 16], wants: Wants::Responder, push: true });
+    let seconds = start.elapsed().as_secs_f64();
+    assert_eq!(outcomes[1].differing.len(), entries);
+    let each = bytes as f64 / entries as f64;
+    writeln!(
+        out,
+        "\nfirst copy of {entries}: {} bytes, {each:.1} an entry, {seconds:.3} s for both ends",
+        shown(bytes)
+    )
+    .expect("stdout");
+}
+
+/// 200,000 files of 2 KiB: encoded into one buffer of 1 MiB after another, decoded as they come.
+fn small_files(out: &mut impl std::io::Write) {
+    const FILES: usize = 200_000;
+    let wants: Vec<Want> = (0..2_000)
+        .map(|number| Want {
+            path: PathRef::new(format!("directory-{:03}/file-{number:06}", number / 100).as_bytes())
+                .expect("legal")
+                .to_owned(),
+            content: Digest::of_content(&[number as u8]),
+            offset: 0,
+            bytes: u64::MAX,
+        })
+        .collect();
+    let data = [7u8; 2_048];
+    let (mut raw, mut wire, start) = (0, 0, Instant::now());
+    for _ in 0..FILES / wants.len() {
+        let asked = content::decode_request(&content::encode_request(&wants)).expect("legal");
+        let mut decoder = Decoder::new(&wants);
+        for part in asked.chunks(500) {
+            let mut buffer = Vec::with_capacity(1 << 20);
+            for want in part {
+                buffer.extend_from_slice(&content::whole_file(want, 2_048, want.content, None));
+                buffer.extend_from_slice(&data);
+            }
+            wire += buffer.len();
+            decoder.push(Bytes::from(buffer));
+            while let Some(reply) = decoder.poll().expect("legal") {
+                if let Reply::Chunk { data, .. } = reply {
+                    raw += data.len();
+                }
+            }
+        }
+        decoder.finish().expect("whole");
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let rate = raw as f64 / seconds / 1e9;
+    writeln!(out, "{FILES} files of 2 KiB: {} bytes on the wire, {seconds:.3} s, {rate:.2} GB/s", shown(wire))
+        .expect("stdout");
+}

@@ -1,0 +1,130 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_alike_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_alike_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_alike_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_alike_using_subcommand
+    set -l cmd (__fish_alike_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c alike -n "__fish_alike_needs_command" -s h -l help -d 'Print help'
+complete -c alike -n "__fish_alike_needs_command" -s V -l version -d 'Print version'
+complete -c alike -n "__fish_alike_needs_command" -f -a "mirror" -d 'Make TARGET equal to SOURCE'
+complete -c alike -n "__fish_alike_needs_command" -f -a "diff" -d 'Print what a run would do'
+complete -c alike -n "__fish_alike_needs_command" -f -a "index" -d 'Build or refresh the hash tree of a directory'
+complete -c alike -n "__fish_alike_needs_command" -f -a "completions" -d 'Print what a shell needs to complete the commands and flags'
+complete -c alike -n "__fish_alike_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l exclude -d 'Leave out what matches (gitignore syntax)' -r
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l include -d 'Take in again what an earlier pattern left out' -r
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l exclude-from -d 'Read gitignore lines from a file' -r -F
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l max-delete -d 'How many deletes are meant, as a number or in percent of the target\'s entries' -r
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l fsync -d 'Make data durable file by file, in batches, or not at all' -r -f -a "each\t''
+batch\t''
+off\t''"
+complete -c alike -n "__fish_alike_using_subcommand mirror" -s e -l rsh -d 'The ssh command, with its options' -r -f -a "(__fish_complete_command)"
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l remote-bin -d 'The program to start on the far side' -r
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l timeout -d 'Give up on a peer that is silent for so many seconds' -r
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand mirror" -s c -l checksum -d 'Read every file again, whatever size and times say'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l quick -d 'Take files that were never hashed as equal when size and modification time are'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -s x -l one-file-system -d 'Stay on the root\'s file system'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l no-perms -d 'Leave permission bits alone'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l no-xattrs -d 'Leave extended attributes and ACLs alone'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l no-owner -d 'Leave owner and group alone'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l no-links -d 'Take hard links as separate files'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -s D -l devices -d 'Keep fifos and devices too'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -s n -l dry-run -d 'Change nothing; print what a run would do, as `alike diff` does'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l keep-extra -d 'Leave what only the target has'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l no-trash -d 'Keep nothing of what is replaced or deleted'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l mkpath -d 'Make what is missing above the target'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l no-cache -d 'Write no cache of hashes; an existing one is still read'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -s i -l itemize -d 'Print each change as rsync\'s eleven characters'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -s v -l verbose -d 'Say more: one line a path that changes, and how the peer is reached'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l json -d 'Print JSON, one object a line, and nothing else on standard output'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l stats -d 'Print a table of figures before the last line'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l no-progress -d 'Show no progress bar'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand diff" -l exclude -d 'Leave out what matches (gitignore syntax)' -r
+complete -c alike -n "__fish_alike_using_subcommand diff" -l include -d 'Take in again what an earlier pattern left out' -r
+complete -c alike -n "__fish_alike_using_subcommand diff" -l exclude-from -d 'Read gitignore lines from a file' -r -F
+complete -c alike -n "__fish_alike_using_subcommand diff" -l max-delete -d 'How many deletes are meant, as a number or in percent of the target\'s entries' -r
+complete -c alike -n "__fish_alike_using_subcommand diff" -l fsync -d 'Make data durable file by file, in batches, or not at all' -r -f -a "each\t''
+batch\t''
+off\t''"
+complete -c alike -n "__fish_alike_using_subcommand diff" -s e -l rsh -d 'The ssh command, with its options' -r -f -a "(__fish_complete_command)"
+complete -c alike -n "__fish_alike_using_subcommand diff" -l remote-bin -d 'The program to start on the far side' -r
+complete -c alike -n "__fish_alike_using_subcommand diff" -l timeout -d 'Give up on a peer that is silent for so many seconds' -r
+complete -c alike -n "__fish_alike_using_subcommand diff" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand diff" -l mirror -d 'Print what `alike mirror LEFT RIGHT` would do'
+complete -c alike -n "__fish_alike_using_subcommand diff" -s c -l checksum -d 'Read every file again, whatever size and times say'
+complete -c alike -n "__fish_alike_using_subcommand diff" -l quick -d 'Take files that were never hashed as equal when size and modification time are'
+complete -c alike -n "__fish_alike_using_subcommand diff" -s x -l one-file-system -d 'Stay on the root\'s file system'
+complete -c alike -n "__fish_alike_using_subcommand diff" -l no-perms -d 'Leave permission bits alone'
+complete -c alike -n "__fish_alike_using_subcommand diff" -l no-xattrs -d 'Leave extended attributes and ACLs alone'
+complete -c alike -n "__fish_alike_using_subcommand diff" -l no-owner -d 'Leave owner and group alone'
+complete -c alike -n "__fish_alike_using_subcommand diff" -l no-links -d 'Take hard links as separate files'
+complete -c alike -n "__fish_alike_using_subcommand diff" -s D -l devices -d 'Keep fifos and devices too'
+complete -c alike -n "__fish_alike_using_subcommand diff" -s n -l dry-run -d 'Change nothing; print what a run would do, as `alike diff` does'
+complete -c alike -n "__fish_alike_using_subcommand diff" -l keep-extra -d 'Leave what only the target has'
+complete -c alike -n "__fish_alike_using_subcommand diff" -l no-trash -d 'Keep nothing of what is replaced or deleted'
+complete -c alike -n "__fish_alike_using_subcommand diff" -l mkpath -d 'Make what is missing above the target'
+complete -c alike -n "__fish_alike_using_subcommand diff" -l no-cache -d 'Write no cache of hashes; an existing one is still read'
+complete -c alike -n "__fish_alike_using_subcommand diff" -s i -l itemize -d 'Print each change as rsync\'s eleven characters'
+complete -c alike -n "__fish_alike_using_subcommand diff" -l stat -d 'Print a table of counts instead of paths'
+complete -c alike -n "__fish_alike_using_subcommand diff" -l name-only -d 'Print the paths alone'
+complete -c alike -n "__fish_alike_using_subcommand diff" -s 0 -l null -d 'Print the paths alone, as raw bytes that end in a NUL'
+complete -c alike -n "__fish_alike_using_subcommand diff" -s v -l verbose -d 'Say more: one line a path that changes, and how the peer is reached'
+complete -c alike -n "__fish_alike_using_subcommand diff" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand diff" -l json -d 'Print JSON, one object a line, and nothing else on standard output'
+complete -c alike -n "__fish_alike_using_subcommand diff" -l stats -d 'Print a table of figures before the last line'
+complete -c alike -n "__fish_alike_using_subcommand diff" -l no-progress -d 'Show no progress bar'
+complete -c alike -n "__fish_alike_using_subcommand diff" -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand index" -l exclude -d 'Leave out what matches (gitignore syntax)' -r
+complete -c alike -n "__fish_alike_using_subcommand index" -l include -d 'Take in again what an earlier pattern left out' -r
+complete -c alike -n "__fish_alike_using_subcommand index" -l exclude-from -d 'Read gitignore lines from a file' -r -F
+complete -c alike -n "__fish_alike_using_subcommand index" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand index" -s c -l checksum -d 'Read every file again, whatever size and times say'
+complete -c alike -n "__fish_alike_using_subcommand index" -l quick -d 'Take files that were never hashed as equal when size and modification time are'
+complete -c alike -n "__fish_alike_using_subcommand index" -s x -l one-file-system -d 'Stay on the root\'s file system'
+complete -c alike -n "__fish_alike_using_subcommand index" -l no-perms -d 'Leave permission bits alone'
+complete -c alike -n "__fish_alike_using_subcommand index" -l no-xattrs -d 'Leave extended attributes and ACLs alone'
+complete -c alike -n "__fish_alike_using_subcommand index" -l no-owner -d 'Leave owner and group alone'
+complete -c alike -n "__fish_alike_using_subcommand index" -l no-links -d 'Take hard links as separate files'
+complete -c alike -n "__fish_alike_using_subcommand index" -s D -l devices -d 'Keep fifos and devices too'
+complete -c alike -n "__fish_alike_using_subcommand index" -l no-cache -d 'Write no cache of hashes; an existing one is still read'
+complete -c alike -n "__fish_alike_using_subcommand index" -s v -l verbose -d 'Say more: one line a path that changes, and how the peer is reached'
+complete -c alike -n "__fish_alike_using_subcommand index" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand index" -l json -d 'Print JSON, one object a line, and nothing else on standard output'
+complete -c alike -n "__fish_alike_using_subcommand index" -l stats -d 'Print a table of figures before the last line'
+complete -c alike -n "__fish_alike_using_subcommand index" -l no-progress -d 'Show no progress bar'
+complete -c alike -n "__fish_alike_using_subcommand index" -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from mirror diff index completions help" -f -a "mirror" -d 'Make TARGET equal to SOURCE'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from mirror diff index completions help" -f -a "diff" -d 'Print what a run would do'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from mirror diff index completions help" -f -a "index" -d 'Build or refresh the hash tree of a directory'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from mirror diff index completions help" -f -a "completions" -d 'Print what a shell needs to complete the commands and flags'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from mirror diff index completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

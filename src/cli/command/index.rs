@@ -1,0 +1,73 @@
+//! `alike index DIR`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::flags::reading::Reading;
+use crate::cli::flags::voice::Voice;
+use crate::cli::hint::{self, Asked};
+use crate::cli::location;
+use crate::cli::output::Output;
+use crate::cli::session::Session;
+use crate::cli::told::form::Form;
+use crate::cli::told::json::Json;
+use crate::cli::told::text::{Listing, Text};
+use crate::sync;
+use crate::sync::job::Location;
+
+/// Build or refresh the hash tree of a directory
+#[derive(Debug, Args)]
+#[command(
+    disable_help_flag = true,
+    after_help = "Prints the tree's highest digest: directories with equal contents have equal ones, on any machine."
+)]
+pub struct Index {
+    /// The directory
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    root: OsString,
+
+    #[command(flatten)]
+    reading: Reading,
+
+    /// Write no cache of hashes; an existing one is still read
+    #[arg(long, help_heading = "What is compared")]
+    no_cache: bool,
+
+    #[command(flatten)]
+    voice: Voice,
+}
+
+impl Index {
+    pub fn run(self) -> Exit {
+        let job = match self.meant() {
+            Ok(job) => job,
+            Err(failure) => return failure.tell(&mut Output::standard(self.voice.color)),
+        };
+        let explain = |error: &sync::error::Error| hint::explain(error, Asked::Directory);
+        Session::new(&self.voice, self.form()).single(explain, |report| sync::index::run(&job, report))
+    }
+
+    fn meant(&self) -> Result<sync::job::Index, Failure> {
+        let root: PathBuf = match location::parse(&self.root)? {
+            Location::Local(path) => path,
+            Location::Remote { host, .. } => {
+                return Err(Failure::usage(format!("`{}` is on another machine", self.root.display()))
+                    .hint(format!("run it there: `ssh {host} alike index ...`")));
+            }
+        };
+        Ok(sync::job::Index { root, reading: self.reading.meant()?, cache: !self.no_cache })
+    }
+
+    fn form(&self) -> Box<dyn Form> {
+        let quick = self.reading.is_quick();
+        if self.voice.json {
+            return Box::new(Json { verb: "index", dry_run: false, quick });
+        }
+        let Voice { quiet, stats, .. } = self.voice;
+        Box::new(Text { listing: Listing::Nothing, quiet, stats, quick })
+    }
+}

@@ -1,0 +1,48 @@
+//! One way to say what a job tells.
+
+use super::progress::Progress;
+use crate::cli::output::Output;
+use crate::model::plan::Action;
+use crate::model::{Problem, RelPath};
+use crate::sync::report::{RootSummary, Side, Summary};
+
+/// How a job ended.
+#[derive(Debug, Clone, Copy)]
+pub enum Ending<'a> {
+    /// A job between two roots.
+    Pair(&'a Summary),
+    /// A job on one root.
+    Single {
+        /// What the root holds.
+        root: &'a RootSummary,
+        /// Problems told.
+        problems: u64,
+        /// Wall-clock seconds.
+        seconds: f64,
+    },
+}
+
+/// One way to say what a job tells. Called in the order of the events.
+pub trait Form: Send {
+    /// Both roots, resolved; of a job on one root `right` is empty.
+    fn header(&mut self, out: &mut Output, left: &str, right: &str);
+
+    /// Done, or in a dry run to be done.
+    fn action(&mut self, out: &mut Output, action: &Action, side: Side);
+
+    /// A path failed. People read it on standard error, whatever the form.
+    fn problem(&mut self, out: &mut Output, problem: &Problem, _side: Side) {
+        out.error(problem_text(&problem.path, &problem.cause));
+    }
+
+    /// How far it is: at most five times a second.
+    fn progress(&mut self, _out: &mut Output, _progress: &Progress) {}
+
+    /// The last of all.
+    fn ending(&mut self, out: &mut Output, ending: Ending<'_>);
+}
+
+/// `` `path`: cause``, safe for a terminal.
+fn problem_text(path: &RelPath, cause: &str) -> String {
+    format!("`{path}`: {}", crate::cli::paint::safe(cause))
+}

@@ -1,0 +1,187 @@
+//! Renames within the root, and deletes, which are renames into the trash.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use rustix::fs::AtFlags;
+use rustix::io::Errno;
+
+use super::replace::{Refusal, same_content};
+use super::swap::{self, Leaf};
+use super::{Placed, scanned, unlink, wanted};
+use crate::disk::directories::Directory;
+use crate::disk::metadata::{self, Now, Reach};
+use crate::disk::status::Status;
+use crate::disk::target::Target;
+use crate::model::plan::action::{Action, Before, Move, Onto, Step};
+use crate::model::{Kind, PathRef, Problem, RelPath};
+
+impl Target {
+    /// Does one rename as the plan says, after a check that what moves still is what was scanned.
+    pub fn place_move(&self, action: &Action, how: &Move) -> Result<Placed, Problem> {
+        self.check_path(action.path.as_ref())?;
+        let done = match (&action.step, how.onto) {
+            (Step::Rename { from }, Onto::Wanted) => self.exchange(action, from, &how.moved),
+            (Step::Rename { from }, Onto::Nothing | Onto::Doomed) => self.rename(action, from, Some(&how.moved)),
+            _ => Err(Refusal::Cannot("is not a rename".into())),
+        };
+        done.map_err(|refusal| self.refuse(&action.path, refusal))
+    }
+
+    /// Completes a rename that the exchange before it has done: the last of a cycle.
+    pub fn place_arrived(&self, action: &Action) -> Result<Placed, Problem> {
+        let done = self.parent(action.path.as_ref()).and_then(|parent| {
+            self.after_rename(action, Leaf::new(parent.as_fd(), action.path.as_ref().name()), &parent)
+        });
+        done.map_err(|refusal| refusal.into_problem(&action.path))
+    }
+
+    /// Swaps two paths in one step: what was at the path lies at `from` then, and stays there.
+    fn exchange(&self, action: &Action, from: &RelPath, moved: &Before) -> Result<Placed, Refusal> {
+        self.check_path(from.as_ref()).map_err(|problem| Refusal::Cannot(problem.cause))?;
+        let (path, from) = (action.path.as_ref(), from.as_ref());
+        let (parent, from_parent) = (self.parent(path)?, self.parent(from)?);
+        let (here, there) = (Leaf::new(parent.as_fd(), path.name()), Leaf::new(from_parent.as_fd(), from.name()));
+        let standing = action.before.as_ref().ok_or_else(|| Refusal::Cannot("a swap needs two things".into()))?;
+        check_content(moved, &there.status().map_err(Refusal::gone)?)?;
+        check_content(standing, &here.status().map_err(Refusal::gone)?)?;
+        let swapped = self.in_moving(from, moved.kind, &from_parent, || {
+            self.in_moving(path, standing.kind, &parent, || swap::exchange(there, here))
+        })?;
+        if swapped.is_none() {
+            return Err(Refusal::Cannot("the file system cannot swap two names".into()));
+        }
+        if moved.kind == Kind::Directory || standing.kind == Kind::Directory {
+            self.directories().forget(path);
+            self.directories().forget(from);
+        }
+        self.after_rename(action, here, &parent)
+    }
+
+    pub(super) fn rename(
+        &self,
+        action: &Action,
+        from: &RelPath,
+        from_before: Option<&Before>,
+    ) -> Result<Placed, Refusal> {
+        self.check_path(from.as_ref()).map_err(|problem| Refusal::Cannot(problem.cause))?;
+        let (path, from) = (action.path.as_ref(), from.as_ref());
+        let (parent, from_parent) = (self.parent(path)?, self.parent(from)?);
+        let (here, there) = (Leaf::new(parent.as_fd(), path.name()), Leaf::new(from_parent.as_fd(), from.name()));
+        let found = there.status().map_err(Refusal::gone)?;
+        match from_before {
+            Some(before) => check_content(before, &found)?,
+            None if found.kind == wanted(action)?.kind => {}
+            None => return Err(Refusal::Changed("what was to be moved here changed since it was scanned")),
+        }
+        match &action.before {
+            None => self.in_moving(from, found.kind, &from_parent, || {
+                self.in_parent(path, &parent, || swap::move_to_free(there, here))
+            })?,
+            Some(before) => self.rename_over((from, there, &from_parent), (path, here, &parent), before, found.kind)?,
+        }
+        if found.kind == Kind::Directory {
+            self.directories().moved(from, path);
+        }
+        self.after_rename(action, here, &parent)
+    }
+
+    /// Moves to a path that holds something, which goes to the trash.
+    fn rename_over(
+        &self,
+        (from, there, from_parent): (PathRef<'_>, Leaf<'_>, &Directory),
+        (path, here, parent): (PathRef<'_>, Leaf<'_>, &Directory),
+        before: &Before,
+        kind: Kind,
+    ) -> Result<(), Refusal> {
+        self.check(before, &here.status().map_err(Refusal::gone)?)?;
+        let mut rest = self.rest(path, &before.stamp)?;
+        let exchanged = self.in_moving(from, kind, from_parent, || {
+            self.in_moving(path, before.kind, parent, || swap::exchange(there, here))
+        })?;
+        self.left(path, before.kind);
+        if exchanged.is_none() {
+            return Ok(swap::replace_plainly(there, here, &mut rest)?);
+        }
+        let old = there.status()?;
+        if !same_content(before.kind, &before.stamp, &old) {
+            let back = swap::exchange(there, here);
+            let known = matches!(back, Ok(Some(())));
+            let cause = if known { "changed since it was scanned" } else { "changed while it was replaced" };
+            return Err(Refusal::Changed(cause));
+        }
+        Ok(swap::move_to_rest(there, &mut rest)?)
+    }
+
+    /// A file that moved may get new metadata as well; directories get theirs at the end.
+    fn after_rename(
+        &self,
+        action: &Action,
+        here: Leaf<'_>,
+        parent: &std::sync::Arc<Directory>,
+    ) -> Result<Placed, Refusal> {
+        let wanted = wanted(action)?;
+        let status = here.status()?;
+        if status.kind == Kind::Directory {
+            return Ok(Placed { stamp: status.stamp, ..Placed::GONE });
+        }
+        let handle = self.open_itself(parent, action.path.as_ref())?;
+        let set = metadata::Wanted { xattrs: self.wanted().xattrs && action.changes.xattrs, ..self.wanted() };
+        let lacks = metadata::apply(Reach::Path(handle.as_fd()), Now::Seen(&status), wanted, set)?;
+        Ok(self.placed(&action.path, wanted, &Status::of(&handle)?, lacks))
+    }
+
+    pub(super) fn delete(&self, action: &Action, whole: bool) -> Result<Placed, Refusal> {
+        let path = action.path.as_ref();
+        let parent = self.parent(path)?;
+        let here = Leaf::new(parent.as_fd(), path.name());
+        let now = match here.status() {
+            // Somebody else deleted it: that is what is wanted.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Placed::GONE),
+            now => now?,
+        };
+        self.check(scanned(action)?, &now)?;
+        if now.kind == Kind::Directory && !whole {
+            return self.remove_directory(path, here, &parent);
+        }
+        let mut rest = self.rest(path, &now.stamp)?;
+        self.in_moving(path, now.kind, &parent, || swap::move_to_rest(here, &mut rest))?;
+        self.left(path, now.kind);
+        if same_content(now.kind, &now.stamp, &rest.leaf().status()?) {
+            return Ok(Placed::GONE);
+        }
+        match swap::move_to_free(rest.leaf(), here) {
+            Ok(()) => Err(Refusal::Changed("changed since it was scanned")),
+            Err(_) => Err(Refusal::Changed("changed while it was deleted: it is in the trash")),
+        }
+    }
+
+    /// What goes with a directory above it is only remembered, so that it can be told from what nobody expected there.
+    pub(super) fn within(&self, action: &Action) -> Placed {
+        if let Some(before) = &action.before {
+            self.expect_within(&action.path, before);
+        }
+        Placed::GONE
+    }
+
+    fn remove_directory(&self, path: PathRef<'_>, here: Leaf<'_>, parent: &Directory) -> Result<Placed, Refusal> {
+        match self.in_parent(path, parent, || unlink(here, AtFlags::REMOVEDIR)) {
+            Ok(()) => {
+                self.directories().forget(path);
+                Ok(Placed::GONE)
+            }
+            Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOTEMPTY | Errno::EXIST)) => {
+                Ok(Placed { stamp: here.status()?.stamp, remains: true, lacks: None })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Whether what is to be moved is what was scanned. Our own renames move change times, and not what is in a file.
+fn check_content(before: &Before, now: &Status) -> Result<(), Refusal> {
+    if same_content(before.kind, &before.stamp, now) {
+        return Ok(());
+    }
+    Err(Refusal::Changed("what was to be moved here changed since it was scanned"))
+}

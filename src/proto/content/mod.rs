@@ -1,0 +1,105 @@
+//! The bytes of files, asked for and answered. Owns the two forms on the wire; knows nothing of files or streams.
+//! The receiver opens a stream and sends one request ([`encode_request`]); the sender answers on it, want by want, in order
+//! ([`head`], [`chunk`], [`end`]), and the receiver feeds what comes to a [`Decoder`].
+//!
+//! ```text
+//! request := wants number | want *                                      (framed by the caller with a u32 length)
+//! want    := flags u8: 1 content follows, 2 offset follows, 4 bytes follow | bytes of the path shared with the one before,
+//!            number | bytes of the rest, number | the rest | [content [32]] | [offset number] | [bytes number]
+//! answer  := for each want: (head chunk * end) | end | file
+//! head    := tag u8 1 | size of the whole file, number | [content [32], with flag 16]
+//! chunk   := tag u8 2 | bytes u32 | the bytes
+//!          | tag u8 3 | raw bytes u32 | packed bytes u32 | the bytes, zstd
+//! end     := tag u8 4 whole, 5 changed, 6 gone | 7 unreadable: text bytes number | text
+//! file    := tag u8 8 | size number | [content [32], with flag 16] | the bytes                         (a whole small file:
+//!          | tag u8 9 | size number | [content [32], with flag 16] | packed bytes u32 | the bytes, zstd      no head, no end)
+//! number  := seven bits a byte, lowest first, shortest form
+//! ```
+//! A head names its content only where that is not what was wanted, so a small file costs three bytes beside its own. How
+//! many bytes follow a head is not said: size, offset and the bytes wanted tell it, and the sum is checked.
+
+mod decoder;
+mod reply;
+mod request;
+
+use bytes::Bytes;
+
+use crate::model::digest::Digest;
+use crate::model::path::RelPath;
+
+pub use decoder::Decoder;
+pub use reply::{Header, chunk, end, head, whole_file};
+pub use request::{decode_request, encode_request};
+
+/// One file, or a range of it, that the receiver needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Want {
+    /// Where it lies at the sender.
+    pub path: RelPath,
+    /// What it should hold; [`Digest::UNKNOWN`] where nobody hashed it.
+    pub content: Digest,
+    /// The first byte wanted.
+    pub offset: u64,
+    /// How many bytes are wanted at most; `u64::MAX`: to the end.
+    pub bytes: u64,
+}
+
+impl Want {
+    /// How many bytes follow for a file of `size` bytes.
+    pub fn bytes_of(&self, size: u64) -> u64 {
+        self.bytes.min(size.saturating_sub(self.offset))
+    }
+}
+
+/// One step of an answer: a head, its chunks and an end, or an end alone, for each want in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// The file is open and its bytes follow.
+    Head {
+        /// Bytes of the whole file.
+        size: u64,
+        /// What it holds, as the sender knows before reading; what was wanted, as a rule.
+        content: Digest,
+        /// Bytes to follow.
+        bytes: u64,
+    },
+    /// Some of the bytes.
+    Chunk {
+        /// Whether `data` is packed.
+        zstd: bool,
+        /// Bytes when unpacked.
+        raw_bytes: u32,
+        /// The bytes, shared with what was pushed into the decoder wherever they lay in one piece.
+        data: Bytes,
+    },
+    /// The want is answered.
+    End(Verdict),
+}
+
+/// How a want ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// All bytes were sent, and the file did not change meanwhile.
+    Whole,
+    /// The file changed while it was read: what was sent is void.
+    Changed,
+    /// There is no such file.
+    Gone,
+    /// It could not be read, for this cause.
+    Unreadable(String),
+}
+
+const HEAD: u8 = 1;
+const CHUNK: u8 = 2;
+const PACKED: u8 = 3;
+const WHOLE: u8 = 4;
+const CHANGED: u8 = 5;
+const GONE: u8 = 6;
+const UNREADABLE: u8 = 7;
+const FILE: u8 = 8;
+const FILE_PACKED: u8 = 9;
+/// Flag of a head: the content is named.
+const NAMED: u8 = 16;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,382 @@
+//! Runs a plan at the target, phase by phase, in the order that makes any plan sound: copies are staged before anything
+//! moves, directories come before their contents, deletes last, directory metadata at the very end. Decides nothing.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rayon::prelude::*;
+
+use super::error::Error;
+use super::fetch::{Fetch, Fetched};
+use super::side::Placements;
+use crate::disk::gauge::Gauge;
+use crate::disk::place::Placed;
+use crate::disk::stage::Staged;
+use crate::disk::target::Target;
+use crate::model::plan::{Action, Plan, Source, Step};
+use crate::model::{Digest, Entry, Kind, Listing, Problem, Record, RelPath, Stamp};
+
+/// Files that are made durable and put in place together: one syncfs. More would not be cheaper by much (a syncfs is
+/// milliseconds, a file 20 us), and the handles of a batch stay open.
+const BATCH_FILES_MAX: usize = 1024;
+/// Bytes after which a batch is full.
+const BATCH_BYTES_MAX: u64 = 128 << 20;
+
+/// What a run tells as it goes.
+#[derive(Debug)]
+pub enum Told {
+    /// The action with this index is done.
+    Done(usize),
+    /// A path failed.
+    Problem(Problem),
+}
+
+/// A plan and everything needed to run it.
+pub struct Run<'a> {
+    /// What to do.
+    pub plan: &'a Plan,
+    /// Where.
+    pub target: &'a Target,
+    /// What the target held when it was scanned.
+    pub listing: &'a Listing,
+    /// Counters, and the flag that stops the run.
+    pub gauge: &'a Gauge,
+    /// Called from any thread.
+    pub tell: &'a (dyn Fn(Told) + Sync),
+}
+
+/// Runs the plan. Problems are told; what was put in place comes back, so that nothing of it is hashed again.
+pub fn execute(run: &Run<'_>, fetch: &dyn Fetch) -> Result<Placements, Error> {
+    let installer = Installer::new(run);
+    let copies = installer.stage_copies();
+    installer.each_in_order(|step| matches!(step, Step::Mkdir))?;
+    installer.renames()?;
+    installer.place_staged(copies)?;
+    installer.each_in_order(|step| matches!(step, Step::Create(Source::None) | Step::Update(Source::None)))?;
+    installer.fetch_all(fetch)?;
+    installer.links()?;
+    installer.metadata()?;
+    installer.deletes()?;
+    installer.directories()?;
+    Ok(installer.placements.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+struct Installer<'a> {
+    run: &'a Run<'a>,
+    pending: Mutex<Pending>,
+    placements: Mutex<Placements>,
+    failed: Mutex<Option<Error>>,
+    broken: AtomicBool,
+}
+
+#[derive(Default)]
+struct Pending {
+    files: Vec<(usize, Staged, Digest)>,
+    bytes: u64,
+}
+
+impl<'a> Installer<'a> {
+    fn new(run: &'a Run<'a>) -> Installer<'a> {
+        Installer {
+            run,
+            pending: Mutex::default(),
+            placements: Mutex::default(),
+            failed: Mutex::default(),
+            broken: AtomicBool::new(false),
+        }
+    }
+
+    fn action(&self, index: usize) -> &'a Action {
+        &self.run.plan.actions[index]
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if let Some(error) = lock(&self.failed).take() {
+            return Err(error);
+        }
+        if self.run.gauge.stopped() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    fn halted(&self) -> bool {
+        self.broken.load(Ordering::Relaxed) || self.run.gauge.stopped()
+    }
+
+    fn indices(&self, wanted: impl Fn(&Step) -> bool) -> Vec<usize> {
+        let actions = self.run.plan.actions.iter().enumerate();
+        actions.filter(|(_, action)| wanted(&action.step)).map(|(index, _)| index).collect()
+    }
+
+    /// Copies within the target are read from their old paths before anything moves.
+    fn stage_copies(&self) -> Vec<(usize, Staged, Digest)> {
+        let indices = self.indices(|step| copy_source(step).is_some());
+        indices.into_par_iter().filter_map(|index| self.stage_copy(index)).collect()
+    }
+
+    fn stage_copy(&self, index: usize) -> Option<(usize, Staged, Digest)> {
+        if self.halted() {
+            return None;
+        }
+        let action = self.action(index);
+        let from = copy_source(&action.step)?;
+        let row = self.run.listing.row(self.run.listing.find(from.as_ref()).ok()?);
+        match self.run.target.copy_within(from, &row.stamp(), &row.content()) {
+            Ok(staged) => Some((index, staged, row.content())),
+            Err(error) => {
+                (self.run.tell)(Told::Problem(error.into_problem(&action.path)));
+                None
+            }
+        }
+    }
+
+    fn place_staged(&self, staged: Vec<(usize, Staged, Digest)>) -> Result<(), Error> {
+        for (index, staged, digest) in staged {
+            self.push(index, staged, digest);
+        }
+        self.flush();
+        self.check()
+    }
+
+    /// Places what needs no content, one after the other in tree order.
+    fn each_in_order(&self, wanted: impl Fn(&Step) -> bool) -> Result<(), Error> {
+        for index in self.indices(wanted) {
+            if self.halted() {
+                break;
+            }
+            self.place(index, None, None);
+        }
+        self.check()
+    }
+
+    fn renames(&self) -> Result<(), Error> {
+        for (&index, how) in self.run.plan.renames.iter().zip(&self.run.plan.moves) {
+            if self.halted() {
+                break;
+            }
+            let action = self.action(index);
+            let placed = self.run.target.place_move(action, how);
+            let is_directory = how.moved.kind == Kind::Directory;
+            if self.placed(index, placed, Some(how.moved.entry.content)) && is_directory {
+                self.carry_over(action);
+            }
+        }
+        self.arrivals();
+        self.check()
+    }
+
+    /// The last rename of a cycle is done by the exchange before it.
+    fn arrivals(&self) {
+        let listed: HashSet<usize> = self.run.plan.renames.iter().copied().collect();
+        for index in self.indices(|step| matches!(step, Step::Rename { .. })) {
+            if !self.halted() && !listed.contains(&index) {
+                let content = self.action(index).wanted.as_ref().map(|wanted| wanted.content);
+                self.placed(index, self.run.target.place_arrived(self.action(index)), content);
+            }
+        }
+    }
+
+    /// A renamed directory takes its files along with their stamps.
+    fn carry_over(&self, action: &Action) {
+        let (to, Step::Rename { from }) = (&action.path, &action.step) else { return };
+        let Ok(at) = self.run.listing.find(from.as_ref()) else { return };
+        let mut placements = lock(&self.placements);
+        for index in at + 1..=at + self.run.listing.row(at).below() {
+            let row = self.run.listing.row(index);
+            if row.kind() != Kind::File {
+                continue;
+            }
+            let mut path = to.as_bytes().to_vec();
+            path.extend_from_slice(&row.path().as_bytes()[from.as_bytes().len()..]);
+            if let Ok(path) = RelPath::new(&path) {
+                placements.insert(path, (row.stamp(), row.content()));
+            }
+        }
+    }
+
+    fn fetch_all(&self, fetch: &dyn Fetch) -> Result<(), Error> {
+        let wants = self.indices(|step| matches!(step, Step::Create(Source::Fetch) | Step::Update(Source::Fetch)));
+        let outcome = fetch.fetch(self.run, &wants, &|index, fetched| self.fetched(index, fetched));
+        self.flush();
+        self.check()?;
+        outcome
+    }
+
+    fn fetched(&self, index: usize, fetched: Fetched) {
+        match fetched {
+            Ok((staged, digest)) => self.push(index, staged, digest),
+            Err(problem) => (self.run.tell)(Told::Problem(problem)),
+        }
+    }
+
+    /// Adds a staged file to the batch. Whoever fills the batch installs it, which also holds back a fast source.
+    fn push(&self, index: usize, staged: Staged, digest: Digest) {
+        let full = {
+            let mut pending = lock(&self.pending);
+            pending.bytes += self.action(index).wanted.as_ref().map_or(0, |entry| entry.size);
+            pending.files.push((index, staged, digest));
+            let full = pending.files.len() >= BATCH_FILES_MAX || pending.bytes >= BATCH_BYTES_MAX;
+            full.then(|| std::mem::take(&mut *pending))
+        };
+        if let Some(batch) = full {
+            self.install(batch);
+        }
+    }
+
+    fn flush(&self) {
+        let batch = std::mem::take(&mut *lock(&self.pending));
+        self.install(batch);
+    }
+
+    fn install(&self, batch: Pending) {
+        if self.halted() || batch.files.is_empty() {
+            return;
+        }
+        let settled: Vec<(&Staged, &Entry)> = batch
+            .files
+            .iter()
+            .filter_map(|(index, staged, _)| Some((staged, self.action(*index).wanted.as_ref()?)))
+            .collect();
+        if let Err(error) = self.run.target.settle(&settled) {
+            self.fail(error.into());
+            return;
+        }
+        for (index, staged, digest) in batch.files {
+            if self.place(index, Some(staged), Some(digest)) {
+                Gauge::add(&self.run.gauge.files_done, 1);
+            }
+        }
+    }
+
+    fn links(&self) -> Result<(), Error> {
+        let links = self.indices(|step| link_target(step).is_some());
+        let mut groups: HashMap<&RelPath, Vec<usize>> = HashMap::new();
+        for index in links {
+            if self.halted() {
+                break;
+            }
+            let Some(to) = link_target(&self.action(index).step) else { continue };
+            if self.place(index, None, None) {
+                groups.entry(to).or_default().push(index);
+            }
+        }
+        self.share_stamps(&groups);
+        self.check()
+    }
+
+    /// Each new name changed the stamp of all names of the file.
+    fn share_stamps(&self, groups: &HashMap<&RelPath, Vec<usize>>) {
+        let mut placements = lock(&self.placements);
+        for (&to, members) in groups {
+            let Some(&last) = members.last() else { continue };
+            let Some(&(stamp, _)) = placements.get(&self.action(last).path) else { continue };
+            let known = placements.get(to).map(|&(_, digest)| digest);
+            let digest = known.or_else(|| self.listed_digest(to)).unwrap_or(Digest::UNKNOWN);
+            placements.insert(to.clone(), (stamp, digest));
+            for &index in members {
+                placements.insert(self.action(index).path.clone(), (stamp, digest));
+            }
+        }
+        placements.retain(|_, (_, digest)| *digest != Digest::UNKNOWN);
+    }
+
+    fn listed_digest(&self, path: &RelPath) -> Option<Digest> {
+        self.run.listing.find(path.as_ref()).ok().map(|index| self.run.listing.row(index).content())
+    }
+
+    fn metadata(&self) -> Result<(), Error> {
+        let of_files = |action: &Action| action.wanted.as_ref().is_some_and(|entry| entry.kind != Kind::Directory);
+        let indices = self.indices(|step| matches!(step, Step::Metadata));
+        indices.into_par_iter().filter(|&index| of_files(self.action(index))).for_each(|index| {
+            if !self.halted() {
+                let content = self.action(index).before.as_ref().map(|before| before.entry.content);
+                self.place(index, None, content);
+            }
+        });
+        self.check()
+    }
+
+    /// Children before their directories.
+    fn deletes(&self) -> Result<(), Error> {
+        for index in self.indices(|step| matches!(step, Step::Delete { .. })).into_iter().rev() {
+            if self.halted() {
+                break;
+            }
+            self.place(index, None, None);
+        }
+        self.check()
+    }
+
+    /// Directories get their metadata last and deepest first: everything before disturbed their times.
+    fn directories(&self) -> Result<(), Error> {
+        let metadata = self.indices(|step| matches!(step, Step::Metadata));
+        let by_path: HashMap<&RelPath, usize> =
+            metadata.iter().map(|&index| (&self.action(index).path, index)).collect();
+        for Record { path, entry: wanted } in self.run.plan.directories_to_finish(self.run.listing) {
+            if self.halted() {
+                break;
+            }
+            match self.run.target.directory_metadata(&path, &wanted) {
+                Ok(_) => by_path.get(&path).into_iter().for_each(|&index| (self.run.tell)(Told::Done(index))),
+                Err(problem) => (self.run.tell)(Told::Problem(problem)),
+            }
+        }
+        self.check()
+    }
+
+    /// Does one action and tells of it; whether it was done.
+    fn place(&self, index: usize, staged: Option<Staged>, content: Option<Digest>) -> bool {
+        self.placed(index, self.run.target.place(self.action(index), staged), content)
+    }
+
+    /// Tells what became of an action; whether it was done.
+    fn placed(&self, index: usize, placed: Result<Placed, Problem>, content: Option<Digest>) -> bool {
+        let problem = match placed {
+            Ok(placed) => {
+                self.remember(self.action(index), placed.stamp, content);
+                if !placed.remains {
+                    (self.run.tell)(Told::Done(index));
+                }
+                placed.lacks
+            }
+            Err(problem) => {
+                (self.run.tell)(Told::Problem(problem));
+                return false;
+            }
+        };
+        if let Some(problem) = problem {
+            (self.run.tell)(Told::Problem(problem));
+        }
+        true
+    }
+
+    fn remember(&self, action: &Action, stamp: Stamp, content: Option<Digest>) {
+        let is_file = action.wanted.as_ref().is_some_and(Entry::is_file);
+        if is_file {
+            let digest = content.unwrap_or(Digest::UNKNOWN);
+            lock(&self.placements).insert(action.path.clone(), (stamp, digest));
+        }
+    }
+
+    fn fail(&self, error: Error) {
+        self.broken.store(true, Ordering::Relaxed);
+        lock(&self.failed).get_or_insert(error);
+    }
+}
+
+fn copy_source(step: &Step) -> Option<&RelPath> {
+    match step {
+        Step::Create(Source::Copy { from }) | Step::Update(Source::Copy { from }) => Some(from),
+        _ => None,
+    }
+}
+
+fn link_target(step: &Step) -> Option<&RelPath> {
+    match step {
+        Step::Create(Source::Link { to }) | Step::Update(Source::Link { to }) => Some(to),
+        _ => None,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,59 @@
+//! Content from a root on this machine: no network, several files at a time.
+
+use rayon::prelude::*;
+
+use super::{Fetch, Fetched};
+use crate::disk::gauge::Gauge;
+use crate::disk::read::Reader;
+use crate::model::plan::Action;
+use crate::model::{Digest, Listing, Problem, ProblemKind};
+use crate::sync::error::Error;
+use crate::sync::execute::Run;
+
+/// A root on this machine as the source.
+pub struct LocalSource<'a> {
+    /// Opens its files.
+    pub reader: Reader<'a>,
+    /// What was found there.
+    pub listing: &'a Listing,
+}
+
+impl Fetch for LocalSource<'_> {
+    fn fetch(&self, run: &Run<'_>, wants: &[usize], done: &(dyn Fn(usize, Fetched) + Sync)) -> Result<(), Error> {
+        // Neighbours in tree order stay on one thread: they share directories.
+        wants.par_iter().with_min_len(16).for_each(|&index| {
+            if !run.gauge.stopped() {
+                done(index, self.copy(run, &run.plan.actions[index]));
+            }
+        });
+        Ok(())
+    }
+}
+
+impl LocalSource<'_> {
+    fn copy(&self, run: &Run<'_>, action: &Action) -> Fetched {
+        let problem = |kind, cause: String| Problem { path: action.path.clone(), kind, cause };
+        let changed = || problem(ProblemKind::Changed, "changed since it was scanned".into());
+        let opened = self.reader.open(action.path.as_ref()).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => problem(ProblemKind::Vanished, "vanished since it was scanned".into()),
+            _ => problem(ProblemKind::Unreadable, e.to_string()),
+        })?;
+        let row =
+            self.listing.find(action.path.as_ref()).map(|index| self.listing.row(index)).map_err(|_| changed())?;
+        if opened.stamp != row.stamp() {
+            return Err(changed());
+        }
+        let known = Some(row.content()).filter(|digest| *digest != Digest::UNKNOWN);
+        let copied = run.target.copy_from(&opened.file, row.size(), known.as_ref());
+        let unchanged = opened.unchanged().map_err(|e| problem(ProblemKind::Unreadable, e.to_string()))?;
+        match copied {
+            Ok(fetched) if unchanged => {
+                Gauge::add(&run.gauge.bytes_done, row.size());
+                Ok(fetched)
+            }
+            Ok(_) => Err(changed()),
+            Err(_) if !unchanged => Err(changed()),
+            Err(error) => Err(error.into_problem(&action.path)),
+        }
+    }
+}

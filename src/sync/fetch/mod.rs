@@ -1,0 +1,20 @@
+//! Where content comes from: the same request to a source on this machine or across a link.
+
+pub mod local;
+pub mod receive;
+pub mod remote;
+
+use super::error::Error;
+use super::execute::Run;
+use crate::disk::stage::Staged;
+use crate::model::{Digest, Problem};
+
+/// A staged file with the digest of its bytes, or why there is none.
+pub type Fetched = Result<(Staged, Digest), Problem>;
+
+/// Brings content to the target's staging.
+pub trait Fetch {
+    /// Stages the content of the actions at `wants` and hands each to `done`, in any order, from any thread. A path that
+    /// fails is a problem; an error ends all.
+    fn fetch(&self, run: &Run<'_>, wants: &[usize], done: &(dyn Fn(usize, Fetched) + Sync)) -> Result<(), Error>;
+}

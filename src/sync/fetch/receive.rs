@@ -1,0 +1,243 @@
+//! Writes what arrives to staged files and verifies it: nothing leaves here whose digest is not what was asked for.
+
+use std::collections::HashMap;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::Fetched;
+use crate::disk::gauge::Gauge;
+use crate::disk::hash;
+use crate::disk::stage::Staged;
+use crate::model::digest::Hasher;
+use crate::model::{Digest, Problem, ProblemKind};
+use crate::proto::content::{Reply, Verdict};
+use crate::sync::execute::Run;
+
+/// What one read of a stream brought.
+pub struct Pieces {
+    /// Which stream; its reads come in order.
+    pub stream: usize,
+    /// The replies, each with what it belongs to.
+    pub replies: Vec<(Item, Reply)>,
+}
+
+/// One want of a request.
+#[derive(Clone)]
+pub struct Item {
+    /// Index of the action.
+    pub index: usize,
+    /// Where in the file the range starts.
+    pub offset: u64,
+    /// The file, where it comes in several ranges.
+    pub large: Option<Arc<Large>>,
+}
+
+/// A file that comes in several ranges.
+pub struct Large {
+    staged: Mutex<Option<Arc<Staged>>>,
+    missing: AtomicU64,
+    failed: AtomicBool,
+    size: u64,
+}
+
+impl Large {
+    /// A file of `size` bytes in `ranges` ranges.
+    pub fn new(ranges: u64, size: u64) -> Large {
+        Large { staged: Mutex::default(), missing: AtomicU64::new(ranges), failed: AtomicBool::new(false), size }
+    }
+}
+
+/// One thread's share of what arrives.
+pub struct Receiver<'a> {
+    run: &'a Run<'a>,
+    done: &'a (dyn Fn(usize, Fetched) + Sync),
+    open: HashMap<usize, Incoming>,
+}
+
+/// A file, or a range of one, that is arriving.
+struct Incoming {
+    staged: Arc<Staged>,
+    /// Absent for ranges: a large file is hashed when it is whole.
+    hasher: Option<Hasher>,
+    content: Digest,
+    at: u64,
+    end: u64,
+    failure: Option<Problem>,
+    /// Whether the bytes written so far end in a hole.
+    hole: bool,
+}
+
+impl<'a> Receiver<'a> {
+    /// A receiver that hands each whole file to `done`.
+    pub fn new(run: &'a Run<'a>, done: &'a (dyn Fn(usize, Fetched) + Sync)) -> Receiver<'a> {
+        Receiver { run, done, open: HashMap::new() }
+    }
+
+    /// Takes pieces until no more come, or the run is stopped.
+    pub fn run(mut self, mut reads: mpsc::Receiver<Pieces>) {
+        while let Some(Pieces { stream, replies }) = reads.blocking_recv() {
+            for (item, reply) in replies {
+                if self.run.gauge.stopped() {
+                    return;
+                }
+                self.take(stream, &item, reply);
+            }
+        }
+    }
+
+    fn take(&mut self, stream: usize, item: &Item, reply: Reply) {
+        match reply {
+            Reply::Head { size, content, bytes } => {
+                let incoming = self.begin(item, size, content, bytes);
+                match incoming {
+                    Ok(incoming) => drop(self.open.insert(stream, incoming)),
+                    Err(problem) => self.fail(item, problem),
+                }
+            }
+            Reply::Chunk { data, zstd, raw_bytes } => {
+                if let Some(incoming) = self.open.get_mut(&stream) {
+                    incoming
+                        .chunk(&data, zstd, raw_bytes, |cause| problem(self.run, item, ProblemKind::Unwritable, cause));
+                }
+            }
+            Reply::End(verdict) => {
+                let incoming = self.open.remove(&stream);
+                self.end(item, incoming, verdict);
+            }
+        }
+    }
+
+    fn begin(&self, item: &Item, size: u64, content: Digest, bytes: u64) -> Result<Incoming, Problem> {
+        let wanted = self.run.plan.actions[item.index].wanted.as_ref();
+        let expected = wanted.map_or(Digest::UNKNOWN, |entry| entry.content);
+        let same_size = wanted.is_some_and(|entry| entry.size == size);
+        if !same_size || (expected != Digest::UNKNOWN && expected != content) {
+            return Err(problem(self.run, item, ProblemKind::Changed, "changed since it was scanned".into()));
+        }
+        let stage = || self.run.target.stage().map(Arc::new);
+        let staged = match &item.large {
+            None => stage(),
+            Some(large) => {
+                let mut shared = large.staged.lock().unwrap_or_else(PoisonError::into_inner);
+                match &*shared {
+                    Some(staged) => Ok(Arc::clone(staged)),
+                    None => stage().inspect(|staged| *shared = Some(Arc::clone(staged))),
+                }
+            }
+        };
+        let staged = staged.map_err(|e| problem(self.run, item, ProblemKind::Unwritable, e.to_string()))?;
+        let hasher = item.large.is_none().then(Hasher::content);
+        let end = item.offset + bytes;
+        Ok(Incoming { staged, hasher, content, at: item.offset, end, failure: None, hole: false })
+    }
+
+    fn end(&self, item: &Item, incoming: Option<Incoming>, verdict: Verdict) {
+        let told = |kind, cause: &str| Err(problem(self.run, item, kind, cause.to_owned()));
+        let whole = match verdict {
+            Verdict::Whole => Ok(()),
+            Verdict::Changed => told(ProblemKind::Changed, "changed while it was sent"),
+            Verdict::Gone => told(ProblemKind::Vanished, "vanished since it was scanned"),
+            Verdict::Unreadable(cause) => told(ProblemKind::Unreadable, &cause),
+        };
+        let outcome = match (whole, incoming) {
+            (Err(problem), _) => Err(problem),
+            // The failure to begin was told at once.
+            (Ok(()), None) => return,
+            (Ok(()), Some(incoming)) => self.close(item, incoming),
+        };
+        match (outcome, &item.large) {
+            (Ok(incoming), None) => self.hand_over(item, incoming.staged, incoming.content, incoming.hasher),
+            (Ok(incoming), Some(large)) => self.range_done(item, large, incoming),
+            (Err(problem), _) => self.fail(item, problem),
+        }
+    }
+
+    fn close(&self, item: &Item, incoming: Incoming) -> Result<Incoming, Problem> {
+        if let Some(failure) = incoming.failure {
+            return Err(failure);
+        }
+        if incoming.at != incoming.end {
+            return Err(problem(self.run, item, ProblemKind::Changed, "came shorter than it was announced".into()));
+        }
+        if incoming.hole && item.large.is_none() {
+            let set = incoming.staged.file().set_len(incoming.end);
+            set.map_err(|e| problem(self.run, item, ProblemKind::Unwritable, e.to_string()))?;
+        }
+        Gauge::add(&self.run.gauge.bytes_done, incoming.end - item.offset);
+        Ok(incoming)
+    }
+
+    fn range_done(&self, item: &Item, large: &Arc<Large>, incoming: Incoming) {
+        let Incoming { staged, content, .. } = incoming;
+        if large.missing.fetch_sub(1, Ordering::AcqRel) != 1 || large.failed.load(Ordering::Acquire) {
+            return;
+        }
+        drop(large.staged.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let sized = staged.file().set_len(large.size);
+        let hashed = sized.and_then(|()| hash::digest_of(staged.file(), large.size, self.run.gauge));
+        match hashed {
+            Ok(Some(digest)) if digest == content => self.hand_over(item, staged, content, None),
+            Ok(_) => self.fail(item, problem(self.run, item, ProblemKind::Changed, "changed while it was sent".into())),
+            Err(e) => self.fail(item, problem(self.run, item, ProblemKind::Unwritable, e.to_string())),
+        }
+    }
+
+    fn hand_over(&self, item: &Item, staged: Arc<Staged>, content: Digest, hasher: Option<Hasher>) {
+        if hasher.is_some_and(|hasher| hasher.finish() != content) {
+            self.fail(item, problem(self.run, item, ProblemKind::Changed, "changed while it was sent".into()));
+            return;
+        }
+        if let Ok(staged) = Arc::try_unwrap(staged) {
+            (self.done)(item.index, Ok((staged, content)));
+        }
+    }
+
+    /// Tells a failure; of a file in ranges only the first.
+    fn fail(&self, item: &Item, problem: Problem) {
+        let first = item.large.as_ref().is_none_or(|large| !large.failed.swap(true, Ordering::AcqRel));
+        if first {
+            (self.done)(item.index, Err(problem));
+        }
+    }
+}
+
+impl Incoming {
+    fn chunk(&mut self, data: &[u8], zstd: bool, raw_bytes: u32, problem: impl Fn(String) -> Problem) {
+        if self.failure.is_some() {
+            return;
+        }
+        let raw;
+        let bytes = if zstd {
+            match zstd::bulk::decompress(data, raw_bytes as usize) {
+                Ok(decompressed) => {
+                    raw = decompressed;
+                    &raw[..]
+                }
+                Err(e) => return self.failure = Some(problem(format!("damaged on the way: {e}"))),
+            }
+        } else {
+            data
+        };
+        if self.at + bytes.len() as u64 > self.end {
+            return self.failure = Some(problem("came longer than it was announced".into()));
+        }
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
+        // A run of zeros becomes a hole: a sparse file stays sparse.
+        self.hole = bytes.len() >= 4096 && bytes.iter().all(|&byte| byte == 0);
+        if !self.hole
+            && let Err(e) = self.staged.file().write_all_at(bytes, self.at)
+        {
+            return self.failure = Some(problem(e.to_string()));
+        }
+        self.at += bytes.len() as u64;
+    }
+}
+
+fn problem(run: &Run<'_>, item: &Item, kind: ProblemKind, cause: String) -> Problem {
+    Problem { path: run.plan.actions[item.index].path.clone(), kind, cause }
+}

@@ -1,0 +1,138 @@
+//! A mirror whose target is on another machine: this side compares, hands out content, and tells what the target does.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
+
+use super::converse::{Control, violation};
+use super::error::Error;
+use super::job::Mirror;
+use super::mirror::{End, Telling, keep_target, summarize, tell_problems};
+use super::narrate::{Narration, Tally};
+use super::pull::salt;
+use super::remote::{self, Far};
+use super::report::{Event, Gauges, Report, RootSummary, Side as Which, Summary};
+use super::side::{self, Found, Side};
+use super::supply::Supplier;
+use crate::disk::gauge::Gauge;
+use crate::disk::root::Root;
+use crate::model::Problem;
+use crate::model::plan::Action;
+use crate::proto::message::{Message, Role, Scanned};
+use crate::proto::reconcile::{Machine, Settings, Wants};
+
+/// Runs the job to its end.
+pub fn run(
+    job: &Mirror,
+    source: &Path,
+    host: &str,
+    target: &Path,
+    gauges: &Gauges,
+    report: &mut dyn Report,
+) -> Result<Summary, Error> {
+    let root = Root::open(source)?;
+    remote::block_on(gauges, push(job, root, host, target, gauges, report))
+}
+
+async fn push(
+    job: &Mirror,
+    root: Root,
+    host: &str,
+    target: &Path,
+    gauges: &Gauges,
+    report: &mut dyn Report,
+) -> Result<Summary, Error> {
+    let shown = root.path().display().to_string();
+    let side = Arc::new(Side::new(root, &job.reading, job.cache)?);
+    // The walk of what is here starts before ssh does.
+    let scan = {
+        let (side, gauge) = (Arc::clone(&side), Arc::clone(&gauges.left));
+        spawn_blocking(move || side.scan(&gauge))
+    };
+    let mut far = remote::connect(job, host, target, Role::Target, report).await?;
+    report.event(Event::Header { left: &shown, right: &far.shown });
+    let found = scan.await.expect("a scan reports its failures and does not panic")?;
+    let outcome = converse(job, &far, (&side, found), gauges, report).await;
+    far.tell(report);
+    outcome
+}
+
+async fn converse(
+    job: &Mirror,
+    far: &Far,
+    (side, found): (&Arc<Side>, Found),
+    gauges: &Gauges,
+    report: &mut dyn Report,
+) -> Result<Summary, Error> {
+    let lane = side::lane(&job.reading, far.both_superuser);
+    let tree = Arc::new(found.tree(lane));
+    let end = End { found, tree };
+    keep_target(side, &end.found, &end.tree, report);
+    let mut telling = Telling { report, which: Which::Left };
+    let tally = tell_problems(&end.found.problems, Tally::default(), &mut telling);
+    telling.which = Which::Right;
+    let mut hearing = Hearing { telling, tally, gauges, finished: None };
+    let mut control = Control::open(&far.link).await?;
+    let settings = Settings { salt: salt()?, wants: Wants::Responder, push: false };
+    let mut machine = Machine::initiator(end.compared(), settings);
+    let outcome = control.reconcile(&mut machine, |message| hearing.heard(message)).await?;
+    let supplier = Supplier::new(Arc::clone(side), end.listing().clone(), !far.link.is_loopback());
+    let supplying = tokio::spawn(Arc::new(supplier).serve(far.link.clone()));
+    while hearing.finished.is_none() {
+        hearing.heard(control.receive().await?)?;
+    }
+    supplying.abort();
+    control.send(&Message::Bye).await?;
+    control.finish().await?;
+    far.link.close().await;
+    let left = end.found.summary(&end.tree);
+    let right = RootSummary::from(hearing.finished.unwrap_or_default());
+    let traffic = far.link.bytes();
+    Ok(Summary {
+        sent: traffic.sent,
+        received: traffic.received,
+        round_trips: outcome.round_trips_halves.div_ceil(2),
+        ..summarize(hearing.tally, left, right, left.top == right.top)
+    })
+}
+
+/// Takes what the target tells.
+struct Hearing<'a> {
+    telling: Telling<'a>,
+    tally: Tally,
+    gauges: &'a Gauges,
+    finished: Option<Scanned>,
+}
+
+impl Hearing<'_> {
+    fn heard(&mut self, message: Message) -> Result<(), Error> {
+        match message {
+            Message::Scanned(_) => {}
+            Message::Problems(told) => {
+                for problem in told {
+                    let problem = Problem::try_from(problem).map_err(violation)?;
+                    self.tally.problem(problem.kind);
+                    self.telling.problem(&problem);
+                }
+            }
+            Message::Planned(totals) => self.telling.report.event(Event::Planned(&totals)),
+            Message::Actions(told) => {
+                for action in told {
+                    let action = Action::try_from(action).map_err(violation)?;
+                    self.tally.totals.add(&action);
+                    self.telling.action(&action);
+                }
+            }
+            Message::Progress(files, bytes) => {
+                Gauge::set(&self.gauges.right.files_done, files);
+                Gauge::set(&self.gauges.right.bytes_done, bytes);
+            }
+            Message::Finished(scanned) => self.finished = Some(scanned),
+            Message::Reconcile(_) | Message::Failed(_) | Message::Bye => {
+                return Err(violation("a message out of turn"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,56 @@
+//! What is refused before anything is read: roots inside one another, and targets that are surely not meant.
+
+use std::path::Path;
+
+use super::error::Error;
+use crate::disk::root::Root;
+use crate::model::plan::guard::Limit;
+
+/// Refuses two local roots of which one is, or holds, the other.
+pub fn nested(source: &Root, target: &Path) -> Result<(), Error> {
+    let source = source.path();
+    let message = if source == target {
+        format!("source and target are the same directory, `{}`", source.display())
+    } else if target.starts_with(source) {
+        format!("the target `{}` lies inside the source `{}`", target.display(), source.display())
+    } else if source.starts_with(target) {
+        format!("the source `{}` lies inside the target `{}`", source.display(), target.display())
+    } else {
+        return Ok(());
+    };
+    Err(Error::Usage { message, hint: "name two directories of which neither holds the other".into() })
+}
+
+/// Refuses `/` and the home directory as a target, unless every delete is meant.
+pub fn precious(target: &Path, limit: Limit) -> Result<(), Error> {
+    if limit == Limit::Percent(100) {
+        return Ok(());
+    }
+    let home = std::env::var_os("HOME").and_then(|home| Path::new(&home).canonicalize().ok());
+    let what = if target == Path::new("/") {
+        "the root of the file system"
+    } else if home.is_some_and(|home| home == target) {
+        "your home directory"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Guarded {
+        message: format!(
+            "`{}` is {what}: a mirror would delete everything in it that the source lacks",
+            target.display()
+        ),
+        hint: "name a directory inside it, or say --max-delete=100% if this is meant".into(),
+    })
+}
+
+/// The path that `target` has or will have, for comparing it with another root.
+pub fn resolved(target: &Path) -> std::path::PathBuf {
+    let absolute = std::path::absolute(target).unwrap_or_else(|_| target.to_owned());
+    for ancestor in absolute.ancestors() {
+        if let Ok(real) = ancestor.canonicalize() {
+            let rest = absolute.strip_prefix(ancestor).unwrap_or(Path::new(""));
+            return if rest.as_os_str().is_empty() { real } else { real.join(rest) };
+        }
+    }
+    absolute
+}

@@ -1,0 +1,158 @@
+//! Reaching the far side of a job: the question, the answer, and what every conversation with it shares.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::mpsc::Receiver;
+
+use super::error::Error;
+use super::job::{Fidelity, Mirror, Reading, Writing};
+use super::report::{Event, Gauges, Report};
+use super::side;
+use crate::disk::target::Fsync;
+use crate::net::{self, Link, SshTarget};
+use crate::proto::message::{self, Answer, Ask, Failure, Role};
+use crate::store::hosts::Hosts;
+
+/// A link on which nothing comes for so long is lost, unless `--timeout` says otherwise.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// How often a waiting conversation looks whether it shall stop.
+const STOP_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The far side, ready for the conversation.
+pub struct Far {
+    /// All streams.
+    pub link: Link,
+    /// Its root, resolved, with the host in front.
+    pub shown: String,
+    /// Whether both sides may set owners.
+    pub both_superuser: bool,
+    notes: Receiver<String>,
+}
+
+impl Far {
+    /// Tells what the far side printed meanwhile.
+    pub fn tell(&mut self, report: &mut dyn Report) {
+        while let Ok(note) = self.notes.try_recv() {
+            report.event(Event::Note(&note));
+        }
+    }
+}
+
+/// Starts the far side and asks it to open its root.
+pub async fn connect(
+    job: &Mirror,
+    host: &str,
+    path: &std::path::Path,
+    role: Role,
+    report: &mut dyn Report,
+) -> Result<Far, Error> {
+    let hosts = Hosts::open();
+    let target = SshTarget {
+        command: job.remote.command.clone(),
+        host: host.to_owned(),
+        remote_bin: job.remote.program.clone(),
+        timeout: job.remote.timeout.unwrap_or(SILENCE_MAX),
+        skip_wait: hosts.udp_blocked(host),
+    };
+    let ask = question(job, path, role);
+    let connected = net::connect(&target, &ask.encode(), &mut |note| report.event(Event::Note(&note))).await?;
+    hosts.note(host, connected.udp_blocked);
+    match Answer::decode(&connected.answer).map_err(super::converse::violation)? {
+        Answer::Opened { path, superuser } => Ok(Far {
+            link: connected.link,
+            shown: format!("{host}:{path}"),
+            both_superuser: superuser && side::superuser(),
+            notes: connected.notes,
+        }),
+        Answer::Refused(failure) => Err(named(failure, host).into()),
+    }
+}
+
+/// Lets a conversation run until it ends or the user stops it.
+pub async fn until_stopped<T>(
+    gauges: &Gauges,
+    conversation: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::pin!(conversation);
+    loop {
+        tokio::select! {
+            outcome = &mut conversation => return outcome,
+            () = tokio::time::sleep(STOP_INTERVAL) => {
+                if gauges.left.stopped() || gauges.right.stopped() {
+                    return Err(Error::Interrupted);
+                }
+            }
+        }
+    }
+}
+
+/// Runs a conversation on a runtime of its own, on this thread. Scans and installs that still run are told to stop and
+/// waited for, so that nothing is left half done behind the caller's back.
+pub fn block_on<T>(gauges: &Gauges, conversation: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::Memory { path: "the network runtime".into(), source })?;
+    let outcome = runtime.block_on(until_stopped(gauges, conversation));
+    if outcome.is_err() {
+        gauges.left.stop();
+        gauges.right.stop();
+    }
+    outcome
+}
+
+fn question(job: &Mirror, path: &std::path::Path, role: Role) -> Ask {
+    let Reading { filter, one_file_system, checksum, quick, fidelity } = &job.reading;
+    let Fidelity { mode, xattrs, owner, links, devices } = *fidelity;
+    Ask {
+        role,
+        path: std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec(),
+        filter: filter.clone(),
+        one_file_system: *one_file_system,
+        checksum: *checksum,
+        quick: *quick,
+        fidelity: [mode, xattrs, owner, links, devices],
+        writing: wire(&job.writing),
+        superuser: side::superuser(),
+        cache: job.cache,
+    }
+}
+
+fn wire(writing: &Writing) -> message::Writing {
+    let Writing { dry_run, keep_extra, limit, trash, make_parents, fsync } = *writing;
+    let fsync = match fsync {
+        Fsync::Each => 0,
+        Fsync::Batch => 1,
+        Fsync::Off => 2,
+    };
+    message::Writing { dry_run, keep_extra, limit, trash, make_parents, fsync }
+}
+
+/// What the far side was asked to read.
+pub fn reading(ask: &Ask) -> Reading {
+    let [mode, xattrs, owner, links, devices] = ask.fidelity;
+    Reading {
+        filter: ask.filter.clone(),
+        one_file_system: ask.one_file_system,
+        checksum: ask.checksum,
+        quick: ask.quick,
+        fidelity: Fidelity { mode, xattrs, owner, links, devices },
+    }
+}
+
+/// How the far side was asked to write.
+pub fn writing(asked: &message::Writing) -> Writing {
+    let message::Writing { dry_run, keep_extra, limit, trash, make_parents, fsync } = *asked;
+    let fsync = match fsync {
+        0 => Fsync::Each,
+        2 => Fsync::Off,
+        _ => Fsync::Batch,
+    };
+    Writing { dry_run, keep_extra, limit, trash, make_parents, fsync }
+}
+
+/// A failure of the far side, with the host's name in front.
+pub fn named(failure: Failure, host: &str) -> Failure {
+    Failure { message: format!("{host}: {}", failure.message), ..failure }
+}

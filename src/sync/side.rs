@@ -1,0 +1,228 @@
+//! One local root, scanned: its listing, its tree, and the index that is kept of it. Owns how a root is read from start to
+//! end; says nothing of what it is compared with.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::error::Error;
+use super::job::{Fidelity, Reading};
+use super::report::RootSummary;
+use crate::disk::filter::Filter;
+use crate::disk::gauge::Gauge;
+use crate::disk::map;
+use crate::disk::root::Root;
+use crate::disk::scan::{self, Memory, ScanOptions, Scanned};
+use crate::model::digest::{Digest, Domain, Hasher};
+use crate::model::lane::{Bytes, Lane};
+use crate::model::listing::SharedBytes;
+use crate::model::tree::Tree;
+use crate::model::{Listing, PathRef, Problem, RelPath, Stamp};
+use crate::store::index;
+use crate::store::journal::Journal;
+use crate::store::places::{Places, RootKey};
+
+/// A root and how it is read.
+pub struct Side {
+    root: Root,
+    reading: Reading,
+    filter: Filter,
+    /// Where the index is kept; `None` where nothing may be written.
+    cache: Option<Cache>,
+}
+
+struct Cache {
+    index: PathBuf,
+    journal: PathBuf,
+    writable: bool,
+}
+
+/// A root as it was found.
+#[derive(Debug)]
+pub struct Found {
+    /// Its entries.
+    pub listing: Listing,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+    /// Bytes that were read and hashed.
+    pub hashed_bytes: u64,
+    /// The tree that the index held, where it still covers a listing.
+    kept: Option<(Listing, Tree)>,
+    changed: bool,
+}
+
+/// What the last run put in place: the digest of a path, as long as its stamp is this.
+pub type Placements = HashMap<RelPath, (Stamp, Digest)>;
+
+impl Side {
+    /// Prepares to read `root`.
+    pub fn new(root: Root, reading: &Reading, write_cache: bool) -> Result<Side, Error> {
+        let filter = Filter::new(&reading.filter)
+            .map_err(|e| Error::Usage { message: e.to_string(), hint: "patterns have gitignore's syntax".into() })?;
+        let cache = Places::from_environment().map(|places| {
+            let key = key(&root);
+            let variant = variant(reading);
+            let named = |path: PathBuf| match &variant {
+                Some(variant) => path.with_added_extension(variant),
+                None => path,
+            };
+            Cache {
+                index: named(places.index_path(key)),
+                journal: named(places.journal_path(key)),
+                writable: write_cache,
+            }
+        });
+        Ok(Side { root, reading: reading.clone(), filter, cache })
+    }
+
+    /// The root.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// How it is read.
+    pub fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
+    /// Walks the root and hashes what the index does not know.
+    pub fn scan(&self, gauge: &Gauge) -> Result<Found, Error> {
+        let kept = self.load();
+        let memory = Recollection { journal: self.journal(), placed: None };
+        let found = self.scan_against(kept, &memory, gauge)?;
+        Ok(found)
+    }
+
+    /// Walks the root again after a run that put `placed` in place: nothing of that is hashed once more.
+    pub fn rescan(&self, before: &Found, placed: &Placements, gauge: &Gauge) -> Result<Found, Error> {
+        let memory = Recollection { journal: None, placed: Some(placed) };
+        self.scan_against(Some((before.listing.clone(), None)), &memory, gauge)
+    }
+
+    fn scan_against(
+        &self,
+        kept: Option<(Listing, Option<Tree>)>,
+        memory: &Recollection<'_>,
+        gauge: &Gauge,
+    ) -> Result<Found, Error> {
+        let options = ScanOptions {
+            filter: &self.filter,
+            one_file_system: self.reading.one_file_system,
+            checksum: self.reading.checksum && memory.placed.is_none(),
+            quick: self.reading.quick,
+        };
+        let base = kept.as_ref().map(|(listing, _)| listing);
+        let Scanned { listing, changed, problems, hashed_bytes, .. } =
+            scan::scan(&self.root, base, memory, &options, gauge)?;
+        let kept = kept.and_then(|(listing, tree)| tree.map(|tree| (listing, tree)));
+        Ok(Found { listing, problems, hashed_bytes, kept, changed })
+    }
+
+    /// Keeps the index for the next run. A cache that cannot be written costs time only, so it is a note, not an error.
+    pub fn save(&self, found: &Found, tree: &Tree) -> Result<(), String> {
+        let Some(cache) = self.cache.as_ref().filter(|cache| cache.writable) else { return Ok(()) };
+        let unchanged = !found.changed && found.kept.as_ref().is_some_and(|(_, kept)| kept.lane() == tree.lane());
+        if unchanged {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        tree.encode(&mut bytes);
+        index::save(&cache.index, key(&self.root), &found.listing, Some((tree.lane(), &bytes)))
+            .map_err(|e| format!("the index is not kept: {}: {e}", cache.index.display()))?;
+        // The index now knows everything that the journal of an interrupted hash did.
+        let _ = std::fs::remove_file(&cache.journal);
+        Ok(())
+    }
+
+    fn load(&self) -> Option<(Listing, Option<Tree>)> {
+        let cache = self.cache.as_ref()?;
+        let file = File::open(&cache.index).ok()?;
+        let bytes: SharedBytes = Arc::new(map::map(&file).ok()?);
+        // An index that is damaged, of another version or of another root is as good as none: everything is hashed anew.
+        let index = index::parse(bytes, key(&self.root)).ok()?;
+        let tree = Tree::decode(index.tree()).map(|(tree, _)| tree);
+        let tree = tree.filter(|tree| tree.rows() == index.listing.len() && index.lane == Some(tree.lane()));
+        Some((index.listing, tree))
+    }
+
+    fn journal(&self) -> Option<Journal> {
+        let cache = self.cache.as_ref().filter(|cache| cache.writable)?;
+        Journal::open(&cache.journal, key(&self.root)).ok()
+    }
+}
+
+fn key(root: &Root) -> RootKey {
+    let identity = root.identity();
+    RootKey { file_system: identity.file_system, inode: identity.inode }
+}
+
+impl Found {
+    /// A root that is not there yet.
+    pub fn nothing() -> Found {
+        Found { listing: Listing::empty(), problems: Vec::new(), hashed_bytes: 0, kept: None, changed: false }
+    }
+
+    /// The tree of the listing in `lane`, with as little work as what the index kept allows.
+    pub fn tree(&self, lane: Lane) -> Tree {
+        match &self.kept {
+            Some((_, tree)) if tree.lane() == lane && !self.changed => tree.clone(),
+            Some((before, tree)) if tree.lane() == lane => tree.refresh(before, &self.listing),
+            _ => Tree::build(&self.listing, lane),
+        }
+    }
+
+    /// What is told of the root.
+    pub fn summary(&self, tree: &Tree) -> RootSummary {
+        let bytes = self.listing.rows().map(|row| row.size()).sum();
+        RootSummary { top: tree.top(), entries: self.listing.len() as u64, bytes, hashed_bytes: self.hashed_bytes }
+    }
+}
+
+/// The lane in which two ends compare.
+pub fn lane(reading: &Reading, both_superuser: bool) -> Lane {
+    let Fidelity { mode, xattrs, owner, links, .. } = reading.fidelity;
+    let bytes = if reading.quick { Bytes::SizeAndTime } else { Bytes::Digest };
+    Lane { bytes, mode, xattrs, owner: owner && both_superuser, links }
+}
+
+/// Whether this process may set owners.
+pub fn superuser() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Roots that are read with other filters keep an index of their own: rows that a filter hides are not forgotten.
+fn variant(reading: &Reading) -> Option<String> {
+    if reading.filter.is_empty() && !reading.one_file_system {
+        return None;
+    }
+    let mut hasher = Hasher::new(Domain::Index);
+    hasher.update(&[u8::from(reading.one_file_system)]);
+    for line in &reading.filter {
+        hasher.update(line.as_bytes()).update(b"\n");
+    }
+    Some(hasher.finish().to_hex()[..16].to_owned())
+}
+
+/// What the scan may take for known without reading: a journal of an interrupted hash, or what was just put in place.
+struct Recollection<'a> {
+    journal: Option<Journal>,
+    placed: Option<&'a Placements>,
+}
+
+impl Memory for Recollection<'_> {
+    fn recall(&self, path: PathRef<'_>, stamp: &Stamp) -> Option<Digest> {
+        if let Some(placed) = self.placed {
+            let (known, digest) = placed.get(&path.to_owned())?;
+            return (known == stamp).then_some(*digest);
+        }
+        self.journal.as_ref()?.recall(path, stamp)
+    }
+
+    fn note(&self, path: PathRef<'_>, stamp: &Stamp, content: &Digest) {
+        if let Some(journal) = &self.journal {
+            // A journal that cannot be written costs time after an interruption, and nothing else.
+            let _ = journal.note(path, stamp, content);
+        }
+    }
+}

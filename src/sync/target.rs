@@ -1,0 +1,130 @@
+//! The target's half of a mirror, the same whether it is asked from here or from afar: plan from what differs, run the
+//! plan, look at the root again.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::error::Error;
+use super::execute::{self, Run, Told};
+use super::fetch::Fetch;
+use super::job::{Fidelity, Writing};
+use super::refuse;
+use super::report::RootSummary;
+use super::side::{Found, Placements, Side};
+use crate::disk;
+use crate::disk::gauge::Gauge;
+use crate::disk::root::Root;
+use crate::disk::target::{Target, TargetOptions};
+use crate::model::Listing;
+use crate::model::lane::Lane;
+use crate::model::plan::Plan;
+use crate::model::plan::guard::Guard;
+use crate::model::plan::mirror::{self, MirrorInput, Pair};
+use crate::model::tree::Tree;
+use crate::proto::reconcile::Outcome;
+
+/// A target before its root is looked at.
+pub struct Place {
+    /// As the user named it, resolved as far as it exists.
+    pub path: PathBuf,
+    /// Its root, where it is there or was made.
+    pub root: Option<Root>,
+}
+
+impl Place {
+    /// Opens the target, or makes it unless this is a dry run.
+    pub fn open(path: &std::path::Path, writing: &Writing) -> Result<Place, Error> {
+        let resolved = refuse::resolved(path);
+        refuse::precious(&resolved, writing.limit)?;
+        let root = match Root::open(path) {
+            Ok(root) => Some(root),
+            Err(disk::error::Error::Open { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                Place::make(path, writing)?
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Place { path: resolved, root })
+    }
+
+    fn make(path: &std::path::Path, writing: &Writing) -> Result<Option<Root>, Error> {
+        if writing.dry_run {
+            // What a run would refuse, its rehearsal refuses too.
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            if let Some(parent) = parent.filter(|_| !writing.make_parents) {
+                Root::open(parent)?;
+            }
+            return Ok(None);
+        }
+        Ok(Some(Root::create(path, writing.make_parents)?))
+    }
+}
+
+/// Plans from what a comparison found to differ.
+pub fn plan(outcome: Outcome, target: &Listing, lane: Lane, writing: &Writing, fidelity: Fidelity) -> Plan {
+    let source_empty = outcome.their_entries == 0;
+    let differing = outcome
+        .differing
+        .into_iter()
+        .map(|pair| Pair { path: pair.path, source: pair.theirs.map(|record| record.entry), target: pair.ours })
+        .collect();
+    mirror::plan(MirrorInput {
+        differing,
+        target,
+        lane,
+        keep_extra: writing.keep_extra,
+        devices: fidelity.devices,
+        guard: Guard { limit: writing.limit, source_empty },
+    })
+}
+
+/// A plan and the root it is for.
+pub struct Installation {
+    /// The target's side; its root is taken over for the run.
+    pub side: Arc<Side>,
+    /// What the target held.
+    pub found: Arc<Found>,
+    /// What to do.
+    pub plan: Arc<Plan>,
+    /// How the two ends compare.
+    pub lane: Lane,
+    /// How the target is written.
+    pub writing: Writing,
+    /// Counters and the stop flag.
+    pub gauge: Arc<Gauge>,
+}
+
+impl Installation {
+    /// Whether there is anything to do, also remains of an earlier run to remove.
+    pub fn is_needed(&self) -> bool {
+        !self.plan.actions.is_empty() || Target::has_remains(self.side.root())
+    }
+
+    /// Runs the plan and makes it durable. Blocks; told things may come from any thread.
+    pub fn run(&self, fetch: &dyn Fetch, tell: &(dyn Fn(Told) + Sync)) -> Result<Placements, Error> {
+        let options = TargetOptions {
+            fsync: self.writing.fsync,
+            keep_trash: self.writing.trash,
+            mode: self.lane.mode,
+            xattrs: self.lane.xattrs,
+            owner: self.lane.owner,
+            links: self.lane.links,
+        };
+        let target = Target::open(self.side.root().try_clone()?, options)?;
+        let run = Run { plan: &self.plan, target: &target, listing: &self.found.listing, gauge: &self.gauge, tell };
+        let outcome = execute::execute(&run, fetch);
+        // What was done before a failure is made durable and tidied up too.
+        let finished = target.finish();
+        let placements = outcome?;
+        finished?;
+        Ok(placements)
+    }
+
+    /// Looks at the root again and keeps its index: what the target holds now, not what was meant.
+    pub fn look_again(&self, placed: &Placements) -> Result<(Found, Tree, RootSummary), Error> {
+        let found = self.side.rescan(&self.found, placed, &Gauge::default())?;
+        let tree = found.tree(self.lane);
+        let mut summary = found.summary(&tree);
+        summary.hashed_bytes += self.found.hashed_bytes;
+        Ok((found, tree, summary))
+    }
+}

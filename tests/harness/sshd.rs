@@ -1,0 +1,114 @@
+//! A real sshd for tests: its own port on loopback, its own keys and configuration in a directory that goes with it. Reads nothing of the
+//! user's.
+
+use std::fs;
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A running sshd. It ends when this is dropped.
+pub struct Sshd {
+    daemon: Child,
+    port: u16,
+    directory: tempfile::TempDir,
+}
+
+impl Sshd {
+    /// None where this machine has no sshd, or it does not start.
+    pub fn start() -> Option<Self> {
+        let directory = tempfile::tempdir().ok()?;
+        let program = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"]
+            .into_iter()
+            .find(|path| Path::new(path).exists())?;
+        for name in ["host_key", "user_key"] {
+            let made = Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+                .arg(directory.path().join(name))
+                .stdin(Stdio::null())
+                .status();
+            made.ok().filter(std::process::ExitStatus::success)?;
+        }
+        fs::copy(directory.path().join("user_key.pub"), directory.path().join("authorized_keys")).ok()?;
+        // sshd as root wants its empty directory; elsewhere it is there or not needed.
+        let _ = fs::create_dir_all("/run/sshd");
+        for _ in 0..5 {
+            if let Some((daemon, port)) = start_on_a_free_port(program, directory.path()) {
+                let sshd = Self { daemon, port, directory };
+                fs::write(sshd.directory.path().join("ssh_config"), sshd.client_configuration()).ok()?;
+                let key = fs::read_to_string(sshd.directory.path().join("host_key.pub")).ok()?;
+                fs::write(sshd.directory.path().join("known_hosts"), format!("* {key}")).ok()?;
+                return Some(sshd);
+            }
+        }
+        None
+    }
+
+    /// The ssh that reaches it. Any host name will do; `alias` is one of the configuration's own.
+    pub fn ssh_command(&self) -> String {
+        let directory = self.directory.path().display();
+        format!("ssh -p {} -i {directory}/user_key -o BatchMode=yes -F {directory}/ssh_config", self.port)
+    }
+
+    /// A configuration that knows this sshd as the host `alias`.
+    fn client_configuration(&self) -> String {
+        let directory = self.directory.path().display();
+        format!(
+            "Host alias\n  HostName 127.0.0.1\n\nHost *\n  Port {}\n  IdentityFile {directory}/user_key\n  IdentitiesOnly yes\n  \
+             IdentityAgent none\n  UserKnownHostsFile {directory}/known_hosts\n  GlobalKnownHostsFile /dev/null\n  \
+             StrictHostKeyChecking yes\n  CheckHostIP no\n",
+            self.port
+        )
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+fn start_on_a_free_port(program: &str, directory: &Path) -> Option<(Child, u16)> {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?.local_addr().ok()?.port();
+    let configuration = directory.join("sshd_config");
+    let at = directory.display();
+    let text = format!(
+        "Port {port}\nListenAddress 127.0.0.1\nHostKey {at}/host_key\nAuthorizedKeysFile {at}/authorized_keys\nPidFile none\n\
+         StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n\
+         MaxStartups 100\nUseDNS no\nPrintMotd no\nPrintLastLog no\n"
+    );
+    fs::write(&configuration, text).ok()?;
+    let mut daemon = Command::new(program)
+        .args(["-D", "-e", "-f"])
+        .arg(&configuration)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
+        if speaks_ssh(port) {
+            return Some((daemon, port));
+        }
+        if daemon.try_wait().ok()?.is_some() {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let _ = daemon.kill();
+    let _ = daemon.wait();
+    None
+}
+
+fn speaks_ssh(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
+        return false;
+    };
+    let mut greeting = [0; 4];
+    stream.set_read_timeout(Some(Duration::from_secs(2))).is_ok()
+        && stream.read_exact(&mut greeting).is_ok()
+        && &greeting == b"SSH-"
+}
