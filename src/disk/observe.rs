@@ -2,8 +2,10 @@
 //! trusted, and what is done about a path that changes while it is looked at. Knows no other path.
 
 use std::ffi::CStr;
+use std::fs::File;
 use std::io::{self, Seek};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -28,6 +30,9 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 /// Longest wait for a file that was changed just now: the grain of the usual file systems.
 const WAIT_NS_MAX: u64 = 25_000_000;
+
+/// Longest time that one write call is expected to take: two gigabytes to a slow disk.
+const WRITE_NS_MAX: i64 = 3_600_000_000_000;
 
 /// One name in an opened directory.
 pub(super) struct Subject<'a> {
@@ -160,6 +165,9 @@ impl Observer<'_> {
         }
         let file = open_file(subject.directory, subject.name.to_bytes())?;
         Gauge::add(&self.gauge.files_opened, 1);
+        if age_ns(status.stamp.ctime, now()) <= WRITE_NS_MAX {
+            wait_out_writer(&file)?;
+        }
         let size = status.stamp.size;
         let mut hashed = hash_file(&file, size, subject.cores, self.gauge)?;
         let extra = Extra { xattrs: xattr::read(&Through::File(&file))?, ..Extra::default() };
@@ -247,6 +255,15 @@ fn cool_down(subject: &Subject<'_>, status: &Status) -> Result<(), Again> {
     }
     let after = Status::at(subject.directory, subject.name)?;
     if after == *status { Ok(()) } else { Err(Again::Changed) }
+}
+
+/// Waits until a write call that goes on is done. A write sets the change time when it starts, then copies, with the
+/// inode locked: read meanwhile, a file is torn, and no stat tells, not even later. What needs that lock waits for it:
+/// the search for data on ext4, btrfs and tmpfs, any read on xfs. Writes that start later set another change time.
+fn wait_out_writer(mut file: &File) -> io::Result<()> {
+    let _end_of_an_empty_file = fs::seek(file, fs::SeekFrom::Data(0));
+    let _position_is_kept = file.read_at(&mut [0], 0)?;
+    file.rewind()
 }
 
 fn now() -> Time {
