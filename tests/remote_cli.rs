@@ -1,15 +1,13 @@
 //! `mirror` and `diff` through a real sshd on loopback: push, pull, and what is said when the far side cannot be had.
 
 mod harness;
-#[path = "harness/sshd.rs"]
-mod sshd;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use harness::sshd::Sshd;
 use harness::{Outcome, Sandbox, assert_alike, skip};
-use sshd::Sshd;
 
 /// A sandbox whose far side is the same machine, through ssh, with places of its own.
 struct Far {
