@@ -90,8 +90,12 @@ impl Side {
     pub fn scan(&self, gauge: &Gauge) -> Result<Found, Error> {
         let kept = self.load();
         let memory = Recollection { journal: self.journal(), placed: None };
-        let found = self.scan_against(kept, &memory, gauge)?;
-        Ok(found)
+        let found = self.scan_against(kept, &memory, gauge);
+        if let (Err(_), Some(journal)) = (&found, &memory.journal) {
+            // A scan that is stopped goes on from here the next time; a journal that cannot be written costs only that.
+            let _ = journal.flush();
+        }
+        found
     }
 
     /// Walks the root again after a run that put `placed` in place: nothing of that is hashed once more.
