@@ -184,7 +184,7 @@ fn sets() -> impl Strategy<Value = (Set, Set)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn a_conversation_finds_what_a_comparison_finds((left, right) in sets()) {
@@ -398,4 +398,64 @@ fn a_peer_of_another_version_is_refused() {
     let mut responder = Machine::responder(side(&numbered(3)));
     assert!(matches!(responder.handle(&hello), Err(Violation::Version { .. })));
     assert!(responder.poll_transmit().is_some());
+}
+
+/// A hello of a peer that claims `entries`, with whatever top.
+fn hello(entries: u8) -> Vec<u8> {
+    let lane = Lane::CONTENT.to_byte();
+    [&[1, 1, 1, lane, 0][..], &SALT, &[entries], &[0xaa; 32]].concat()
+}
+
+#[test]
+fn a_peer_that_never_ends_a_message_is_stopped() {
+    let endless: [&[u8]; 4] = [
+        // One id of level 1 and 4 bytes a frame.
+        &[0, 6, 1, 4, 1, 1, 2, 3, 4],
+        // An empty frame; an empty list of ids; matches of nothing that was sent.
+        &[0],
+        &[0, 6, 1, 4, 0],
+        &[0, 5, 1, 0, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9],
+    ];
+    for frame in endless {
+        let mut responder = Machine::responder(side(&numbered(50)));
+        let mut opening = hello(100);
+        opening[0] = 0;
+        responder.handle(&opening).expect("a hello whose end is to come");
+        let taken = (0..1_000).take_while(|_| responder.handle(frame).is_ok()).count();
+        assert!(taken <= 100, "{taken}");
+        assert!(responder.poll_outcome().is_none());
+    }
+}
+
+#[test]
+fn numbers_that_do_not_add_up_are_violations() {
+    let set = numbered(120);
+    // The honest initiator has 120 entries; its hello is made to claim others, so its records are too many or too few.
+    for claimed in [3, 119, 121] {
+        let mut initiator =
+            Machine::initiator(side(&set), Settings { salt: SALT, wants: Wants::Responder, push: false });
+        let mut responder = Machine::responder(side(&Set::new()));
+        let meddle = |number: usize, frame: &mut Vec<u8>| {
+            if number == 0 {
+                frame[21] = claimed;
+            }
+        };
+        let told = talk(&mut initiator, &mut responder, meddle);
+        assert!(matches!(told, Err(Violation::Count(_))), "{told:?}");
+    }
+}
+
+#[test]
+fn a_peer_that_talks_out_of_turn_is_stopped() {
+    let set = numbered(50);
+    let settings = Settings { salt: SALT, wants: Wants::Responder, push: true };
+    // Done, give, records, a second hello, a repeat: none of them fits as the first answer.
+    for section in [&[9][..], &[8], &[7, 0, 0, 0, 0], &hello(3)[1..], &[10], &[5, 1, 0], &[99]] {
+        let mut initiator = Machine::initiator(side(&set), settings);
+        while initiator.poll_transmit().is_some() {}
+        assert!(initiator.handle(&[&[1], section].concat()).is_err(), "{section:?}");
+    }
+    let mut responder = Machine::responder(side(&set));
+    responder.handle(&hello(60)).expect("a hello");
+    assert_eq!(responder.handle(&hello(60)), Err(Violation::Turn("a message")), "the answer is not sent yet");
 }

@@ -30,6 +30,10 @@ pub const STEPS_MAX: u8 = 6;
 /// How often one conversation begins anew after two digests met in their short ids.
 pub const REPEATS_MAX: u8 = 1;
 
+/// Bytes of a message that is thrown away unread because its matches are false, for each entry of the peer's tree: far more
+/// than honest records take.
+pub const VOID_BYTES_EACH: u64 = 1_024;
+
 /// Encoded records of one frame, unpacked. Ten times what a sender packs into one frame is a bomb, not a list.
 pub const RECORDS_UNPACKED_MAX: usize = 4 << 20;
 

@@ -1,6 +1,6 @@
 //! The bytes of files, asked for and answered. Owns the two forms on the wire; knows nothing of files or streams.
 //! The receiver opens a stream and sends one request ([`encode_request`]); the sender answers on it, want by want, in order
-//! ([`head`], [`chunk`], [`end`]), and the receiver feeds what comes to a [`Decoder`].
+//! ([`head`], [`chunk`], [`end`], [`whole_file`]), and the receiver feeds what comes to a [`Decoder`].
 //!
 //! ```text
 //! request := wants number | want *                                      (framed by the caller with a u32 length)

@@ -12,12 +12,9 @@ use super::outbox::{Outbox, Part};
 use super::settle::Settle;
 use super::{Outcome, Role, Settings, Side, Wants};
 use crate::model::tree::Tree;
-use crate::proto::limits::FRAME_BYTES_MAX;
+use crate::proto::limits::{FRAME_BYTES_MAX, VOID_BYTES_EACH};
 use crate::proto::violation::Violation;
 use crate::proto::wire::Reader;
-
-/// Bytes of a message that is thrown away unread, for each entry of the peer's tree: far more than honest records take.
-const VOID_BYTES_EACH: u64 = 1_024;
 
 /// One end of a conversation. Feed it the other's frames with [`Machine::handle`], send what [`Machine::poll_transmit`]
 /// gives until it gives nothing, and look for the end with [`Machine::poll_outcome`]. After a violation it takes nothing
