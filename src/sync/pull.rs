@@ -125,7 +125,7 @@ impl Pulling<'_> {
     async fn compare(&mut self, control: &mut Control, end: &End) -> Result<Compared, Error> {
         let mut source = Scanned::default();
         let mut problems = Vec::new();
-        let settings = Settings { salt: salt()?, wants: Wants::Initiator, push: false };
+        let settings = Settings { salt: salt()?, wants: Wants::Initiator, push: end.found.changed() };
         let mut machine = Machine::initiator(end.compared(), settings);
         let outcome = control
             .reconcile(&mut machine, |message| match message {

@@ -74,7 +74,7 @@ async fn converse(
     telling.which = Which::Right;
     let mut hearing = Hearing { telling, tally, gauges, finished: None };
     let mut control = Control::open(&far.link).await?;
-    let settings = Settings { salt: salt()?, wants: Wants::Responder, push: false };
+    let settings = Settings { salt: salt()?, wants: Wants::Responder, push: end.found.changed() };
     let mut machine = Machine::initiator(end.compared(), settings);
     let outcome = control.reconcile(&mut machine, |message| hearing.heard(message)).await?;
     let supplier = Supplier::new(Arc::clone(side), end.listing().clone(), !far.link.is_loopback());

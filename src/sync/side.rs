@@ -167,6 +167,11 @@ impl Found {
         Found { listing: Listing::empty(), problems: Vec::new(), hashed_bytes: 0, kept: None, changed: false }
     }
 
+    /// Whether the root differs from what the index knew: then its peer will most likely differ too.
+    pub fn changed(&self) -> bool {
+        self.changed
+    }
+
     /// The tree of the listing in `lane`, with as little work as what the index kept allows.
     pub fn tree(&self, lane: Lane) -> Tree {
         match &self.kept {
