@@ -92,6 +92,11 @@ impl Target {
         &self.root
     }
 
+    /// Bytes that may still be written here, as far as that is known.
+    pub fn room(&self) -> u64 {
+        fs::fstatvfs(self.root.handle()).map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
     /// An empty file on the target's file system, 0600.
     pub fn stage(&self) -> io::Result<Staged> {
         self.staging.file()

@@ -11,7 +11,7 @@ use super::error::Error;
 use super::fetch::{Fetch, Fetched};
 use super::side::Placements;
 use crate::disk::gauge::Gauge;
-use crate::disk::place::Placed;
+use crate::disk::place::{Placed, lacked_room};
 use crate::disk::stage::Staged;
 use crate::disk::target::Target;
 use crate::model::plan::{Action, Plan, Source, Step};
@@ -22,6 +22,9 @@ use crate::model::{Digest, Entry, Kind, Listing, Problem, Record, RelPath, Stamp
 const BATCH_FILES_MAX: usize = 1024;
 /// Bytes after which a batch is full.
 const BATCH_BYTES_MAX: u64 = 128 << 20;
+
+/// The grain of a file system's room, for estimates.
+const BLOCK_BYTES: u64 = 4096;
 
 /// What a run tells as it goes.
 #[derive(Debug)]
@@ -195,10 +198,43 @@ impl<'a> Installer<'a> {
 
     fn fetch_all(&self, fetch: &dyn Fetch) -> Result<(), Error> {
         let wants = self.indices(|step| matches!(step, Step::Create(Source::Fetch) | Step::Update(Source::Fetch)));
-        let outcome = fetch.fetch(self.run, &wants, &|index, fetched| self.fetched(index, fetched));
+        let starved = Mutex::new(Vec::new());
+        let outcome = fetch.fetch(self.run, &wants, &|index, fetched| match fetched {
+            Err(problem) if lacked_room(&problem) => lock(&starved).push((index, problem)),
+            fetched => self.fetched(index, fetched),
+        });
+        self.flush();
+        let fitting = self.fitting(starved.into_inner().unwrap_or_else(PoisonError::into_inner));
+        self.check()?;
+        outcome?;
+        if fitting.is_empty() {
+            return Ok(());
+        }
+        let outcome = fetch.fetch(self.run, &fitting, &|index, fetched| self.fetched(index, fetched));
         self.flush();
         self.check()?;
         outcome
+    }
+
+    /// Of what failed for lack of room, what fits by now: a large file that does not fit takes the room of small ones only
+    /// while it is written. The smallest come first; the others are told.
+    fn fitting(&self, mut starved: Vec<(usize, Problem)>) -> Vec<usize> {
+        let size = |index: usize| self.action(index).wanted.as_ref().map_or(0, |entry| entry.size);
+        starved.sort_by_key(|&(index, _)| size(index));
+        let mut room = if starved.is_empty() { 0 } else { self.run.target.room() };
+        let mut fitting = Vec::new();
+        for (index, problem) in starved {
+            // A file takes whole blocks, and some for itself.
+            match room.checked_sub(size(index).next_multiple_of(BLOCK_BYTES) + BLOCK_BYTES) {
+                Some(left) if !self.halted() => {
+                    room = left;
+                    fitting.push(index);
+                }
+                _ => (self.run.tell)(Told::Problem(problem)),
+            }
+        }
+        fitting.sort_unstable();
+        fitting
     }
 
     fn fetched(&self, index: usize, fetched: Fetched) {
@@ -228,7 +264,8 @@ impl<'a> Installer<'a> {
     }
 
     fn install(&self, batch: Pending) {
-        if self.halted() || batch.files.is_empty() {
+        // A run that is stopped keeps what it has staged: it is whole, and would have to come once more.
+        if self.broken.load(Ordering::Relaxed) || batch.files.is_empty() {
             return;
         }
         let settled: Vec<(&Staged, &Entry)> = batch

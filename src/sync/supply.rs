@@ -12,6 +12,7 @@ use super::error::Error;
 use super::side::Side;
 use crate::disk::gauge::Gauge;
 use crate::disk::hash;
+use crate::disk::place::cause;
 use crate::disk::read::{Opened, Reader};
 use crate::model::{Digest, Kind, Listing, PathRef, Stamp};
 use crate::net::{Link, ReceiveHalf, SendHalf, receive_frame};
@@ -200,7 +201,7 @@ struct Subject {
 }
 
 fn unreadable(error: &io::Error) -> Verdict {
-    Verdict::Unreadable(error.to_string())
+    Verdict::Unreadable(cause(error))
 }
 
 /// Gathers replies into pieces for the network.

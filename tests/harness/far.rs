@@ -32,11 +32,20 @@ pub struct Far {
 impl Far {
     /// A host; `None`, told, where this machine has no sshd.
     pub fn start() -> Option<Far> {
+        Far::with(Sandbox::new())
+    }
+
+    /// A host whose trees are in memory, where that can be had: for many runs of which none waits for a disk.
+    pub fn in_memory() -> Option<Far> {
+        let memory = Path::new("/dev/shm");
+        Far::with(if memory.is_dir() { Sandbox::below(memory) } else { Sandbox::new() })
+    }
+
+    fn with(sandbox: Sandbox) -> Option<Far> {
         let Some(sshd) = Sshd::start() else {
             super::skip("there is no sshd");
             return None;
         };
-        let sandbox = Sandbox::new();
         let far = sandbox.path("far");
         for place in ["home", "config", "state", "cache", "runtime"] {
             fs::create_dir_all(far.join(place)).expect("a place");

@@ -257,8 +257,13 @@ fn is_directory(leaf: Leaf<'_>) -> bool {
     leaf.status().is_ok_and(|status| status.kind == Kind::Directory)
 }
 
+/// Whether a path failed because the file system is full.
+pub fn lacked_room(problem: &Problem) -> bool {
+    problem.kind == ProblemKind::Unwritable && problem.cause == cause(&Errno::NOSPC.into())
+}
+
 /// What the system said, for a person: lower case, no number.
-pub(super) fn cause(error: &io::Error) -> String {
+pub fn cause(error: &io::Error) -> String {
     match Errno::from_io_error(error) {
         Some(Errno::XDEV) => "is on another file system".into(),
         Some(Errno::EXIST) => "appeared since it was scanned".into(),

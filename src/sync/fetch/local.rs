@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::{Fetch, Fetched};
 use crate::disk::gauge::Gauge;
+use crate::disk::place::cause;
 use crate::disk::read::Reader;
 use crate::model::plan::Action;
 use crate::model::{Digest, Listing, Problem, ProblemKind};
@@ -36,7 +37,7 @@ impl LocalSource<'_> {
         let changed = || problem(ProblemKind::Changed, "changed since it was scanned".into());
         let opened = self.reader.open(action.path.as_ref()).map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => problem(ProblemKind::Vanished, "vanished since it was scanned".into()),
-            _ => problem(ProblemKind::Unreadable, e.to_string()),
+            _ => problem(ProblemKind::Unreadable, cause(&e)),
         })?;
         let row =
             self.listing.find(action.path.as_ref()).map(|index| self.listing.row(index)).map_err(|_| changed())?;
@@ -45,7 +46,7 @@ impl LocalSource<'_> {
         }
         let known = Some(row.content()).filter(|digest| *digest != Digest::UNKNOWN);
         let copied = run.target.copy_from(&opened.file, row.size(), known.as_ref());
-        let unchanged = opened.unchanged().map_err(|e| problem(ProblemKind::Unreadable, e.to_string()))?;
+        let unchanged = opened.unchanged().map_err(|e| problem(ProblemKind::Unreadable, cause(&e)))?;
         match copied {
             Ok(fetched) if unchanged => {
                 Gauge::add(&run.gauge.bytes_done, row.size());

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::Fetched;
 use crate::disk::gauge::Gauge;
 use crate::disk::hash;
+use crate::disk::place::cause;
 use crate::disk::stage::Staged;
 use crate::model::digest::Hasher;
 use crate::model::{Digest, Problem, ProblemKind};
@@ -128,7 +129,7 @@ impl<'a> Receiver<'a> {
                 }
             }
         };
-        let staged = staged.map_err(|e| problem(self.run, item, ProblemKind::Unwritable, e.to_string()))?;
+        let staged = staged.map_err(|e| problem(self.run, item, ProblemKind::Unwritable, cause(&e)))?;
         let hasher = item.large.is_none().then(Hasher::content);
         let end = item.offset + bytes;
         Ok(Incoming { staged, hasher, content, at: item.offset, end, failure: None, hole: false })
@@ -164,7 +165,7 @@ impl<'a> Receiver<'a> {
         }
         if incoming.hole && item.large.is_none() {
             let set = incoming.staged.file().set_len(incoming.end);
-            set.map_err(|e| problem(self.run, item, ProblemKind::Unwritable, e.to_string()))?;
+            set.map_err(|e| problem(self.run, item, ProblemKind::Unwritable, cause(&e)))?;
         }
         Gauge::add(&self.run.gauge.bytes_done, incoming.end - item.offset);
         Ok(incoming)
@@ -181,7 +182,7 @@ impl<'a> Receiver<'a> {
         match hashed {
             Ok(Some(digest)) if digest == content => self.hand_over(item, staged, content, None),
             Ok(_) => self.fail(item, problem(self.run, item, ProblemKind::Changed, "changed while it was sent".into())),
-            Err(e) => self.fail(item, problem(self.run, item, ProblemKind::Unwritable, e.to_string())),
+            Err(e) => self.fail(item, problem(self.run, item, ProblemKind::Unwritable, cause(&e))),
         }
     }
 
@@ -232,7 +233,7 @@ impl Incoming {
         if !self.hole
             && let Err(e) = self.staged.file().write_all_at(bytes, self.at)
         {
-            return self.failure = Some(problem(e.to_string()));
+            return self.failure = Some(problem(cause(&e)));
         }
         self.at += bytes.len() as u64;
     }
