@@ -168,10 +168,15 @@ impl Part {
         self.push(path, &row);
     }
 
-    /// A child that could not be read.
-    pub fn push_unreadable(&mut self, path: PathRef<'_>, kind: ProblemKind, cause: String) {
+    /// A child that is there and was not looked at, as was asked: no problem, and never taken for absent.
+    pub fn push_unseen(&mut self, path: PathRef<'_>) {
         self.push(path, &unreadable_row());
         self.incomplete = true;
+    }
+
+    /// A child that could not be read.
+    pub fn push_unreadable(&mut self, path: PathRef<'_>, kind: ProblemKind, cause: String) {
+        self.push_unseen(path);
         self.problems.push(Problem { path: path.to_owned(), kind, cause });
     }
 

@@ -258,9 +258,14 @@ impl<'s> Walk<'s> {
         let directory = status.kind == Kind::Directory;
         let excluded = file_type == FileType::Unknown && filter.matches(child.path.as_bytes(), directory);
         let elsewhere = self.observer.options.one_file_system && status.device != opened.device;
-        if excluded || (directory && (elsewhere || is_own(opened, child))) {
+        if excluded || (directory && is_own(opened, child)) {
             part.incomplete = true;
             return;
+        }
+        if directory && elsewhere {
+            // A filter names its paths at both ends; a mount point is one at this end alone. Left out, it would be absent,
+            // and a mirror would delete what the other end holds here.
+            return part.push_unseen(child.path);
         }
         self.row(opened, part, child, status);
         if directory {

@@ -112,14 +112,16 @@ pub fn mirror(job: &sync::job::Mirror, voice: &Voice, form: Box<dyn Form>) -> Ex
     let asked = Asked::Mirror { source: &job.source, target: &job.target };
     let session = Session::new(voice, form);
     session.pair(
-        |summary| verdict(&job.writing, summary),
+        |summary| verdict(job, summary),
         |error| hint::explain(error, asked),
         |report| sync::mirror::run(job, report),
     )
 }
 
-/// Whether the roots are as was asked. Extras that shall stay do not count, but what a dry run found to do counts.
-fn verdict(writing: &sync::job::Writing, summary: &Summary) -> Exit {
-    let done = !writing.dry_run || summary.totals == Default::default();
-    if summary.alike || (writing.keep_extra && done) { Exit::Alike } else { Exit::Differ }
+/// Whether the roots are as was asked. What shall stay or was left out does not count, but what a dry run found to do
+/// counts, and so does every problem.
+fn verdict(job: &sync::job::Mirror, summary: &Summary) -> Exit {
+    let done = !job.writing.dry_run || summary.totals == Default::default();
+    let in_part = job.writing.keep_extra || job.reading.one_file_system || !job.reading.filter.is_empty();
+    if summary.alike || (in_part && done) { Exit::Alike } else { Exit::Differ }
 }
