@@ -52,7 +52,7 @@ impl Sshd {
     }
 
     /// The ssh that knows it as the host `alias`, by a configuration alone.
-    #[allow(dead_code, reason = "not every test that includes this file reaches its host by another name")]
+    #[allow(dead_code, reason = "not every test that has an sshd needs it")]
     pub fn alias_command(&self) -> String {
         format!("ssh -o BatchMode=yes -F {}/ssh_config", self.directory.path().display())
     }
