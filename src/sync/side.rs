@@ -90,8 +90,12 @@ impl Side {
     pub fn scan(&self, gauge: &Gauge) -> Result<Found, Error> {
         let kept = self.load();
         let memory = Recollection { journal: self.journal(), placed: None };
-        let found = self.scan_against(kept, &memory, gauge)?;
-        Ok(found)
+        let found = self.scan_against(kept, &memory, gauge);
+        if found.is_err() {
+            // Interrupted: the next run goes on from here. A run that gets through keeps an index instead.
+            memory.keep();
+        }
+        found
     }
 
     /// Walks the root again after a run that put `placed` in place: nothing of that is hashed once more.
@@ -208,6 +212,14 @@ fn variant(reading: &Reading) -> Option<String> {
 struct Recollection<'a> {
     journal: Option<Journal>,
     placed: Option<&'a Placements>,
+}
+
+impl Recollection<'_> {
+    /// Writes what the journal still holds back.
+    fn keep(&self) {
+        // A journal that cannot be written costs time and nothing else.
+        let _ = self.journal.as_ref().map(Journal::flush);
+    }
 }
 
 impl Memory for Recollection<'_> {
