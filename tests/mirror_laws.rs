@@ -446,7 +446,10 @@ fn what_is_excluded_survives_at_the_target() {
         .file("lacks/deep/x.tmp", b"x")
         .file("lacks/deep/y", b"y");
     target.file("build/theirs", b"b").file("lacks/only/z", b"z");
+    let rehearsal = mirror(&sandbox, &["--exclude", "*.tmp", "--exclude", "build/", "--dry-run"]).expect(1);
     let run = mirror(&sandbox, &["--exclude", "*.tmp", "--exclude", "build/"]).expect(0);
+    // The rehearsal also lists the directories that stay for what they hide.
+    assert!(actions(&run).iter().all(|action| actions(&rehearsal).contains(action)));
     for path in ["target.tmp", "both/old.tmp", "lacks/deep/x.tmp", "build/theirs", "kept", "both/a"] {
         assert!(target.has(path), "{path} is there\n{}", run.stdout);
     }

@@ -91,9 +91,9 @@ impl Side {
         let kept = self.load();
         let memory = Recollection { journal: self.journal(), placed: None };
         let found = self.scan_against(kept, &memory, gauge);
-        if let (Err(_), Some(journal)) = (&found, &memory.journal) {
-            // A scan that is stopped goes on from here the next time; a journal that cannot be written costs only that.
-            let _ = journal.flush();
+        if found.is_err() {
+            // Interrupted: the next run goes on from here. A run that gets through keeps an index instead.
+            memory.keep();
         }
         found
     }
@@ -217,6 +217,14 @@ fn variant(reading: &Reading) -> Option<String> {
 struct Recollection<'a> {
     journal: Option<Journal>,
     placed: Option<&'a Placements>,
+}
+
+impl Recollection<'_> {
+    /// Writes what the journal still holds back.
+    fn keep(&self) {
+        // A journal that cannot be written costs time and nothing else.
+        let _ = self.journal.as_ref().map(Journal::flush);
+    }
 }
 
 impl Memory for Recollection<'_> {

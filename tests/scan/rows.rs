@@ -78,7 +78,8 @@ fn device_nodes_carry_their_numbers_and_are_never_opened() {
     assert_eq!(row.kind(), Kind::CharDevice);
     assert_eq!(row.entry().extra.expect("a number").device, fs::metadata("/dev/null").expect("stat").rdev());
     let device = fs::metadata("/dev").expect("stat").dev();
-    for row in scanned.listing.rows() {
+    // A mount point is there, and nothing is said of it but that.
+    for row in scanned.listing.rows().filter(|row| row.kind() != Kind::Unreadable) {
         let path = Path::new("/dev").join(row.path().to_string());
         let found = fs::symlink_metadata(path).map(|stat| stat.dev());
         assert_eq!(found.unwrap_or(device), device, "{} is on another file system", row.path());
