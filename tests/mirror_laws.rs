@@ -361,7 +361,7 @@ fn roots_that_cannot_be_meant_are_refused() {
         (&["source", "target/t"], 3),
         (&["target", &home], 25),
         (&["target", "home/../home"], 25),
-        (&["target", "/"], 2),
+        (&["target", "/"], 25),
     ];
     for (arguments, code) in table {
         for verb in [&["mirror"][..], &["diff", "--mirror"]] {
@@ -448,8 +448,7 @@ fn what_is_excluded_survives_at_the_target() {
     target.file("build/theirs", b"b").file("lacks/only/z", b"z");
     let rehearsal = mirror(&sandbox, &["--exclude", "*.tmp", "--exclude", "build/", "--dry-run"]).expect(1);
     let run = mirror(&sandbox, &["--exclude", "*.tmp", "--exclude", "build/"]).expect(0);
-    // The rehearsal also lists the directories that stay for what they hide.
-    assert!(actions(&run).iter().all(|action| actions(&rehearsal).contains(action)));
+    assert_eq!(actions(&rehearsal), actions(&run));
     for path in ["target.tmp", "both/old.tmp", "lacks/deep/x.tmp", "build/theirs", "kept", "both/a"] {
         assert!(target.has(path), "{path} is there\n{}", run.stdout);
     }

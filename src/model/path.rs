@@ -209,7 +209,7 @@ impl fmt::Display for PathRef<'_> {
         }
         for chunk in self.0.utf8_chunks() {
             for c in chunk.valid().chars() {
-                if c == '\\' || c.is_control() {
+                if c == '\\' || c.is_control() || turns(c) {
                     write!(f, "{}", c.escape_default())?;
                 } else {
                     write!(f, "{c}")?;
@@ -221,6 +221,11 @@ impl fmt::Display for PathRef<'_> {
         }
         Ok(())
     }
+}
+
+/// Characters that turn the direction of what is written after them: a name could make a line read as another.
+const fn turns(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl fmt::Debug for PathRef<'_> {
@@ -278,8 +283,8 @@ mod tests {
 
     #[test]
     fn control_bytes_are_escaped_when_shown() {
-        let path = RelPath::new(b"a\x1b[31m\n\xff\\b").expect("legal");
-        assert_eq!(path.to_string(), "a\\u{1b}[31m\\n\\xff\\\\b");
+        let path = RelPath::new(b"a\x1b[31m\n\xff\\b\xe2\x80\xae").expect("legal");
+        assert_eq!(path.to_string(), "a\\u{1b}[31m\\n\\xff\\\\b\\u{202e}");
     }
 
     #[test]

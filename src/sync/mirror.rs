@@ -28,7 +28,9 @@ pub fn run(job: &Mirror, report: &mut dyn Report) -> Result<Summary, Error> {
     let mut summary = match (&job.source, &job.target) {
         (Location::Local(source), Location::Local(target)) => {
             let source = Root::open(source)?;
-            refuse::nested(&source, &refuse::resolved(target))?;
+            let resolved = refuse::resolved(target);
+            refuse::precious(&resolved, job.writing.limit)?;
+            refuse::nested(&source, &resolved)?;
             local(job, source, Place::open(target, &job.writing)?, &gauges, report)?
         }
         (Location::Remote { host, path }, Location::Local(target)) => {

@@ -11,9 +11,10 @@ pub(super) struct Way {
     pub within: bool,
 }
 
-/// Takes back the deletes of directories that hold what must stay: they are not empty in the end.
+/// Takes back the deletes of directories that hold what must stay, or what was not looked at: they are not empty in the
+/// end, and a rehearsal shall not tell of deletes that a run cannot do.
 pub(super) fn spare(table: &mut Table<'_>) {
-    let blocked = table.reach_up(|index| table.spots[index].fate == Fate::Blocked);
+    let blocked = incomplete(table);
     for (spot, blocked) in table.spots.iter_mut().zip(blocked) {
         if blocked && spot.fate == Fate::Delete {
             spot.fate = Fate::Blocked;
