@@ -297,12 +297,16 @@ fn a_kill_at_any_moment_leaves_each_path_old_or_new() {
     let states = states(&sandbox);
     let target = Tree::at(sandbox.path("target"));
     sandbox.alike(["mirror", "old", "target"]).expect(0);
+    // How long a whole run takes here and now: the kills fall all over it.
+    let begun = Instant::now();
+    sandbox.alike(["mirror", "new", "target", "--fsync=off", "--no-trash"]).expect(0);
+    let whole = begun.elapsed();
     let mut killed = 0;
-    for round in 0..30u64 {
+    for round in 0..30u32 {
         // Forth and back: each time about 1,000 actions are due.
-        let goal = ["new", "old"][round as usize / 2 % 2];
+        let goal = ["old", "new"][round as usize / 2 % 2];
         let mut child = start(&sandbox, &["mirror", goal, "target", "--fsync=off", "--no-trash"]);
-        thread::sleep(Duration::from_millis(40 + round * 37 % 300));
+        thread::sleep(whole * (round * 37 % 90 + 5) / 100);
         signal(&child, Signal::KILL);
         killed += usize::from(child.wait().expect("the command was started here").code().is_none());
         for path in files(target.path()) {
