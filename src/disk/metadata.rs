@@ -12,11 +12,10 @@ use rustix::io::Errno;
 
 use super::directories::{by_proc, change_mode};
 use super::status::Status;
+use super::xattr::{belongs, whole};
 use crate::model::entry::Xattr;
 use crate::model::{Entry, Kind, Time};
 
-/// The kernel's limit on a list of names and on one value.
-const XATTR_BYTES_MAX: usize = 64 * 1024;
 /// Set-id bits: they do not survive a change of owner.
 const SET_ID: u16 = 0o6000;
 
@@ -240,29 +239,6 @@ impl Reach<'_> {
             }
         }
         Ok(found)
-    }
-}
-
-/// Which attributes belong to an entry: the same as a scan keeps. Labels of security modules belong to the machine.
-fn belongs(name: &[u8]) -> bool {
-    name.starts_with(b"user.")
-        || name.starts_with(b"trusted.")
-        || name.starts_with(b"system.posix_acl_")
-        || name == b"security.capability"
-}
-
-/// Reads all of a list or a value, whatever its size.
-fn whole(read: &dyn Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
-    let mut buffer = vec![0; 256];
-    loop {
-        match read(&mut buffer) {
-            Ok(bytes) => {
-                buffer.truncate(bytes);
-                return Ok(buffer);
-            }
-            Err(Errno::RANGE) if buffer.len() < XATTR_BYTES_MAX => buffer.resize(XATTR_BYTES_MAX, 0),
-            Err(error) => return Err(error),
-        }
     }
 }
 

@@ -89,7 +89,8 @@ fn collect(list: List<'_>, value: Value<'_>) -> Result<Vec<Xattr>, Errno> {
     Ok(found)
 }
 
-fn whole(read: &dyn Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
+/// Reads all of a list or a value, whatever its size.
+pub(super) fn whole(read: &dyn Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
     let mut buffer = vec![0; 1024];
     loop {
         match read(&mut buffer) {
@@ -103,7 +104,9 @@ fn whole(read: &dyn Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Er
     }
 }
 
-fn belongs(name: &[u8]) -> bool {
+/// Which attributes belong to an entry, for scanning and for installing alike. Labels of security modules belong to the
+/// machine.
+pub(super) fn belongs(name: &[u8]) -> bool {
     name.starts_with(b"user.")
         || name.starts_with(b"trusted.")
         || name.starts_with(b"system.posix_acl_")

@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::job::Index;
-use super::mirror::{Telling, keep_target, tell_problems};
+use super::mirror::{Telling, keep, tell_problems};
 use super::narrate::Tally;
 use super::report::{Event, Gauges, Report, RootSummary, Side as Which};
 use super::side::{self, Side};
@@ -19,6 +19,6 @@ pub fn run(job: &Index, report: &mut dyn Report) -> Result<(RootSummary, u8), Er
     let found = side.scan(&gauges.left)?;
     let tree = found.tree(side::lane(&job.reading, side::superuser()));
     let tally = tell_problems(&found.problems, Tally::default(), &mut Telling { report, which: Which::Left });
-    keep_target(&side, &found, &tree, report);
+    keep(&side, &found, &tree, report);
     Ok((found.summary(&tree), tally.exit))
 }

@@ -15,7 +15,7 @@ use super::{pull, push, refuse};
 use crate::disk::read::Reader;
 use crate::disk::root::Root;
 use crate::model::lane::Lane;
-use crate::model::plan::{Action, Plan};
+use crate::model::plan::Action;
 use crate::model::tree::Tree;
 use crate::model::{Listing, Problem};
 use crate::proto::reconcile::{Machine, Outcome, Settings, Side as Compared, Wants};
@@ -64,7 +64,7 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
     let mut tally = tell_problems(&source_end.found.problems, Tally::default(), &mut narration);
     narration.which = Which::Right;
     tally = tell_problems(&target_end.found.problems, tally, &mut narration);
-    keep(&source, &source_end, narration.report);
+    keep(&source, &source_end.found, &source_end.tree, narration.report);
     let outcome = compare_in_memory(&source_end, &target_end)?;
     let plan = target::plan(outcome, &target_end.found.listing, lane, &job.writing, job.reading.fidelity);
     let plan = Arc::new(plan);
@@ -88,13 +88,13 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
     };
     if !installation.is_needed() {
         let tally = narrator.finish(&mut narration);
-        keep_target(&installation.side, &installation.found, &target_end.tree, narration.report);
+        keep(&installation.side, &installation.found, &target_end.tree, narration.report);
         return Ok(summarize(tally, left, before, left.top == before.top));
     }
     let content = LocalSource { reader: Reader::new(source.root()), listing: &source_end.found.listing };
     let (placed, tally) = run_and_tell(&installation, &content, narrator, &mut narration)?;
     let (found, tree, right) = installation.look_again(&placed)?;
-    keep_target(&installation.side, &found, &tree, narration.report);
+    keep(&installation.side, &found, &tree, narration.report);
     Ok(summarize(tally, left, right, left.top == right.top))
 }
 
@@ -199,13 +199,8 @@ pub fn tell_problems(problems: &[Problem], mut tally: Tally, narration: &mut dyn
     tally
 }
 
-/// Keeps the index of a root that is only read.
-pub fn keep(side: &Side, end: &End, report: &mut dyn Report) {
-    keep_target(side, &end.found, &end.tree, report);
-}
-
 /// Keeps the index of a root; a cache that cannot be written is told and costs time only.
-pub fn keep_target(side: &Side, found: &Found, tree: &Tree, report: &mut dyn Report) {
+pub fn keep(side: &Side, found: &Found, tree: &Tree, report: &mut dyn Report) {
     if let Err(note) = side.save(found, tree) {
         report.event(Event::Note(&note));
     }
@@ -222,9 +217,4 @@ pub fn summarize(tally: Tally, left: RootSummary, right: RootSummary, equal: boo
         problem_exit: tally.exit,
         ..Summary::default()
     }
-}
-
-/// Whether a plan has nothing to do.
-pub fn is_idle(plan: &Plan) -> bool {
-    plan.actions.is_empty()
 }

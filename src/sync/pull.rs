@@ -10,7 +10,7 @@ use super::error::Error;
 use super::fetch::remote::RemoteSource;
 use super::job::Mirror;
 use super::ledger::{ASK_INTERVAL, Ledger};
-use super::mirror::{End, Telling, keep_target, summarize, tell_problems};
+use super::mirror::{End, Telling, keep, summarize, tell_problems};
 use super::narrate::{Narrator, Tally};
 use super::remote::{self, Far};
 use super::report::{Event, Gauges, Report, RootSummary, Side as Which, Summary};
@@ -175,7 +175,7 @@ impl Pulling<'_> {
             gauge: Arc::clone(&self.gauges.right),
         };
         if !installation.is_needed() {
-            keep_target(&installation.side, &installation.found, &tree, telling.report);
+            keep(&installation.side, &installation.found, &tree, telling.report);
             let tally = narrator.finish(&mut telling);
             let summary = summarize(tally, left, before, left.top == before.top);
             return Ok(Summary { round_trips, ..summary });
@@ -186,7 +186,7 @@ impl Pulling<'_> {
         let (found, tree, right) = spawn_blocking(move || again.look_again(&placed))
             .await
             .expect("a scan reports its failures and does not panic")?;
-        keep_target(&installation.side, &found, &tree, telling.report);
+        keep(&installation.side, &found, &tree, telling.report);
         let summary = summarize(tally, left, right, left.top == right.top);
         Ok(Summary { round_trips, ..summary })
     }
