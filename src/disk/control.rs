@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -34,22 +35,44 @@ const ATTEMPTS_MAX: u32 = 50;
 pub(super) struct Control {
     handle: OwnedFd,
     staging: OwnedFd,
-    _lock: OwnedFd,
+    _lock: Lock,
 }
 
-impl Control {
-    /// Makes what is missing, and takes the lock.
-    pub fn open(root: &Root) -> Result<Control, Error> {
+/// The lock of a root, for longer than one [`Control`]. It is released with its last clone.
+#[derive(Debug, Clone)]
+pub struct Lock {
+    handle: Arc<OwnedFd>,
+    _file: Arc<OwnedFd>,
+}
+
+impl Lock {
+    /// Makes `.alike` where it is missing, and takes the lock.
+    pub fn take(root: &Root) -> Result<Lock, Error> {
         let refuse = |source| Error::Control { path: root.path().join(NAME), source };
         for _ in 0..ATTEMPTS_MAX {
-            let attempt = open_locked(root.handle());
-            match attempt.map_err(refuse)? {
-                Attempt::Open(control) => return Ok(control),
+            match open_locked(root.handle()).map_err(refuse)? {
+                Attempt::Open(lock) => return Ok(lock),
                 Attempt::Held => return Err(Error::Held { path: root.path().into() }),
                 Attempt::Removed => {}
             }
         }
         Err(Error::Held { path: root.path().into() })
+    }
+}
+
+impl Control {
+    /// Makes what is missing, under a lock that is held already or taken now.
+    pub fn open(root: &Root, held: Option<&Lock>) -> Result<Control, Error> {
+        let refuse = |source| Error::Control { path: root.path().join(NAME), source };
+        let lock = match held {
+            Some(lock) => lock.clone(),
+            None => Lock::take(root)?,
+        };
+        let opened = lock.handle.try_clone().and_then(|handle| {
+            let staging = open_private(&handle, STAGING)?;
+            Ok(Control { handle, staging, _lock: lock })
+        });
+        opened.map_err(refuse)
     }
 
     /// The directory for what is not yet in place.
@@ -88,7 +111,7 @@ pub(super) fn has_staging(root: &Root) -> bool {
 }
 
 enum Attempt {
-    Open(Control),
+    Open(Lock),
     Held,
     Removed,
 }
@@ -103,8 +126,7 @@ fn open_locked(root: &OwnedFd) -> io::Result<Attempt> {
         return Ok(Attempt::Removed);
     }
     ignore_all(&handle)?;
-    let staging = open_private(&handle, STAGING)?;
-    Ok(Attempt::Open(Control { handle, staging, _lock: lock }))
+    Ok(Attempt::Open(Lock { handle: Arc::new(handle), _file: Arc::new(lock) }))
 }
 
 /// Opens a directory that is ours alone, and makes it where it is missing.

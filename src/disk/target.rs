@@ -12,7 +12,7 @@ use std::sync::Mutex;
 
 use rustix::{fs, process};
 
-use super::control::Control;
+use super::control::{Control, Lock};
 use super::copy::{self, PlaceError};
 use super::directories::{Directories, lock};
 use super::discard::{self, Discard};
@@ -74,7 +74,12 @@ pub struct Target {
 impl Target {
     /// Opens a root for changing: makes `.alike`, takes its lock, and removes what a killed run left in staging.
     pub fn open(root: Root, options: TargetOptions) -> Result<Target, Error> {
-        let control = Control::open(&root)?;
+        Target::open_under(root, options, None)
+    }
+
+    /// The same under a lock that is held already.
+    pub fn open_under(root: Root, options: TargetOptions, held: Option<&Lock>) -> Result<Target, Error> {
+        let control = Control::open(&root, held)?;
         let refuse = |source: io::Error| Error::Control { path: root.path().join(super::control::NAME), source };
         let (staging, directories, trash, discard) = prepare(&root, &control, options).map_err(refuse)?;
         let user = (process::geteuid().as_raw(), process::getegid().as_raw());

@@ -4,6 +4,7 @@
 //! ```text
 //! extra := (tag u8, value)*, tags ascending except that 2 repeats, sorted by name
 //!   1 target: bytes | 2 xattr: bytes name, bytes value | 3 links: bytes | 4 device: u64 | 5 owner: bytes | 6 group: bytes
+//!   | 7 versions: bytes
 //! bytes := length u32 | the bytes
 //! ```
 
@@ -15,6 +16,7 @@ const LINKS: u8 = 3;
 const DEVICE: u8 = 4;
 const OWNER: u8 = 5;
 const GROUP: u8 = 6;
+const VERSIONS: u8 = 7;
 
 impl Extra {
     /// Appends the canonical bytes; nothing where nothing is set.
@@ -38,6 +40,9 @@ impl Extra {
         }
         if let Some(name) = &self.group_name {
             put(out, GROUP, name.as_bytes());
+        }
+        if let Some(versions) = &self.versions {
+            put(out, VERSIONS, versions);
         }
     }
 
@@ -69,6 +74,7 @@ impl Extra {
                 }
                 OWNER => extra.owner_name = Some(std::str::from_utf8(take(&mut rest)?).ok()?.into()),
                 GROUP => extra.group_name = Some(std::str::from_utf8(take(&mut rest)?).ok()?.into()),
+                VERSIONS => extra.versions = Some(take(&mut rest)?.into()),
                 _ => return None,
             }
         }
@@ -111,6 +117,7 @@ mod tests {
             device: 259,
             owner_name: Some("root".into()),
             group_name: Some("wheel".into()),
+            versions: Some((*b"v").into()),
         };
         let mut bytes = Vec::new();
         extra.encode(&mut bytes);

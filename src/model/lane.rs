@@ -27,13 +27,17 @@ pub struct Lane {
     pub owner: bool,
     /// Hard-link groups.
     pub links: bool,
+    /// The writes that brought the entry about, and its siblings: what replicas compare.
+    pub state: bool,
 }
 
 impl Lane {
     /// Everything but owners: what two ends compare of which one is not root.
-    pub const CONTENT: Lane = Lane { bytes: Bytes::Digest, mode: true, xattrs: true, owner: false, links: true };
+    pub const CONTENT: Lane = Lane { bytes: Bytes::Digest, mode: true, xattrs: true, owner: false, links: true, state: false };
     /// Everything: what two ends compare that are both root.
     pub const OWNED: Lane = Lane { owner: true, ..Lane::CONTENT };
+    /// Everything, and how it came about: what two replicas compare.
+    pub const STATE: Lane = Lane { state: true, ..Lane::OWNED };
 
     /// One byte that stands for the lane in formats.
     pub const fn to_byte(self) -> u8 {
@@ -43,15 +47,17 @@ impl Lane {
             | (self.xattrs as u8) << 2
             | (self.owner as u8) << 3
             | (self.links as u8) << 4
+            | (self.state as u8) << 5
     }
 
     /// The lane that a byte stands for.
-    pub const fn from_byte(byte: u8) -> Option<Lane> {
-        if byte >= 32 {
+    pub fn from_byte(byte: u8) -> Option<Lane> {
+        if byte >= 64 {
             return None;
         }
         let bytes = if byte & 1 != 0 { Bytes::SizeAndTime } else { Bytes::Digest };
-        Some(Lane { bytes, mode: byte & 2 != 0, xattrs: byte & 4 != 0, owner: byte & 8 != 0, links: byte & 16 != 0 })
+        let set = |bit: u8| byte >> bit & 1 == 1;
+        Some(Lane { bytes, mode: set(1), xattrs: set(2), owner: set(3), links: set(4), state: set(5) })
     }
 
     /// The digest of one row. `scratch` is reused between calls.
@@ -173,6 +179,7 @@ impl Lane {
             // Names follow from the ids on each machine; ids are what is compared.
             owner_name: None,
             group_name: None,
+            versions: if self.state { extra.versions.clone() } else { None },
         }
     }
 }

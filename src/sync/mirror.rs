@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::error::Error;
 use super::fetch::local::LocalSource;
+use super::holdings::Holdings;
 use super::job::{Location, Mirror};
 use super::ledger::{ASK_INTERVAL, Ledger};
 use super::narrate::{Narration, Narrator, Tally};
@@ -85,13 +86,15 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
         lane,
         writing: job.writing,
         gauge: Arc::clone(&gauges.right),
+        lock: None,
     };
     if !installation.is_needed() {
         let tally = narrator.finish(&mut narration);
         keep(&installation.side, &installation.found, &target_end.tree, narration.report);
         return Ok(summarize(tally, left, before, left.top == before.top));
     }
-    let content = LocalSource { reader: Reader::new(source.root()), listing: &source_end.found.listing };
+    let holdings = Holdings::new(source_end.found.listing.clone());
+    let content = LocalSource { reader: Reader::new(source.root()), holdings: &holdings };
     let (placed, tally) = run_and_tell(&installation, &content, narrator, &mut narration)?;
     let (found, tree, right) = installation.look_again(&placed)?;
     keep(&installation.side, &found, &tree, narration.report);
@@ -128,17 +131,31 @@ impl End {
     }
 }
 
-/// The two machines of a conversation, joined without a link. Ends with what the target has to know.
+/// What the target of a mirror has to know.
 fn compare_in_memory(source: &End, target: &End) -> Result<Outcome, Error> {
     let settings = Settings { salt: [0; 16], wants: Wants::Initiator, push: false };
-    let mut asking = Machine::initiator(target.compared(), settings);
-    let mut answering = Machine::responder(source.compared());
+    let asking = Machine::initiator(target.compared(), settings);
+    let answering = Machine::responder(source.compared());
+    let (asked, _) = join_in_memory(asking, answering, false)?;
+    Ok(asked)
+}
+
+/// The two machines of a conversation, joined without a link: what each found out. Where only the asking one is to know,
+/// it ends there.
+pub fn join_in_memory(
+    mut asking: Machine,
+    mut answering: Machine,
+    both: bool,
+) -> Result<(Outcome, Option<Outcome>), Error> {
+    let mut asked = None;
     loop {
         while let Some(frame) = asking.poll_transmit() {
             answering.handle(&frame).map_err(super::converse::violation)?;
         }
-        if let Some(outcome) = asking.poll_outcome() {
-            return Ok(outcome);
+        asked = asked.or_else(|| asking.poll_outcome());
+        let answered = if both { answering.poll_outcome() } else { None };
+        if asked.is_some() && (answered.is_some() || !both) {
+            return Ok((asked.expect("it was just looked at"), answered));
         }
         while let Some(frame) = answering.poll_transmit() {
             asking.handle(&frame).map_err(super::converse::violation)?;
@@ -147,7 +164,7 @@ fn compare_in_memory(source: &End, target: &End) -> Result<Outcome, Error> {
 }
 
 /// Runs the plan on its own threads and tells what happens from this one.
-fn run_and_tell(
+pub fn run_and_tell(
     installation: &Installation,
     content: &LocalSource<'_>,
     mut narrator: Narrator,

@@ -173,6 +173,7 @@ impl Pulling<'_> {
             lane: self.lane,
             writing: self.job.writing,
             gauge: Arc::clone(&self.gauges.right),
+            lock: None,
         };
         if !installation.is_needed() {
             keep(&installation.side, &installation.found, &tree, telling.report);

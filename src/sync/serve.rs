@@ -197,6 +197,7 @@ impl Receiving<'_> {
             lane: self.lane,
             writing,
             gauge: Arc::clone(&self.gauges.right),
+            lock: None,
         });
         if !installation.is_needed() {
             // A cache that cannot be written costs the next run time and nothing else.

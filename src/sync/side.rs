@@ -49,6 +49,8 @@ pub struct Found {
     pub hashed_bytes: u64,
     /// The tree that the index held, where it still covers a listing.
     kept: Option<(Listing, Tree)>,
+    /// What the index held.
+    before: Option<Listing>,
     changed: bool,
 }
 
@@ -74,6 +76,19 @@ impl Side {
             }
         });
         Ok(Side { root, reading: reading.clone(), filter, cache })
+    }
+
+    /// Prepares to read the root of a replica: its index is in the replica's memory, and rows that a filter hides today
+    /// are remembered there.
+    pub fn of_replica(root: Root, reading: &Reading, write_cache: bool) -> Result<Side, Error> {
+        let control = root.path().join(crate::disk::control::NAME);
+        let cache = Cache { index: control.join("index"), journal: control.join("journal"), writable: write_cache };
+        Ok(Side { cache: Some(cache), ..Side::new(root, reading, false)? })
+    }
+
+    /// The filter of this run.
+    pub const fn filter(&self) -> &Filter {
+        &self.filter
     }
 
     /// The root.
@@ -119,8 +134,9 @@ impl Side {
         let base = kept.as_ref().map(|(listing, _)| listing);
         let Scanned { listing, changed, problems, hashed_bytes, .. } =
             scan::scan(&self.root, base, memory, &options, gauge)?;
+        let before = kept.as_ref().map(|(listing, _)| listing.clone());
         let kept = kept.and_then(|(listing, tree)| tree.map(|tree| (listing, tree)));
-        Ok(Found { listing, problems, hashed_bytes, kept, changed })
+        Ok(Found { listing, problems, hashed_bytes, kept, before, changed })
     }
 
     /// Keeps the index for the next run. A cache that cannot be written costs time only, so it is a note, not an error.
@@ -164,12 +180,17 @@ fn key(root: &Root) -> RootKey {
 impl Found {
     /// A root that is not there yet.
     pub fn nothing() -> Found {
-        Found { listing: Listing::empty(), problems: Vec::new(), hashed_bytes: 0, kept: None, changed: false }
+        Found { listing: Listing::empty(), problems: Vec::new(), hashed_bytes: 0, kept: None, before: None, changed: false }
     }
 
     /// Whether the root differs from what the index knew: then its peer will most likely differ too.
     pub fn changed(&self) -> bool {
         self.changed
+    }
+
+    /// What the index held before this scan; `None` where there was none.
+    pub const fn before(&self) -> Option<&Listing> {
+        self.before.as_ref()
     }
 
     /// The tree of the listing in `lane`, with as little work as what the index kept allows.
@@ -192,7 +213,7 @@ impl Found {
 pub fn lane(reading: &Reading, both_superuser: bool) -> Lane {
     let Fidelity { mode, xattrs, owner, links, .. } = reading.fidelity;
     let bytes = if reading.quick { Bytes::SizeAndTime } else { Bytes::Digest };
-    Lane { bytes, mode, xattrs, owner: owner && both_superuser, links }
+    Lane { bytes, mode, xattrs, owner: owner && both_superuser, links, state: false }
 }
 
 /// Whether this process may set owners.

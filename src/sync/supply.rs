@@ -9,12 +9,13 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::converse::violation;
 use super::error::Error;
+use super::holdings::Holdings;
 use super::side::Side;
 use crate::disk::gauge::Gauge;
 use crate::disk::hash;
 use crate::disk::place::cause;
 use crate::disk::read::{Opened, Reader};
-use crate::model::{Digest, Kind, Listing, PathRef, Stamp};
+use crate::model::{Digest, Listing};
 use crate::net::{Link, ReceiveHalf, SendHalf, receive_frame};
 use crate::proto::content::{Verdict, Want, chunk, decode_request, end, head, whole_file};
 use crate::proto::limits::REQUEST_BYTES_MAX;
@@ -33,14 +34,14 @@ const ZSTD_LEVEL: i32 = 1;
 /// A root that hands out content.
 pub struct Supplier {
     side: Arc<Side>,
-    listing: Listing,
+    holdings: Holdings,
     compress: bool,
 }
 
 impl Supplier {
     /// Hands out what `listing` says is in `side`'s root.
     pub fn new(side: Arc<Side>, listing: Listing, compress: bool) -> Supplier {
-        Supplier { side, listing, compress }
+        Supplier { side, holdings: Holdings::new(listing), compress }
     }
 
     /// Answers requests until the link ends.
@@ -97,11 +98,16 @@ impl Supplier {
     }
 
     fn open(&self, reader: &Reader<'_>, want: &Want) -> Result<Subject, Verdict> {
-        let (stamp, size, content) = self.listed(want.path.as_ref()).ok_or(Verdict::Gone)?;
-        if want.content != Digest::UNKNOWN && want.content != content || want.offset > size {
+        let path = want.path.as_ref();
+        let row = self.holdings.find(path, &want.content).ok_or_else(|| match self.holdings.at(path) {
+            Some(_) => Verdict::Changed,
+            None => Verdict::Gone,
+        })?;
+        let (stamp, size, content) = (row.stamp(), row.size(), row.content());
+        if want.offset > size {
             return Err(Verdict::Changed);
         }
-        let mut opened = reader.open(want.path.as_ref()).map_err(|e| match e.kind() {
+        let mut opened = reader.open(row.path()).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => Verdict::Gone,
             _ => unreadable(&e),
         })?;
@@ -119,11 +125,6 @@ impl Supplier {
             opened.file.seek(SeekFrom::Start(want.offset)).map_err(|e| unreadable(&e))?;
         }
         Ok(Subject { opened, size, content })
-    }
-
-    fn listed(&self, path: PathRef<'_>) -> Option<(Stamp, u64, Digest)> {
-        let row = self.listing.row(self.listing.find(path).ok()?);
-        (row.kind() == Kind::File).then(|| (row.stamp(), row.size(), row.content()))
     }
 
     /// A small file is read before anything is said of it.

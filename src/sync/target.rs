@@ -12,6 +12,7 @@ use super::refuse;
 use super::report::RootSummary;
 use super::side::{Found, Placements, Side};
 use crate::disk;
+use crate::disk::control::Lock;
 use crate::disk::gauge::Gauge;
 use crate::disk::root::Root;
 use crate::disk::target::{Target, TargetOptions};
@@ -91,6 +92,8 @@ pub struct Installation {
     pub writing: Writing,
     /// Counters and the stop flag.
     pub gauge: Arc<Gauge>,
+    /// The lock of the root, where it is held for longer than the run.
+    pub lock: Option<Lock>,
 }
 
 impl Installation {
@@ -109,7 +112,7 @@ impl Installation {
             owner: self.lane.owner,
             links: self.lane.links,
         };
-        let target = Target::open(self.side.root().try_clone()?, options)?;
+        let target = Target::open_under(self.side.root().try_clone()?, options, self.lock.as_ref())?;
         let run = Run { plan: &self.plan, target: &target, listing: &self.found.listing, gauge: &self.gauge, tell };
         let outcome = execute::execute(&run, fetch);
         // What was done before a failure is made durable and tidied up too.

@@ -7,16 +7,17 @@ use crate::disk::gauge::Gauge;
 use crate::disk::place::cause;
 use crate::disk::read::Reader;
 use crate::model::plan::Action;
-use crate::model::{Digest, Listing, Problem, ProblemKind};
+use crate::model::{Digest, Problem, ProblemKind};
 use crate::sync::error::Error;
 use crate::sync::execute::Run;
+use crate::sync::holdings::Holdings;
 
 /// A root on this machine as the source.
 pub struct LocalSource<'a> {
     /// Opens its files.
     pub reader: Reader<'a>,
     /// What was found there.
-    pub listing: &'a Listing,
+    pub holdings: &'a Holdings,
 }
 
 impl Fetch for LocalSource<'_> {
@@ -35,12 +36,12 @@ impl LocalSource<'_> {
     fn copy(&self, run: &Run<'_>, action: &Action) -> Fetched {
         let problem = |kind, cause: String| Problem { path: action.path.clone(), kind, cause };
         let changed = || problem(ProblemKind::Changed, "changed since it was scanned".into());
-        let opened = self.reader.open(action.path.as_ref()).map_err(|e| match e.kind() {
+        let wanted = action.wanted.as_ref().map_or(Digest::UNKNOWN, |wanted| wanted.content);
+        let row = self.holdings.find(action.path.as_ref(), &wanted).ok_or_else(changed)?;
+        let opened = self.reader.open(row.path()).map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => problem(ProblemKind::Vanished, "vanished since it was scanned".into()),
             _ => problem(ProblemKind::Unreadable, cause(&e)),
         })?;
-        let row =
-            self.listing.find(action.path.as_ref()).map(|index| self.listing.row(index)).map_err(|_| changed())?;
         if opened.stamp != row.stamp() {
             return Err(changed());
         }

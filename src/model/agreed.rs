@@ -1,0 +1,226 @@
+//! What the replicas agreed on: a set of siblings a path, held as a listing, so that the same tree and the same conversation
+//! compare it. Owns the form of that listing; decides nothing about siblings.
+//!
+//! A row holds the entry of the greatest sibling, and beside it ([`Extra::versions`]) what else the path holds:
+//! ```text
+//! versions := 1 | replica [16] | counter u64 | [replaced [32]]     one write, whose entry is the row's
+//!           | 2 | siblings                                         several, in full
+//! ```
+
+use std::collections::BTreeMap;
+
+use super::digest::Digest;
+use super::dot::{Dot, ReplicaId};
+use super::entry::{Entry, Extra, Kind, Stamp};
+use super::listing::{Builder, Full, Listing, Row};
+use super::path::{PathRef, RelPath};
+use super::project::{Projection, Shown, project, view_of};
+use super::siblings::{Siblings, Version};
+
+const ONE: u8 = 1;
+const SEVERAL: u8 = 2;
+
+/// All paths with their siblings. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Agreed {
+    listing: Listing,
+}
+
+/// What a disk shall show.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The entries, in tree order.
+    pub listing: Listing,
+    /// How many of them are conflict copies.
+    pub copies: usize,
+}
+
+impl Agreed {
+    /// Nothing yet.
+    pub fn empty() -> Agreed {
+        Agreed { listing: Listing::empty() }
+    }
+
+    /// The listing, as trees and conversations take it.
+    pub const fn listing(&self) -> &Listing {
+        &self.listing
+    }
+
+    /// The siblings of a path; empty where it holds none.
+    pub fn siblings(&self, path: PathRef<'_>) -> Siblings {
+        match self.listing.find(path) {
+            Ok(index) => siblings_of(&self.listing.row(index).entry()).unwrap_or_else(Siblings::new),
+            Err(_) => Siblings::new(),
+        }
+    }
+
+    /// What a disk shows of a path.
+    pub fn project(&self, path: PathRef<'_>) -> Projection {
+        self.project_siblings(path, &self.siblings(path))
+    }
+
+    /// The path whose projection a name on disk shows, or would show, and what it shows of it now.
+    pub fn shown(&self, name: PathRef<'_>) -> (RelPath, Option<Shown>) {
+        if self.listing.find(name).is_err()
+            && let Some((plain, _)) = view_of(name)
+            && self.listing.find(plain.as_ref()).is_ok()
+        {
+            let shown = self.project(plain.as_ref()).copies.into_iter().find(|copy| copy.name.as_ref() == name);
+            return (plain, shown);
+        }
+        (name.to_owned(), self.project(name).plain)
+    }
+
+    /// The same with other siblings at some paths; empty siblings remove the path.
+    pub fn with(&self, changes: &BTreeMap<RelPath, Siblings>) -> Result<Agreed, Full> {
+        let mut next = Builder::with_capacity(self.listing.len() + changes.len());
+        let mut rows = self.listing.rows().peekable();
+        for (path, siblings) in changes {
+            while let Some(row) = rows.next_if(|row| row.path() < path.as_ref()) {
+                next.room_for(row.path().as_bytes().len() + row.extra_bytes().len())?;
+                next.push_row(row);
+            }
+            rows.next_if(|row| row.path() == path.as_ref());
+            if let Some(entry) = entry_of(siblings) {
+                push(&mut next, path.as_ref(), &entry)?;
+            }
+        }
+        for row in rows {
+            next.push_row(row);
+        }
+        Ok(Agreed { listing: next.finish() })
+    }
+
+    /// What a disk shall show of all paths.
+    pub fn wanted(&self) -> Result<Wanted, Full> {
+        let mut shown: Vec<(RelPath, Entry)> = Vec::new();
+        let mut next = Builder::with_capacity(self.listing.len());
+        for row in self.listing.rows() {
+            self.missing_parents(row.path(), &mut shown);
+            match entry_alone(row) {
+                Some(entry) if entry.is_directory() || !self.has_live_children(row.path()) => {
+                    shown.push((row.path().to_owned(), entry));
+                }
+                _ => {
+                    let Projection { plain, copies } = self.project(row.path());
+                    shown.extend(plain.into_iter().chain(copies).map(|shown| (shown.name, shown.entry)));
+                }
+            }
+        }
+        let copies = shown.iter().filter(|(path, _)| self.listing.find(path.as_ref()).is_err()).count();
+        shown.sort_by(|left, right| left.0.cmp(&right.0));
+        shown.dedup_by(|left, right| left.0 == right.0);
+        for (path, entry) in &shown {
+            push(&mut next, path.as_ref(), entry)?;
+        }
+        Ok(Wanted { listing: next.finish(), copies })
+    }
+
+    fn project_siblings(&self, path: PathRef<'_>, siblings: &Siblings) -> Projection {
+        let taken = |name: PathRef<'_>| self.listing.find(name).is_ok();
+        project(path, siblings, self.has_live_children(path), &taken)
+    }
+
+    fn has_live_children(&self, path: PathRef<'_>) -> bool {
+        let after = match self.listing.find(path) {
+            Ok(index) => index + 1,
+            Err(index) => index,
+        };
+        after < self.listing.len() && self.listing.row(after).path().is_below(path)
+    }
+
+    /// A path with live children is a directory, also where nobody wrote it.
+    fn missing_parents(&self, path: PathRef<'_>, shown: &mut Vec<(RelPath, Entry)>) {
+        let mut missing = Vec::new();
+        let mut above = path.parent();
+        while let Some(parent) = above.filter(|parent| !parent.is_root() && self.listing.find(*parent).is_err()) {
+            missing.push(parent);
+            above = parent.parent();
+        }
+        for parent in missing.into_iter().rev() {
+            shown.extend(self.project(parent).plain.map(|shown| (shown.name, shown.entry)));
+        }
+    }
+}
+
+/// Builds the set from siblings in any order.
+pub fn gather(mut all: Vec<(RelPath, Siblings)>) -> Result<Agreed, Full> {
+    all.sort_by(|left, right| left.0.cmp(&right.0));
+    let mut next = Builder::with_capacity(all.len());
+    for (path, siblings) in &all {
+        if let Some(entry) = entry_of(siblings) {
+            push(&mut next, path.as_ref(), &entry)?;
+        }
+    }
+    Ok(Agreed { listing: next.finish() })
+}
+
+/// The row's entry for siblings; `None` where there are none.
+pub fn entry_of(siblings: &Siblings) -> Option<Entry> {
+    let greatest = siblings.iter().max_by_key(|version| (version.entry.mtime, version.dot))?;
+    let mut versions = Vec::new();
+    if siblings.len() == 1 {
+        versions.push(ONE);
+        versions.extend_from_slice(&greatest.dot.replica.0);
+        versions.extend_from_slice(&greatest.dot.counter.to_le_bytes());
+        if let Some(replaced) = &greatest.replaced {
+            versions.extend_from_slice(&replaced.0);
+        }
+    } else {
+        versions.push(SEVERAL);
+        siblings.encode(&mut versions);
+    }
+    let mut entry = greatest.entry.clone();
+    let extra = entry.extra.take().map_or_else(Extra::default, |extra| *extra);
+    entry.extra = Some(Box::new(Extra { versions: Some(versions.into()), ..extra }));
+    Some(entry)
+}
+
+/// The siblings that a row's entry stands for; `None` where a peer made it up.
+pub fn siblings_of(entry: &Entry) -> Option<Siblings> {
+    let versions = entry.extra.as_ref()?.versions.as_deref()?;
+    let (&form, rest) = versions.split_first()?;
+    match form {
+        ONE => {
+            let (replica, rest) = rest.split_first_chunk::<16>()?;
+            let (counter, rest) = rest.split_first_chunk::<8>()?;
+            let replaced = match rest {
+                [] => None,
+                rest => Some(Digest(rest.try_into().ok()?)),
+            };
+            let dot = Dot { replica: ReplicaId(*replica), counter: u64::from_le_bytes(*counter) };
+            let mut siblings = Siblings::new();
+            siblings.insert(Version { dot, entry: without_versions(entry), replaced });
+            (dot.counter > 0).then_some(siblings)
+        }
+        SEVERAL => {
+            let siblings = Siblings::decode(rest)?;
+            // Only the canonical form: one set of siblings has one digest.
+            (siblings.len() > 1 && entry_of(&siblings).as_ref() == Some(entry)).then_some(siblings)
+        }
+        _ => None,
+    }
+}
+
+/// The entry of a path with one sibling.
+fn entry_alone(row: Row<'_>) -> Option<Entry> {
+    let entry = row.entry();
+    let versions = entry.extra.as_ref()?.versions.as_deref()?;
+    (versions.first() == Some(&ONE)).then(|| without_versions(&entry))
+}
+
+fn without_versions(entry: &Entry) -> Entry {
+    let extra = entry.extra.as_deref().map(|extra| Extra { versions: None, ..extra.clone() });
+    Entry { extra: extra.filter(|extra| !extra.is_empty()).map(Box::new), ..entry.clone() }
+}
+
+fn push(next: &mut Builder, path: PathRef<'_>, entry: &Entry) -> Result<(), Full> {
+    let mut extra = Vec::new();
+    if let Some(fields) = &entry.extra {
+        fields.encode(&mut extra);
+    }
+    next.room_for(path.as_bytes().len() + extra.len())?;
+    debug_assert!(entry.kind != Kind::Unreadable, "what could not be read is no write");
+    next.push(path, entry, &Stamp::default(), 0);
+    Ok(())
+}

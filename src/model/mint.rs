@@ -1,0 +1,141 @@
+//! What happened on a disk since it was last looked at, as events of the paths that the replicas agreed on. Pure: two
+//! listings and what is remembered in, events out. Start at [`events`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::agreed::Agreed;
+use super::entry::{Entry, Kind};
+use super::lane::Lane;
+use super::listing::{Listing, Row};
+use super::path::{PathRef, RelPath};
+use super::record::{Event, Seen, Witness, record};
+use super::tree::merge::{Pair, Pairs};
+
+/// What a scan found, and what was known before.
+pub struct Look<'a> {
+    /// The disk now.
+    pub disk: &'a Listing,
+    /// The disk at the last look; `None` where that is lost: then no path has a witness.
+    pub before: Option<&'a Listing>,
+    /// Witnesses that are newer than `before`.
+    pub noted: &'a BTreeMap<RelPath, Option<Witness>>,
+    /// What the replicas agreed on.
+    pub agreed: &'a Agreed,
+    /// Which fields are compared.
+    pub lane: Lane,
+    /// Whether a path that the scan did not find may be there all the same: filtered, or below something unreadable.
+    pub unseen: &'a dyn Fn(PathRef<'_>) -> bool,
+}
+
+/// Something that happened at a name on disk.
+#[derive(Debug)]
+pub struct Happened {
+    /// The path it concerns: for a conflict copy, the path of which it is a version.
+    pub path: RelPath,
+    /// The name on disk.
+    pub name: RelPath,
+    /// What happened: a write or a delete.
+    pub event: Event,
+}
+
+/// What a look brought to light.
+#[derive(Debug, Default)]
+pub struct Events {
+    /// Writes and deletes, in tree order of the names on disk.
+    pub happened: Vec<Happened>,
+    /// Witnesses of names that could not be seen: absence after that is no delete.
+    pub unseen: Vec<(RelPath, Option<Witness>)>,
+}
+
+/// Finds what happened.
+pub fn events(look: &Look<'_>) -> Events {
+    let mut events = Events::default();
+    for name in look.names() {
+        look.judge(name, &mut events);
+    }
+    events
+}
+
+/// Whether entries of this kind are kept alike.
+pub fn is_kept(kind: Kind) -> bool {
+    matches!(kind, Kind::File | Kind::Directory | Kind::Symlink)
+}
+
+impl Look<'_> {
+    /// The names at which something may have happened.
+    fn names(&self) -> BTreeSet<RelPath> {
+        let mut names: BTreeSet<RelPath> = self.noted.keys().cloned().collect();
+        match self.before {
+            Some(before) => self.changed(before, &mut names),
+            None => {
+                names.extend(self.disk.rows().map(|row| row.path().to_owned()));
+            }
+        }
+        names
+    }
+
+    fn changed(&self, before: &Listing, names: &mut BTreeSet<RelPath>) {
+        for pair in Pairs::new((before, 0..before.len()), (self.disk, 0..self.disk.len())) {
+            let row = match pair {
+                Pair::Both(old, new) if self.is_same(before.row(old), self.disk.row(new)) => continue,
+                Pair::Both(_, new) | Pair::Right(new) => self.disk.row(new),
+                Pair::Left(old) => before.row(old),
+            };
+            names.insert(row.path().to_owned());
+        }
+    }
+
+    /// A directory's time alone is no change.
+    fn is_same(&self, before: Row<'_>, now: Row<'_>) -> bool {
+        self.lane.equal_rows(before, now)
+            || before.kind() == Kind::Directory
+                && now.kind() == Kind::Directory
+                && {
+                    let (before, now) = (before.entry(), now.entry());
+                    self.lane.equal(PathRef::ROOT, &Entry { mtime: now.mtime, ..before }, &now)
+                }
+    }
+
+    fn judge(&self, name: RelPath, events: &mut Events) {
+        let on_disk = self.disk.find(name.as_ref()).ok().map(|index| self.disk.row(index));
+        if on_disk.is_some_and(|row| !is_kept(row.kind())) {
+            return;
+        }
+        let (path, shown) = self.agreed.shown(name.as_ref());
+        let row = self.before.and_then(|before| before.find(name.as_ref()).ok().map(|index| before.row(index)));
+        let witness = self.witness(&name, row, shown.as_ref().map(|shown| (&shown.entry, shown.dots.as_slice())));
+        if on_disk.is_none() && (self.unseen)(name.as_ref()) {
+            let unseen = witness.map(|witness| Witness { unseen: true, ..witness });
+            events.unseen.push((name, unseen));
+            return;
+        }
+        let disk = on_disk.map(|row| row.entry());
+        let siblings = self.agreed.siblings(path.as_ref());
+        let seen = Seen { witness: witness.as_ref(), disk: disk.as_ref(), shown: shown.as_ref(), siblings: &siblings };
+        match record(&seen) {
+            Event::Nothing(_) => {}
+            event => events.happened.push(Happened { path, name, event }),
+        }
+    }
+
+    /// What the last look at a name stood for. Where the disk showed exactly what is agreed on now, it stood for that,
+    /// whatever was noted before.
+    fn witness(
+        &self,
+        name: &RelPath,
+        row: Option<Row<'_>>,
+        shown: Option<(&Entry, &[super::dot::Dot])>,
+    ) -> Option<Witness> {
+        let dots = || shown.map_or_else(Vec::new, |(_, dots)| dots.to_vec());
+        let was = row.filter(|row| is_kept(row.kind())).map(|row| row.entry());
+        match (self.noted.get(name), was) {
+            (Some(noted), Some(was)) => {
+                let agreed = shown.is_some_and(|(entry, _)| self.lane.equal(name.as_ref(), entry, &was));
+                if agreed { Some(Witness { dots: dots(), entry: was, unseen: false }) } else { noted.clone() }
+            }
+            (Some(noted), None) => noted.clone(),
+            (None, Some(was)) => Some(Witness { dots: dots(), entry: was, unseen: false }),
+            (None, None) => None,
+        }
+    }
+}

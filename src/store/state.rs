@@ -1,0 +1,389 @@
+//! A replica's memory: `state.redb` in its `.alike`. Owns the tables and their bytes; decides nothing about entries.
+//!
+//! ```text
+//! meta      "header" -> version u32 | id [16] | file system u64 | root inode u64 | counter u64 | top [32] | entries u64
+//!                       | knowledge
+//! entries   path -> siblings
+//! witnesses path -> nothing | unseen u8 | dots u32 | dot * | siblings of one: the entry
+//! blocks    first counter u64 -> last counter u64 | token [16]
+//! peers     replica id [16] -> counter u64 | token [16]
+//! ```
+//! Each change is one transaction, durable when [`State::commit`] returns. A file that is damaged, cut short, newer or of
+//! something else is an error, never an empty memory: an empty memory would look like "all deleted".
+
+use std::path::{Path, PathBuf};
+
+use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError};
+
+use super::places::RootKey;
+use crate::model::dot::{Dot, ReplicaId};
+use crate::model::knowledge::Knowledge;
+use crate::model::record::Witness;
+use crate::model::siblings::{Siblings, Version};
+use crate::model::{Digest, RelPath};
+
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+const ENTRIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("entries");
+const WITNESSES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("witnesses");
+const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
+const PEERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("peers");
+
+const HEADER: &str = "header";
+/// Raised with every change of this format, of an entry's bytes or of the tree's rule.
+const VERSION: u32 = 1;
+/// What the database holds in memory: a scan of all entries needs little more.
+const CACHE_BYTES: usize = 8 << 20;
+
+/// The memory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The bytes are not what was written.
+    #[error("the memory `{}` is damaged", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Option<redb::Error>,
+    },
+    /// Another format, of an older or newer `alike`.
+    #[error("the memory `{}` has format {found}, not {VERSION}", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version in the file.
+        found: u32,
+    },
+    /// Another process has it open.
+    #[error("another process uses the memory `{}`", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It cannot be read or written.
+    #[error("cannot use the memory `{}`", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: redb::Error,
+    },
+}
+
+/// What is known of a replica as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// Who it is.
+    pub id: ReplicaId,
+    /// The root that the memory was made for.
+    pub root: RootKey,
+    /// The highest counter taken.
+    pub counter: u64,
+    /// Top of the tree of all entries.
+    pub top: Digest,
+    /// Number of paths with entries.
+    pub entries: u64,
+    /// All writes seen.
+    pub knowledge: Knowledge,
+}
+
+/// What the disk showed at a path when it was last looked at; `None` where nothing was there.
+pub type Noted = Option<Witness>;
+
+/// A block of counters and its token: the same block with another token is a copy of this memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Block {
+    /// First counter.
+    pub first: u64,
+    /// Last counter.
+    pub last: u64,
+    /// Random.
+    pub token: [u8; 16],
+}
+
+/// What a replica was when it was last met: its highest counter, and the token of that counter's block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Met {
+    /// Its highest counter.
+    pub counter: u64,
+    /// The token of the block that holds it.
+    pub token: [u8; 16],
+}
+
+/// One change of the memory.
+#[derive(Debug, Default)]
+pub struct Change<'a> {
+    /// Paths whose siblings changed; empty siblings remove the path.
+    pub entries: &'a [(RelPath, Siblings)],
+    /// Forget all witnesses noted before: an index that knows them has been saved.
+    pub settle: bool,
+    /// Witnesses to note.
+    pub witnesses: &'a [(RelPath, Noted)],
+    /// Counters that were taken.
+    pub block: Option<Block>,
+    /// Whom we met.
+    pub met: Option<(ReplicaId, Met)>,
+}
+
+/// An open memory.
+pub struct State {
+    database: Database,
+    path: PathBuf,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "State({})", self.path.display())
+    }
+}
+
+impl State {
+    /// Opens the memory at `path`.
+    pub fn open(path: &Path) -> Result<State, StateError> {
+        let opened = Database::builder().set_cache_size(CACHE_BYTES).open(path);
+        let database = opened.map_err(|error| refuse(path, error.into()))?;
+        let state = State { database, path: path.into() };
+        state.header()?;
+        Ok(state)
+    }
+
+    /// Makes a new memory at `path`. Built beside its name and renamed there, so that one that was not finished is none.
+    pub fn create(path: &Path, header: &Header) -> Result<State, StateError> {
+        let staged = path.with_extension("redb.new");
+        let io = |source: std::io::Error| refuse(path, redb::Error::Io(source));
+        match std::fs::remove_file(&staged) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+            _ => {}
+        }
+        let created = Database::builder().set_cache_size(CACHE_BYTES).create(&staged);
+        let state = State { database: created.map_err(|error| refuse(path, error.into()))?, path: path.into() };
+        state.commit(header, &Change::default())?;
+        std::fs::rename(&staged, path).map_err(io)?;
+        if let Some(parent) = path.parent() {
+            std::fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(io)?;
+        }
+        Ok(state)
+    }
+
+    /// The replica as a whole.
+    pub fn header(&self) -> Result<Header, StateError> {
+        let read = self.database.begin_read().map_err(|error| self.refuse(error))?;
+        let meta = read.open_table(META).map_err(|error| self.refuse(error))?;
+        let bytes = meta.get(HEADER).map_err(|error| self.refuse(error))?.ok_or_else(|| self.damaged())?;
+        let mut fields = Fields(bytes.value());
+        match fields.u32() {
+            Some(VERSION) => decode_header(&mut fields).ok_or_else(|| self.damaged()),
+            Some(found) => Err(StateError::Version { path: self.path.clone(), found }),
+            None => Err(self.damaged()),
+        }
+    }
+
+    /// Hands all paths with their siblings to `each`, in the order of their bytes.
+    pub fn each_entry(&self, each: &mut dyn FnMut(RelPath, Siblings)) -> Result<(), StateError> {
+        self.each(ENTRIES, &mut |path, value| {
+            each(path, Siblings::decode(value).filter(|siblings| !siblings.is_empty())?);
+            Some(())
+        })
+    }
+
+    /// All witnesses that are newer than the index.
+    pub fn witnesses(&self) -> Result<Vec<(RelPath, Noted)>, StateError> {
+        let mut all = Vec::new();
+        self.each(WITNESSES, &mut |path, value| {
+            all.push((path, decode_witness(value)?));
+            Some(())
+        })?;
+        Ok(all)
+    }
+
+    /// The block that holds a counter of ours.
+    pub fn block(&self, counter: u64) -> Result<Option<Block>, StateError> {
+        let read = self.database.begin_read().map_err(|error| self.refuse(error))?;
+        let Some(blocks) = opened(read.open_table(BLOCKS)).map_err(|error| self.refuse(error))? else {
+            return Ok(None);
+        };
+        let mut below = blocks.range(..=counter).map_err(|error| self.refuse(error))?;
+        let Some(found) = below.next_back() else { return Ok(None) };
+        let (first, value) = found.map_err(|error| self.refuse(error))?;
+        let mut fields = Fields(value.value());
+        let block = (|| Some(Block { first: first.value(), last: fields.u64()?, token: fields.array()? }))();
+        let block = block.ok_or_else(|| self.damaged())?;
+        Ok(Some(block).filter(|block| block.last >= counter))
+    }
+
+    /// What a replica was when we last met it.
+    pub fn met(&self, id: ReplicaId) -> Result<Option<Met>, StateError> {
+        let read = self.database.begin_read().map_err(|error| self.refuse(error))?;
+        let Some(peers) = opened(read.open_table(PEERS)).map_err(|error| self.refuse(error))? else {
+            return Ok(None);
+        };
+        let found = peers.get(id.0.as_slice()).map_err(|error| self.refuse(error))?;
+        let Some(value) = found else { return Ok(None) };
+        let mut fields = Fields(value.value());
+        let met = (|| Some(Met { counter: fields.u64()?, token: fields.array()? }))();
+        met.map(Some).ok_or_else(|| self.damaged())
+    }
+
+    /// Makes a change durable, all of it or nothing.
+    pub fn commit(&self, header: &Header, change: &Change<'_>) -> Result<(), StateError> {
+        let write = self.database.begin_write().map_err(|error| self.refuse(error))?;
+        self.apply(&write, header, change).map_err(|error| refuse(&self.path, error))?;
+        write.commit().map_err(|error| self.refuse(error))
+    }
+
+    fn apply(&self, write: &redb::WriteTransaction, header: &Header, change: &Change<'_>) -> Result<(), redb::Error> {
+        if change.settle {
+            write.delete_table(WITNESSES)?;
+        }
+        write.open_table(META)?.insert(HEADER, encode_header(header).as_slice())?;
+        let mut entries = write.open_table(ENTRIES)?;
+        for (path, siblings) in change.entries {
+            put(&mut entries, path, (!siblings.is_empty()).then(|| encoded(|out| siblings.encode(out))))?;
+        }
+        let mut witnesses = write.open_table(WITNESSES)?;
+        for (path, witness) in change.witnesses {
+            put(&mut witnesses, path, Some(encode_witness(witness.as_ref())))?;
+        }
+        if let Some(Block { first, last, token }) = change.block {
+            let value = [&last.to_le_bytes()[..], &token].concat();
+            write.open_table(BLOCKS)?.insert(first, value.as_slice())?;
+        }
+        if let Some((id, Met { counter, token })) = change.met {
+            let value = [&counter.to_le_bytes()[..], &token].concat();
+            write.open_table(PEERS)?.insert(id.0.as_slice(), value.as_slice())?;
+        }
+        Ok(())
+    }
+
+    fn each(
+        &self,
+        table: TableDefinition<'_, &[u8], &[u8]>,
+        each: &mut dyn FnMut(RelPath, &[u8]) -> Option<()>,
+    ) -> Result<(), StateError> {
+        let read = self.database.begin_read().map_err(|error| self.refuse(error))?;
+        let Some(table) = opened(read.open_table(table)).map_err(|error| self.refuse(error))? else { return Ok(()) };
+        for row in table.iter().map_err(|error| self.refuse(error))? {
+            let (path, value) = row.map_err(|error| self.refuse(error))?;
+            let path = RelPath::new(path.value()).map_err(|_| self.damaged())?;
+            each(path, value.value()).ok_or_else(|| self.damaged())?;
+        }
+        Ok(())
+    }
+
+    fn damaged(&self) -> StateError {
+        StateError::Damaged { path: self.path.clone(), source: None }
+    }
+
+    fn refuse(&self, error: impl Into<redb::Error>) -> StateError {
+        refuse(&self.path, error.into())
+    }
+}
+
+/// A table that was never written is empty.
+fn opened<T>(table: Result<T, TableError>) -> Result<Option<T>, TableError> {
+    match table {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn refuse(path: &Path, error: redb::Error) -> StateError {
+    let path = path.to_owned();
+    match error {
+        redb::Error::DatabaseAlreadyOpen => StateError::Busy { path },
+        redb::Error::Io(_) | redb::Error::PreviousIo => StateError::Io { path, source: error },
+        error => StateError::Damaged { path, source: Some(error) },
+    }
+}
+
+fn put(table: &mut Table<'_, &[u8], &[u8]>, path: &RelPath, value: Option<Vec<u8>>) -> Result<(), redb::Error> {
+    match value {
+        Some(value) => table.insert(path.as_bytes(), value.as_slice())?,
+        None => table.remove(path.as_bytes())?,
+    };
+    Ok(())
+}
+
+fn encoded(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut out = Vec::new();
+    write(&mut out);
+    out
+}
+
+fn encode_header(header: &Header) -> Vec<u8> {
+    encoded(|out| {
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&header.id.0);
+        for number in
+            [header.root.file_system, header.root.inode, header.counter]
+        {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        out.extend_from_slice(&header.top.0);
+        out.extend_from_slice(&header.entries.to_le_bytes());
+        header.knowledge.encode(out);
+    })
+}
+
+fn decode_header(fields: &mut Fields<'_>) -> Option<Header> {
+    Some(Header {
+        id: ReplicaId(fields.array()?),
+        root: RootKey { file_system: fields.u64()?, inode: fields.u64()? },
+        counter: fields.u64()?,
+        top: Digest(fields.array()?),
+        entries: fields.u64()?,
+        knowledge: Knowledge::decode(fields.0)?,
+    })
+}
+
+fn encode_witness(witness: Option<&Witness>) -> Vec<u8> {
+    encoded(|out| {
+        let Some(witness) = witness else { return };
+        out.push(u8::from(witness.unseen));
+        out.extend_from_slice(&(witness.dots.len() as u32).to_le_bytes());
+        for dot in &witness.dots {
+            out.extend_from_slice(&dot.replica.0);
+            out.extend_from_slice(&dot.counter.to_le_bytes());
+        }
+        let mut siblings = Siblings::new();
+        siblings.insert(Version { dot: NO_WRITE, entry: witness.entry.clone(), replaced: None });
+        siblings.encode(out);
+    })
+}
+
+/// Stands where a version needs a dot and has none.
+const NO_WRITE: Dot = Dot { replica: ReplicaId([0; 16]), counter: 1 };
+
+fn decode_witness(bytes: &[u8]) -> Option<Noted> {
+    if bytes.is_empty() {
+        return Some(None);
+    }
+    let mut fields = Fields(bytes);
+    let unseen = fields.array::<1>()? == [1];
+    let count = fields.u32()?;
+    let dots: Option<Vec<Dot>> = (0..count)
+        .map(|_| Some(Dot { replica: ReplicaId(fields.array()?), counter: fields.u64()? }))
+        .collect();
+    let siblings = Siblings::decode(fields.0)?;
+    let entry = siblings.iter().next()?.entry.clone();
+    Some(Some(Witness { dots: dots?, entry, unseen }))
+}
+
+/// Reads fields one after the other; `None` once the bytes end.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (first, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+}

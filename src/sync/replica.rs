@@ -1,0 +1,382 @@
+//! A root with a memory: its lock, its state, what it agreed on with others, and the steps that change those. Owns the order
+//! of commits; what follows from what is decided in `model`.
+//!
+//! What is on disk wherever it stops: a scan's events are one commit, a meeting's join another, and a witness that the
+//! index does not know yet is noted in the same commit as the change that outdated it. The index is saved after that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::error::Error;
+use super::job::{Reading, Writing};
+use super::side::{self, Found, Side};
+use crate::disk::control::{self, Lock};
+use crate::disk::gauge::Gauge;
+use crate::disk::root::Root;
+use crate::model::agreed::{self, Agreed};
+use crate::model::dot::{Dot, ReplicaId};
+use crate::model::knowledge::Knowledge;
+use crate::model::lane::Lane;
+use crate::model::listing::FLAG_INCOMPLETE;
+use crate::model::meeting::{self, Half, Joined};
+use crate::model::mint::{self, Events, Happened, Look};
+use crate::model::plan::guard::Guard;
+use crate::model::record::{Event, Witness};
+use crate::model::siblings::{Siblings, Version};
+use crate::model::tree::Tree;
+use crate::model::{Digest, Kind, Listing, PathRef, Problem, ProblemKind, RelPath};
+use crate::net;
+use crate::proto::reconcile::Side as Compared;
+use crate::store::places::RootKey;
+use crate::store::state::{Block, Change, Header, State};
+
+/// The memory's name in `.alike`.
+const STATE: &str = "state.redb";
+
+/// A root with a memory.
+pub struct Replica {
+    side: Arc<Side>,
+    lock: Option<Lock>,
+    writing: Writing,
+    /// `None` in a rehearsal of a root that has no memory yet.
+    state: Option<State>,
+    header: Header,
+    agreed: Option<Agreed>,
+    tree: Option<Arc<Tree>>,
+    noted: BTreeMap<RelPath, Option<Witness>>,
+    /// Names whose deletes the guard held back: nothing is put there in this run.
+    held: BTreeSet<RelPath>,
+}
+
+/// What a replica says of itself first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Greeting {
+    /// Who it is.
+    pub id: ReplicaId,
+    /// Top of the tree of all that it agreed on.
+    pub top: Digest,
+    /// Number of paths in it.
+    pub entries: u64,
+    /// All writes that it has seen.
+    pub knowledge: Knowledge,
+}
+
+/// A replica that was looked at.
+pub struct Looked {
+    /// What is on disk.
+    pub found: Found,
+    /// What the guard held back.
+    pub problems: Vec<Problem>,
+}
+
+impl Replica {
+    /// Opens the replica of a root, and makes its memory unless this is a dry run.
+    pub fn open(root: Root, reading: &Reading, writing: Writing) -> Result<Replica, Error> {
+        let path = root.path().join(control::NAME).join(STATE);
+        let lock = if writing.dry_run { None } else { Some(Lock::take(&root)?) };
+        let identity = root.identity();
+        let key = RootKey { file_system: identity.file_system, inode: identity.inode };
+        let state = open_state(&path, key, writing.dry_run)?;
+        let header = match &state {
+            Some(state) => state.header()?,
+            None => blank(key)?,
+        };
+        let noted = state.as_ref().map(State::witnesses).transpose()?.unwrap_or_default();
+        let side = Arc::new(Side::of_replica(root, reading, !writing.dry_run)?);
+        let noted = noted.into_iter().collect();
+        Ok(Replica { side, lock, writing, state, header, agreed: None, tree: None, noted, held: BTreeSet::new() })
+    }
+
+    /// How the root is read.
+    pub const fn side(&self) -> &Arc<Side> {
+        &self.side
+    }
+
+    /// The lock of this run.
+    pub const fn lock(&self) -> Option<&Lock> {
+        self.lock.as_ref()
+    }
+
+    /// What it says of itself first.
+    pub fn greeting(&self) -> Greeting {
+        let Header { id, top, entries, knowledge, .. } = self.header.clone();
+        Greeting { id, top, entries, knowledge }
+    }
+
+    /// Scans the root and records what happened there since the last look.
+    pub fn look(&mut self, gauge: &Gauge) -> Result<Looked, Error> {
+        let found = self.side.scan(gauge)?;
+        let mut problems = Vec::new();
+        if found.changed() || !self.noted.is_empty() || found.before().is_none() {
+            let events = self.events(&found)?;
+            let events = self.guard(events, &found, &mut problems);
+            self.record(events)?;
+            self.keep(&found)?;
+        }
+        Ok(Looked { found, problems })
+    }
+
+    /// What is agreed on, for a comparison.
+    pub fn compared(&mut self) -> Result<Compared, Error> {
+        let agreed = self.agreed()?.clone();
+        let tree = match &self.tree {
+            Some(tree) => Arc::clone(tree),
+            None => Arc::new(Tree::build(agreed.listing(), Lane::STATE)),
+        };
+        self.tree = Some(Arc::clone(&tree));
+        Ok(Compared { listing: agreed.listing().clone(), tree })
+    }
+
+    /// What a meeting comes to for this replica.
+    pub fn meet(
+        &mut self,
+        theirs: &Greeting,
+        differing: &[(RelPath, Siblings)],
+        deletes: bool,
+    ) -> Result<Joined, Error> {
+        let knowledge = self.header.knowledge.clone();
+        let agreed = self.agreed()?;
+        let half = Half { agreed, knowledge: &knowledge };
+        meeting::meet(half, &theirs.knowledge, differing, deletes).map_err(|_| self.too_large())
+    }
+
+    /// Names at which nothing is done in this run.
+    pub const fn held(&self) -> &BTreeSet<RelPath> {
+        &self.held
+    }
+
+    /// Makes what a meeting came to this replica's own. What the disk shows at the paths that changed is noted with it.
+    pub fn join(&mut self, joined: Joined, disk: &Listing) -> Result<(), Error> {
+        let Joined { agreed, knowledge, changed } = joined;
+        let witnesses = self.witnesses(&agreed, &changed, disk)?;
+        let tree = Tree::build(agreed.listing(), Lane::STATE);
+        self.header.knowledge = knowledge;
+        self.header.top = tree.top();
+        self.header.entries = agreed.listing().len() as u64;
+        let entries: Vec<(RelPath, Siblings)> = changed.into_iter().collect();
+        if let Some(state) = self.state.as_ref().filter(|_| !self.writing.dry_run) {
+            let change = Change { entries: &entries, witnesses: &witnesses, ..Change::default() };
+            state.commit(&self.header, &change)?;
+        }
+        self.noted.extend(witnesses);
+        self.agreed = Some(agreed);
+        self.tree = Some(Arc::new(tree));
+        Ok(())
+    }
+
+    /// After a run: the index is saved, and what it shows to be in place is noted no longer.
+    pub fn settle(&mut self, found: &Found) -> Result<(), Error> {
+        self.keep(found)?;
+        if self.noted.is_empty() {
+            return Ok(());
+        }
+        let agreed = self.agreed()?.clone();
+        let noted = std::mem::take(&mut self.noted);
+        let left: Vec<(RelPath, Option<Witness>)> =
+            noted.into_iter().filter(|(name, _)| !is_in_place(&agreed, name, &found.listing)).collect();
+        if let Some(state) = self.state.as_ref().filter(|_| !self.writing.dry_run) {
+            let change = Change { settle: true, witnesses: &left, ..Change::default() };
+            state.commit(&self.header, &change)?;
+        }
+        self.noted = left.into_iter().collect();
+        Ok(())
+    }
+
+    /// All that is agreed on, read from the memory once.
+    pub fn agreed(&mut self) -> Result<&Agreed, Error> {
+        if self.agreed.is_none() {
+            let mut all = Vec::new();
+            if let Some(state) = &self.state {
+                state.each_entry(&mut |path, siblings| all.push((path, siblings)))?;
+            }
+            self.agreed = Some(agreed::gather(all).map_err(|_| self.too_large())?);
+        }
+        Ok(self.agreed.as_ref().expect("it was just read"))
+    }
+
+    fn events(&mut self, found: &Found) -> Result<Events, Error> {
+        let one_file_system = self.side.reading().one_file_system;
+        self.agreed()?;
+        let disk = &found.listing;
+        let filter = self.side.filter();
+        let unseen = |path: PathRef<'_>| {
+            filter.excludes(path, false) || filter.excludes(path, true) || is_hidden(disk, path, one_file_system)
+        };
+        let agreed = self.agreed.as_ref().expect("it was just read");
+        Ok(mint::events(&Look {
+            disk,
+            before: found.before(),
+            noted: &self.noted,
+            agreed,
+            lane: side::lane(self.side.reading(), side::superuser()),
+            unseen: &unseen,
+        }))
+    }
+
+    /// Takes deletes back that nobody has said are meant.
+    fn guard(&mut self, mut events: Events, found: &Found, problems: &mut Vec<Problem>) -> Events {
+        let is_delete = |happened: &Happened| matches!(happened.event, Event::Delete { .. });
+        let deletes = events.happened.iter().filter(|happened| is_delete(happened)).count();
+        let entries = self.header.entries as usize;
+        let guard = Guard { limit: self.writing.limit, source_empty: found.listing.is_empty() };
+        if guard.allows(deletes, entries) {
+            return events;
+        }
+        let cause = guard.cause(deletes, entries);
+        problems.push(Problem { path: RelPath::default(), kind: ProblemKind::Guarded, cause });
+        for happened in events.happened.iter().filter(|happened| is_delete(happened)) {
+            self.held.insert(happened.name.clone());
+            let siblings = self.agreed.as_ref().map(|agreed| agreed.shown(happened.name.as_ref()).1);
+            // The witness stays, so that the next run sees the same delete.
+            let witness = siblings.flatten().map(|shown| Witness { dots: shown.dots, entry: shown.entry, unseen: false });
+            events.unseen.push((happened.name.clone(), witness));
+        }
+        events.happened.retain(|happened| !is_delete(happened));
+        events
+    }
+
+    /// Makes events writes of this replica.
+    fn record(&mut self, events: Events) -> Result<(), Error> {
+        let Events { happened, unseen } = events;
+        if happened.is_empty() && unseen.is_empty() {
+            return Ok(());
+        }
+        let agreed = self.agreed()?.clone();
+        let first = self.header.counter + 1;
+        let mut changed: BTreeMap<RelPath, Siblings> = BTreeMap::new();
+        for Happened { path, event, .. } in happened {
+            let siblings = changed.entry(path).or_insert_with_key(|path| agreed.siblings(path.as_ref()));
+            self.header.counter += 1;
+            let dot = Dot { replica: self.header.id, counter: self.header.counter };
+            apply(siblings, dot, event);
+            self.header.knowledge.insert(dot);
+        }
+        let agreed = agreed.with(&changed).map_err(|_| self.too_large())?;
+        let tree = Tree::build(agreed.listing(), Lane::STATE);
+        self.header.top = tree.top();
+        self.header.entries = agreed.listing().len() as u64;
+        let entries: Vec<(RelPath, Siblings)> = changed.into_iter().collect();
+        let block = (self.header.counter >= first)
+            .then(|| Ok::<_, Error>(Block { first, last: self.header.counter, token: net::random()? }))
+            .transpose()?;
+        if let Some(state) = self.state.as_ref().filter(|_| !self.writing.dry_run) {
+            let change = Change { entries: &entries, witnesses: &unseen, block, ..Change::default() };
+            state.commit(&self.header, &change)?;
+        }
+        self.noted.extend(unseen);
+        self.agreed = Some(agreed);
+        self.tree = Some(Arc::new(tree));
+        Ok(())
+    }
+
+    /// What the disk shows where what is agreed on is about to change.
+    fn witnesses(
+        &mut self,
+        next: &Agreed,
+        changed: &BTreeMap<RelPath, Siblings>,
+        disk: &Listing,
+    ) -> Result<Vec<(RelPath, Option<Witness>)>, Error> {
+        let noted = self.noted.clone();
+        let before = self.agreed()?;
+        let mut witnesses = BTreeMap::new();
+        for path in changed.keys() {
+            let (was, is) = (before.project(path.as_ref()), next.project(path.as_ref()));
+            let names = [was.plain, is.plain].into_iter().flatten().chain(was.copies).chain(is.copies);
+            for name in names.map(|shown| shown.name) {
+                if noted.contains_key(&name) {
+                    continue;
+                }
+                let entry = disk.find(name.as_ref()).ok().map(|index| disk.row(index).entry());
+                let dots = || before.shown(name.as_ref()).1.map_or_else(Vec::new, |shown| shown.dots);
+                let witness = entry.map(|entry| Witness { dots: dots(), entry, unseen: false });
+                witnesses.insert(name, witness);
+            }
+        }
+        Ok(witnesses.into_iter().collect())
+    }
+
+    fn keep(&self, found: &Found) -> Result<(), Error> {
+        if self.writing.dry_run {
+            return Ok(());
+        }
+        let tree = found.tree(side::lane(self.side.reading(), side::superuser()));
+        // Without its index the next look would find no witness, and every edit would be a conflict.
+        self.side.save(found, &tree).map_err(|note| Error::Memory {
+            path: self.side.root().path().join(control::NAME).join("index"),
+            source: std::io::Error::other(note),
+        })
+    }
+
+    fn too_large(&self) -> Error {
+        Error::from(crate::disk::error::Error::TooMany { path: self.side.root().path().into() })
+    }
+}
+
+fn open_state(path: &PathBuf, key: RootKey, dry_run: bool) -> Result<Option<State>, Error> {
+    let exists = match std::fs::symlink_metadata(path) {
+        Ok(_) => true,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+        Err(source) => return Err(Error::Memory { path: path.clone(), source }),
+    };
+    Ok(match (exists, dry_run) {
+        (true, true) => Some(State::open_read_only(path)?),
+        (true, false) => Some(State::open(path)?),
+        (false, true) => None,
+        (false, false) => Some(State::create(path, &blank(key)?)?),
+    })
+}
+
+/// A replica that has seen nothing.
+fn blank(root: RootKey) -> Result<Header, Error> {
+    let empty = Tree::build(Agreed::empty().listing(), Lane::STATE);
+    Ok(Header {
+        id: ReplicaId(net::random()?),
+        root,
+        counter: 0,
+        top: empty.top(),
+        entries: 0,
+        knowledge: Knowledge::new(),
+    })
+}
+
+fn apply(siblings: &mut Siblings, dot: Dot, event: Event) {
+    let supersedes = match event {
+        Event::Nothing(_) => return,
+        Event::Write { entry, replaced, supersedes } => {
+            siblings.insert(Version { dot, entry, replaced });
+            supersedes
+        }
+        Event::Delete { supersedes } => supersedes,
+    };
+    for superseded in supersedes {
+        siblings.remove(superseded);
+    }
+}
+
+/// Whether a path that a scan did not find may be there all the same.
+fn is_hidden(disk: &Listing, path: PathRef<'_>, one_file_system: bool) -> bool {
+    let mut above = Some(path);
+    while let Some(place) = above {
+        if let Ok(index) = disk.find(place) {
+            let row = disk.row(index);
+            let incomplete = one_file_system && row.flags() & FLAG_INCOMPLETE != 0;
+            return row.kind() == Kind::Unreadable || incomplete;
+        }
+        above = place.parent().filter(|parent| !parent.is_root());
+    }
+    false
+}
+
+/// Whether the disk shows at a name what is agreed on.
+fn is_in_place(agreed: &Agreed, name: &RelPath, disk: &Listing) -> bool {
+    let now = disk.find(name.as_ref()).ok().map(|index| disk.row(index).entry());
+    match (agreed.shown(name.as_ref()).1, now) {
+        (None, None) => true,
+        (Some(shown), Some(now)) => {
+            let same = shown.entry.kind == now.kind && shown.entry.content == now.content;
+            same && (shown.entry.mode == now.mode || now.kind == Kind::Symlink) && shown.entry.target() == now.target()
+        }
+        _ => false,
+    }
+}
