@@ -58,6 +58,8 @@ pub enum Domain {
     Index,
     /// What two peers derive within one conversation.
     Session,
+    /// Which version of a path stands under a name beside it.
+    View,
 }
 
 /// Bytes of one block of BLAKE3.
@@ -84,6 +86,7 @@ impl Domain {
             Domain::Top => b"alike/1 top     ",
             Domain::Index => b"alike/1 index   ",
             Domain::Session => b"alike/1 session ",
+            Domain::View => b"alike/1 view    ",
         }
     }
 }

@@ -1,0 +1,126 @@
+//! What the replicas agree on about one path: its concurrent versions, each under the dot of its write. Owns the set and
+//! its canonical bytes; which of them survive a meeting is [`super::join`]'s, what they look like on disk
+//! [`super::project`]'s.
+//!
+//! ```text
+//! siblings := version *                                                       ascending by dot; little endian
+//! version  := replica [16] | counter u64 | kind u8 | replaced u8 | mode u16 | mtime nanos u32 | mtime seconds i64
+//!             | size u64 | uid u32 | gid u32 | [content [32], of a file] | extra bytes u32 | extra | past * replaced
+//! past     := content [32] | mode u16 | attributes u64
+//! ```
+//! Start at [`Siblings`].
+
+use super::digest::{Digest, Domain};
+use super::dot::Dot;
+use super::entry::{Entry, Xattr};
+
+mod codec;
+
+/// The most versions of one path that [`Siblings::decode`] takes.
+pub const SIBLINGS_MAX: usize = 1 << 12;
+/// How many replaced contents a version remembers.
+pub const REPLACED_MAX: usize = 8;
+
+/// One write that nobody has replaced yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// The name of the write.
+    pub dot: Dot,
+    /// What was written.
+    pub entry: Entry,
+    /// What it replaced, the last first, at most [`REPLACED_MAX`]. Empty for a file that was new, and for all but files.
+    pub replaced: Vec<Replaced>,
+}
+
+/// A file's content and metadata that a later write replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replaced {
+    /// Its bytes.
+    pub content: Digest,
+    /// Its permission bits.
+    pub mode: u16,
+    /// A digest of its extended attributes, cut to 64 bits; 0 for none.
+    pub attributes: u64,
+}
+
+impl Replaced {
+    /// What a write on top of `entry` replaces.
+    pub fn of(entry: &Entry) -> Replaced {
+        Replaced { content: entry.content, mode: entry.mode, attributes: attributes(entry.xattrs()) }
+    }
+}
+
+/// A digest of extended attributes, cut to 64 bits; 0 for none. It tells only whether a write left them as they were.
+pub(super) fn attributes(xattrs: &[Xattr]) -> u64 {
+    if xattrs.is_empty() {
+        return 0;
+    }
+    let mut message = Vec::new();
+    Domain::View.open(&mut message);
+    for part in xattrs.iter().flat_map(|xattr| [&xattr.name, &xattr.value]) {
+        message.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        message.extend_from_slice(part);
+    }
+    Domain::close(&mut message);
+    let digest = Digest::of_message(&message).0;
+    digest[..8].iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
+}
+
+/// The concurrent versions of one path, ascending by dot; at most one a dot. None: the path is not there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Siblings {
+    versions: Vec<Version>,
+}
+
+impl Siblings {
+    /// No version.
+    pub const fn new() -> Siblings {
+        Siblings { versions: Vec::new() }
+    }
+
+    /// Whether there is no version.
+    pub const fn is_empty(&self) -> bool {
+        self.versions.is_empty()
+    }
+
+    /// Number of versions.
+    pub const fn len(&self) -> usize {
+        self.versions.len()
+    }
+
+    /// The versions, ascending by dot.
+    pub fn iter(&self) -> std::slice::Iter<'_, Version> {
+        self.versions.iter()
+    }
+
+    /// The version of this dot.
+    pub fn version(&self, dot: Dot) -> Option<&Version> {
+        self.find(dot).ok().map(|at| &self.versions[at])
+    }
+
+    /// Adds a version; one that had its dot gives way.
+    pub fn insert(&mut self, version: Version) {
+        match self.find(version.dot) {
+            Ok(at) => self.versions[at] = version,
+            Err(at) => self.versions.insert(at, version),
+        }
+    }
+
+    /// Takes out the version of this dot.
+    pub fn remove(&mut self, dot: Dot) -> Option<Version> {
+        self.find(dot).ok().map(|at| self.versions.remove(at))
+    }
+
+    fn find(&self, dot: Dot) -> Result<usize, usize> {
+        self.versions.binary_search_by(|version| version.dot.cmp(&dot))
+    }
+}
+
+impl<'a> IntoIterator for &'a Siblings {
+    type Item = &'a Version;
+    type IntoIter = std::slice::Iter<'a, Version>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
