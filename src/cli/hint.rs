@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::exit::Exit;
 use super::failure::Failure;
-use crate::sync::error::{Error, NetError, RootError};
+use crate::sync::error::{Error, NetError, RootError, StateError};
 use crate::sync::job::Location;
 
 /// What the user named: hints speak of it.
@@ -18,6 +18,8 @@ pub enum Asked<'a> {
         /// The second argument.
         target: &'a Location,
     },
+    /// A sync or its diff: either side may be the one that is missing.
+    Sync,
     /// One directory.
     Directory,
 }
@@ -39,6 +41,11 @@ pub fn explain(error: &Error, asked: Asked<'_>) -> Failure {
         Error::Root(error) => hinted(failure, of_disk(error, asked)),
         Error::Net(error) => hinted(failure, of_net(error)),
         Error::Violation { .. } => failure.hint("both sides must run the same version of alike: `alike --version`"),
+        Error::State(StateError::Busy { .. }) => failure.hint("another run works on this root"),
+        Error::State(StateError::Version { .. }) => failure.hint("use the newest alike on this root"),
+        Error::State(_) | Error::Corrupt { .. } => failure.hint(
+            "`alike index --rebuild DIR` forgets what is remembered: the next sync joins both sides and deletes nothing",
+        ),
         Error::Memory { .. } => failure.hint("`--no-cache` runs without writing a cache"),
         Error::Interrupted => failure.hint(GOES_ON),
     }
@@ -76,7 +83,7 @@ fn of_far_root(failure: &Failure, asked: Asked<'_>) -> Option<&'static str> {
     match asked {
         Asked::Mirror { source: Location::Remote { .. }, .. } => Some(SOURCE),
         Asked::Mirror { target: Location::Remote { .. }, .. } => Some(MKPATH),
-        Asked::Mirror { .. } | Asked::Directory => None,
+        Asked::Mirror { .. } | Asked::Sync | Asked::Directory => None,
     }
 }
 
@@ -94,7 +101,7 @@ fn named(path: &Path, asked: Asked<'_>) -> Option<&'static str> {
     match asked {
         Asked::Mirror { source, .. } if is(source) => Some(SOURCE),
         Asked::Mirror { target, .. } if is(target) => Some("the second argument is the target"),
-        Asked::Mirror { .. } | Asked::Directory => None,
+        Asked::Mirror { .. } | Asked::Sync | Asked::Directory => None,
     }
 }
 

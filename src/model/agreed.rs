@@ -3,18 +3,17 @@
 //!
 //! A row holds the entry of the greatest sibling, and beside it ([`Extra::versions`]) what else the path holds:
 //! ```text
-//! versions := 1 | replica [16] | counter u64 | [replaced [32]]     one write, whose entry is the row's
-//!           | 2 | siblings                                         several, in full
+//! versions := 1 | replica [16] | counter u64     one write that replaced nothing, whose entry is the row's
+//!           | 2 | siblings                       anything else, in full
 //! ```
 
 use std::collections::BTreeMap;
 
-use super::digest::Digest;
 use super::dot::{Dot, ReplicaId};
 use super::entry::{Entry, Extra, Kind, Stamp};
 use super::listing::{Builder, Full, Listing, Row};
 use super::path::{PathRef, RelPath};
-use super::project::{Projection, Shown, project, view_of};
+use super::project::{Projection, Shown, home_of, project};
 use super::siblings::{Siblings, Version};
 
 const ONE: u8 = 1;
@@ -61,14 +60,26 @@ impl Agreed {
 
     /// The path whose projection a name on disk shows, or would show, and what it shows of it now.
     pub fn shown(&self, name: PathRef<'_>) -> (RelPath, Option<Shown>) {
-        if self.listing.find(name).is_err()
-            && let Some((plain, _)) = view_of(name)
-            && self.listing.find(plain.as_ref()).is_ok()
-        {
-            let shown = self.project(plain.as_ref()).copies.into_iter().find(|copy| copy.name.as_ref() == name);
-            return (plain, shown);
-        }
-        (name.to_owned(), self.project(name).plain)
+        self.shown_beside(name, &|_| false)
+    }
+
+    /// The same where a scan found something at more paths than are agreed on.
+    pub fn shown_beside(
+        &self,
+        name: PathRef<'_>,
+        found: &dyn Fn(PathRef<'_>) -> bool,
+    ) -> (RelPath, Option<Shown>) {
+        let held = |path: PathRef<'_>| self.listing.find(path).is_ok();
+        let present = |path: PathRef<'_>| self.is_present(path) || found(path);
+        let home = home_of(name, &held, &present);
+        let Projection { plain, copies } = self.project(home.as_ref());
+        let shown = plain.into_iter().chain(copies).find(|shown| shown.name.as_ref() == name);
+        (home, shown)
+    }
+
+    /// Whether a path is agreed on, or anything below it.
+    fn is_present(&self, path: PathRef<'_>) -> bool {
+        self.listing.find(path).is_ok() || self.has_live_children(path)
     }
 
     /// The same with other siblings at some paths; empty siblings remove the path.
@@ -117,7 +128,7 @@ impl Agreed {
     }
 
     fn project_siblings(&self, path: PathRef<'_>, siblings: &Siblings) -> Projection {
-        let taken = |name: PathRef<'_>| self.listing.find(name).is_ok();
+        let taken = |name: PathRef<'_>| self.is_present(name);
         project(path, siblings, self.has_live_children(path), &taken)
     }
 
@@ -159,13 +170,10 @@ pub fn gather(mut all: Vec<(RelPath, Siblings)>) -> Result<Agreed, Full> {
 pub fn entry_of(siblings: &Siblings) -> Option<Entry> {
     let greatest = siblings.iter().max_by_key(|version| (version.entry.mtime, version.dot))?;
     let mut versions = Vec::new();
-    if siblings.len() == 1 {
+    if siblings.len() == 1 && greatest.replaced.is_empty() {
         versions.push(ONE);
         versions.extend_from_slice(&greatest.dot.replica.0);
         versions.extend_from_slice(&greatest.dot.counter.to_le_bytes());
-        if let Some(replaced) = &greatest.replaced {
-            versions.extend_from_slice(&replaced.0);
-        }
     } else {
         versions.push(SEVERAL);
         siblings.encode(&mut versions);
@@ -184,19 +192,15 @@ pub fn siblings_of(entry: &Entry) -> Option<Siblings> {
         ONE => {
             let (replica, rest) = rest.split_first_chunk::<16>()?;
             let (counter, rest) = rest.split_first_chunk::<8>()?;
-            let replaced = match rest {
-                [] => None,
-                rest => Some(Digest(rest.try_into().ok()?)),
-            };
             let dot = Dot { replica: ReplicaId(*replica), counter: u64::from_le_bytes(*counter) };
             let mut siblings = Siblings::new();
-            siblings.insert(Version { dot, entry: without_versions(entry), replaced });
-            (dot.counter > 0).then_some(siblings)
+            siblings.insert(Version { dot, entry: without_versions(entry), replaced: Vec::new() });
+            (dot.counter > 0 && rest.is_empty()).then_some(siblings)
         }
         SEVERAL => {
             let siblings = Siblings::decode(rest)?;
             // Only the canonical form: one set of siblings has one digest.
-            (siblings.len() > 1 && entry_of(&siblings).as_ref() == Some(entry)).then_some(siblings)
+            (entry_of(&siblings).as_ref() == Some(entry)).then_some(siblings)
         }
         _ => None,
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::agreed::Agreed;
-use super::join::{join, join_without_deletes};
+use super::join::join;
 use super::knowledge::Knowledge;
 use super::listing::Full;
 use super::path::RelPath;
@@ -34,26 +34,16 @@ pub fn meet(
     ours: Half<'_>,
     their_knowledge: &Knowledge,
     differing: &[(RelPath, Siblings)],
-    deletes: bool,
 ) -> Result<Joined, Full> {
     let mut changed = BTreeMap::new();
     let mut knowledge = ours.knowledge.clone();
     for (path, theirs) in differing {
         let held = ours.agreed.siblings(path.as_ref());
-        let joined = if deletes {
-            join(&held, ours.knowledge, theirs, their_knowledge)
-        } else {
-            join_without_deletes(&held, ours.knowledge, theirs, their_knowledge)
-        };
-        if !deletes {
-            joined.iter().for_each(|version| knowledge.insert(version.dot));
-        }
+        let joined = join(&held, ours.knowledge, theirs, their_knowledge);
         if joined != held {
             changed.insert(path.clone(), joined);
         }
     }
-    if deletes {
-        knowledge.union(their_knowledge);
-    }
+    knowledge.union(their_knowledge);
     Ok(Joined { agreed: ours.agreed.with(&changed)?, knowledge, changed })
 }

@@ -9,7 +9,7 @@ use super::lane::Lane;
 use super::listing::{Listing, Row};
 use super::path::{PathRef, RelPath};
 use super::record::{Event, Seen, Witness, record};
-use super::tree::merge::{Pair, Pairs};
+use super::merge::{Pair, Pairs};
 
 /// What a scan found, and what was known before.
 pub struct Look<'a> {
@@ -101,7 +101,8 @@ impl Look<'_> {
         if on_disk.is_some_and(|row| !is_kept(row.kind())) {
             return;
         }
-        let (path, shown) = self.agreed.shown(name.as_ref());
+        let found = |path: PathRef<'_>| self.disk.find(path).is_ok();
+        let (path, shown) = self.agreed.shown_beside(name.as_ref(), &found);
         let row = self.before.and_then(|before| before.find(name.as_ref()).ok().map(|index| before.row(index)));
         let witness = self.witness(&name, row, shown.as_ref().map(|shown| (&shown.entry, shown.dots.as_slice())));
         if on_disk.is_none() && (self.unseen)(name.as_ref()) {

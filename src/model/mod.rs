@@ -4,6 +4,7 @@
 //! starts at [`dot`] and [`knowledge`] (which writes there were), then [`record`] (from the disk), [`join`] (between
 //! replicas) and [`project`] (to the disk).
 
+pub mod agreed;
 pub mod batch;
 pub mod cut;
 pub mod digest;
@@ -15,6 +16,9 @@ pub mod join;
 pub mod knowledge;
 pub mod lane;
 pub mod listing;
+pub mod meeting;
+pub mod merge;
+pub mod mint;
 pub mod path;
 pub mod plan;
 pub mod problem;

@@ -5,18 +5,21 @@
 //!                       | knowledge
 //! entries   path -> siblings
 //! witnesses path -> nothing | unseen u8 | dots u32 | dot * | siblings of one: the entry
-//! blocks    first counter u64 -> last counter u64 | token [16]
-//! peers     replica id [16] -> counter u64 | token [16]
+//! eras      replica id [16] -> (first counter u64 | token u64) *
 //! ```
 //! Each change is one transaction, durable when [`State::commit`] returns. A file that is damaged, cut short, newer or of
 //! something else is an error, never an empty memory: an empty memory would look like "all deleted".
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError};
+use redb::{
+    Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError,
+};
 
 use super::places::RootKey;
 use crate::model::dot::{Dot, ReplicaId};
+use crate::model::era::{Era, Eras};
 use crate::model::knowledge::Knowledge;
 use crate::model::record::Witness;
 use crate::model::siblings::{Siblings, Version};
@@ -25,8 +28,7 @@ use crate::model::{Digest, RelPath};
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const ENTRIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("entries");
 const WITNESSES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("witnesses");
-const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
-const PEERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("peers");
+const ERAS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("eras");
 
 const HEADER: &str = "header";
 /// Raised with every change of this format, of an entry's bytes or of the tree's rule.
@@ -89,26 +91,6 @@ pub struct Header {
 /// What the disk showed at a path when it was last looked at; `None` where nothing was there.
 pub type Noted = Option<Witness>;
 
-/// A block of counters and its token: the same block with another token is a copy of this memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Block {
-    /// First counter.
-    pub first: u64,
-    /// Last counter.
-    pub last: u64,
-    /// Random.
-    pub token: [u8; 16],
-}
-
-/// What a replica was when it was last met: its highest counter, and the token of that counter's block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Met {
-    /// Its highest counter.
-    pub counter: u64,
-    /// The token of the block that holds it.
-    pub token: [u8; 16],
-}
-
 /// One change of the memory.
 #[derive(Debug, Default)]
 pub struct Change<'a> {
@@ -118,16 +100,19 @@ pub struct Change<'a> {
     pub settle: bool,
     /// Witnesses to note.
     pub witnesses: &'a [(RelPath, Noted)],
-    /// Counters that were taken.
-    pub block: Option<Block>,
-    /// Whom we met.
-    pub met: Option<(ReplicaId, Met)>,
+    /// Eras that are new or have become longer.
+    pub eras: &'a [(ReplicaId, Eras)],
 }
 
 /// An open memory.
 pub struct State {
-    database: Database,
+    database: Access,
     path: PathBuf,
+}
+
+enum Access {
+    Write(Database),
+    Read(ReadOnlyDatabase),
 }
 
 impl std::fmt::Debug for State {
@@ -140,7 +125,16 @@ impl State {
     /// Opens the memory at `path`.
     pub fn open(path: &Path) -> Result<State, StateError> {
         let opened = Database::builder().set_cache_size(CACHE_BYTES).open(path);
-        let database = opened.map_err(|error| refuse(path, error.into()))?;
+        let database = Access::Write(opened.map_err(|error| refuse(path, error.into()))?);
+        let state = State { database, path: path.into() };
+        state.header()?;
+        Ok(state)
+    }
+
+    /// Opens the memory at `path` for a rehearsal: nothing is written.
+    pub fn open_read_only(path: &Path) -> Result<State, StateError> {
+        let opened = Database::builder().set_cache_size(CACHE_BYTES).open_read_only(path);
+        let database = Access::Read(opened.map_err(|error| refuse(path, error.into()))?);
         let state = State { database, path: path.into() };
         state.header()?;
         Ok(state)
@@ -155,7 +149,8 @@ impl State {
             _ => {}
         }
         let created = Database::builder().set_cache_size(CACHE_BYTES).create(&staged);
-        let state = State { database: created.map_err(|error| refuse(path, error.into()))?, path: path.into() };
+        let database = Access::Write(created.map_err(|error| refuse(path, error.into()))?);
+        let state = State { database, path: path.into() };
         state.commit(header, &Change::default())?;
         std::fs::rename(&staged, path).map_err(io)?;
         if let Some(parent) = path.parent() {
@@ -166,7 +161,7 @@ impl State {
 
     /// The replica as a whole.
     pub fn header(&self) -> Result<Header, StateError> {
-        let read = self.database.begin_read().map_err(|error| self.refuse(error))?;
+        let read = self.begin_read()?;
         let meta = read.open_table(META).map_err(|error| self.refuse(error))?;
         let bytes = meta.get(HEADER).map_err(|error| self.refuse(error))?.ok_or_else(|| self.damaged())?;
         let mut fields = Fields(bytes.value());
@@ -180,7 +175,7 @@ impl State {
     /// Hands all paths with their siblings to `each`, in the order of their bytes.
     pub fn each_entry(&self, each: &mut dyn FnMut(RelPath, Siblings)) -> Result<(), StateError> {
         self.each(ENTRIES, &mut |path, value| {
-            each(path, Siblings::decode(value).filter(|siblings| !siblings.is_empty())?);
+            each(RelPath::new(path).ok()?, Siblings::decode(value).filter(|siblings| !siblings.is_empty())?);
             Some(())
         })
     }
@@ -189,43 +184,34 @@ impl State {
     pub fn witnesses(&self) -> Result<Vec<(RelPath, Noted)>, StateError> {
         let mut all = Vec::new();
         self.each(WITNESSES, &mut |path, value| {
-            all.push((path, decode_witness(value)?));
+            all.push((RelPath::new(path).ok()?, decode_witness(value)?));
             Some(())
         })?;
         Ok(all)
     }
 
-    /// The block that holds a counter of ours.
-    pub fn block(&self, counter: u64) -> Result<Option<Block>, StateError> {
-        let read = self.database.begin_read().map_err(|error| self.refuse(error))?;
-        let Some(blocks) = opened(read.open_table(BLOCKS)).map_err(|error| self.refuse(error))? else {
-            return Ok(None);
-        };
-        let mut below = blocks.range(..=counter).map_err(|error| self.refuse(error))?;
-        let Some(found) = below.next_back() else { return Ok(None) };
-        let (first, value) = found.map_err(|error| self.refuse(error))?;
-        let mut fields = Fields(value.value());
-        let block = (|| Some(Block { first: first.value(), last: fields.u64()?, token: fields.array()? }))();
-        let block = block.ok_or_else(|| self.damaged())?;
-        Ok(Some(block).filter(|block| block.last >= counter))
-    }
-
-    /// What a replica was when we last met it.
-    pub fn met(&self, id: ReplicaId) -> Result<Option<Met>, StateError> {
-        let read = self.database.begin_read().map_err(|error| self.refuse(error))?;
-        let Some(peers) = opened(read.open_table(PEERS)).map_err(|error| self.refuse(error))? else {
-            return Ok(None);
-        };
-        let found = peers.get(id.0.as_slice()).map_err(|error| self.refuse(error))?;
-        let Some(value) = found else { return Ok(None) };
-        let mut fields = Fields(value.value());
-        let met = (|| Some(Met { counter: fields.u64()?, token: fields.array()? }))();
-        met.map(Some).ok_or_else(|| self.damaged())
+    /// The eras of all replicas that were heard of.
+    pub fn eras(&self) -> Result<BTreeMap<ReplicaId, Eras>, StateError> {
+        let mut all = BTreeMap::new();
+        self.each(ERAS, &mut |id, value| {
+            let mut eras = Eras::default();
+            let mut fields = Fields(value);
+            while !fields.0.is_empty() {
+                eras.begin(Era { first: fields.u64()?, token: fields.u64()? });
+            }
+            all.insert(ReplicaId(id.try_into().ok()?), eras);
+            Some(())
+        })?;
+        Ok(all)
     }
 
     /// Makes a change durable, all of it or nothing.
     pub fn commit(&self, header: &Header, change: &Change<'_>) -> Result<(), StateError> {
-        let write = self.database.begin_write().map_err(|error| self.refuse(error))?;
+        let Access::Write(database) = &self.database else {
+            let source = redb::Error::Io(std::io::ErrorKind::ReadOnlyFilesystem.into());
+            return Err(StateError::Io { path: self.path.clone(), source });
+        };
+        let write = database.begin_write().map_err(|error| self.refuse(error))?;
         self.apply(&write, header, change).map_err(|error| refuse(&self.path, error))?;
         write.commit().map_err(|error| self.refuse(error))
     }
@@ -243,13 +229,11 @@ impl State {
         for (path, witness) in change.witnesses {
             put(&mut witnesses, path, Some(encode_witness(witness.as_ref())))?;
         }
-        if let Some(Block { first, last, token }) = change.block {
-            let value = [&last.to_le_bytes()[..], &token].concat();
-            write.open_table(BLOCKS)?.insert(first, value.as_slice())?;
-        }
-        if let Some((id, Met { counter, token })) = change.met {
-            let value = [&counter.to_le_bytes()[..], &token].concat();
-            write.open_table(PEERS)?.insert(id.0.as_slice(), value.as_slice())?;
+        let mut eras = write.open_table(ERAS)?;
+        for (id, story) in change.eras {
+            let value: Vec<u8> =
+                story.iter().flat_map(|era| [era.first.to_le_bytes(), era.token.to_le_bytes()].concat()).collect();
+            eras.insert(id.0.as_slice(), value.as_slice())?;
         }
         Ok(())
     }
@@ -257,16 +241,23 @@ impl State {
     fn each(
         &self,
         table: TableDefinition<'_, &[u8], &[u8]>,
-        each: &mut dyn FnMut(RelPath, &[u8]) -> Option<()>,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> Option<()>,
     ) -> Result<(), StateError> {
-        let read = self.database.begin_read().map_err(|error| self.refuse(error))?;
+        let read = self.begin_read()?;
         let Some(table) = opened(read.open_table(table)).map_err(|error| self.refuse(error))? else { return Ok(()) };
         for row in table.iter().map_err(|error| self.refuse(error))? {
-            let (path, value) = row.map_err(|error| self.refuse(error))?;
-            let path = RelPath::new(path.value()).map_err(|_| self.damaged())?;
-            each(path, value.value()).ok_or_else(|| self.damaged())?;
+            let (key, value) = row.map_err(|error| self.refuse(error))?;
+            each(key.value(), value.value()).ok_or_else(|| self.damaged())?;
         }
         Ok(())
+    }
+
+    fn begin_read(&self) -> Result<ReadTransaction, StateError> {
+        let begun = match &self.database {
+            Access::Write(database) => database.begin_read(),
+            Access::Read(database) => database.begin_read(),
+        };
+        begun.map_err(|error| self.refuse(error))
     }
 
     fn damaged(&self) -> StateError {
@@ -346,7 +337,7 @@ fn encode_witness(witness: Option<&Witness>) -> Vec<u8> {
             out.extend_from_slice(&dot.counter.to_le_bytes());
         }
         let mut siblings = Siblings::new();
-        siblings.insert(Version { dot: NO_WRITE, entry: witness.entry.clone(), replaced: None });
+        siblings.insert(Version { dot: NO_WRITE, entry: witness.entry.clone(), replaced: Vec::new() });
         siblings.encode(out);
     })
 }

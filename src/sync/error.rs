@@ -2,6 +2,7 @@
 
 pub use crate::disk::error::Error as RootError;
 pub use crate::net::Error as NetError;
+pub use crate::store::state::StateError;
 use crate::proto::message::Failure;
 
 /// A job failed as a whole. What concerns one path only is a [`crate::model::Problem`].
@@ -45,6 +46,17 @@ pub enum Error {
         /// How.
         what: String,
     },
+    /// A replica's memory cannot be used (exit 3).
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Two replicas have seen the same writes and hold different things (exit 3).
+    #[error("the memories of `{left}` and `{right}` contradict each other")]
+    Corrupt {
+        /// One root.
+        left: String,
+        /// The other.
+        right: String,
+    },
     /// A file of our own could not be written (exit 3).
     #[error("cannot write `{}`", path.display())]
     Memory {
@@ -76,7 +88,7 @@ impl From<&Error> for Failure {
             Error::Usage { hint, .. } => (2, Some(hint.clone())),
             Error::Guarded { hint, .. } => (25, Some(hint.clone())),
             Error::FarRoot { hint, .. } => (3, hint.clone()),
-            Error::Root(_) | Error::Memory { .. } => (3, None),
+            Error::Root(_) | Error::State(_) | Error::Corrupt { .. } | Error::Memory { .. } => (3, None),
             Error::Net(_) | Error::Violation { .. } => (10, None),
             Error::Interrupted => (20, None),
         };

@@ -101,6 +101,21 @@ pub struct Mirror {
     pub cache: bool,
 }
 
+/// `alike sync LEFT RIGHT`, or with [`Writing::dry_run`] `alike diff LEFT RIGHT`.
+#[derive(Debug, Clone)]
+pub struct Sync {
+    /// One replica.
+    pub left: Location,
+    /// The other.
+    pub right: Location,
+    /// For whichever of them is remote.
+    pub remote: Remote,
+    /// How both are read.
+    pub reading: Reading,
+    /// How both are written.
+    pub writing: Writing,
+}
+
 /// `alike index DIR`.
 #[derive(Debug, Clone)]
 pub struct Index {

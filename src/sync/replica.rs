@@ -14,8 +14,9 @@ use super::side::{self, Found, Side};
 use crate::disk::control::{self, Lock};
 use crate::disk::gauge::Gauge;
 use crate::disk::root::Root;
-use crate::model::agreed::{self, Agreed};
+use crate::model::agreed::{self, Agreed, Wanted};
 use crate::model::dot::{Dot, ReplicaId};
+use crate::model::era::{Era, Eras};
 use crate::model::knowledge::Knowledge;
 use crate::model::lane::Lane;
 use crate::model::listing::FLAG_INCOMPLETE;
@@ -23,13 +24,13 @@ use crate::model::meeting::{self, Half, Joined};
 use crate::model::mint::{self, Events, Happened, Look};
 use crate::model::plan::guard::Guard;
 use crate::model::record::{Event, Witness};
-use crate::model::siblings::{Siblings, Version};
+use crate::model::siblings::Siblings;
 use crate::model::tree::Tree;
 use crate::model::{Digest, Kind, Listing, PathRef, Problem, ProblemKind, RelPath};
 use crate::net;
 use crate::proto::reconcile::Side as Compared;
 use crate::store::places::RootKey;
-use crate::store::state::{Block, Change, Header, State};
+use crate::store::state::{Change, Header, State};
 
 /// The memory's name in `.alike`.
 const STATE: &str = "state.redb";
@@ -45,6 +46,7 @@ pub struct Replica {
     agreed: Option<Agreed>,
     tree: Option<Arc<Tree>>,
     noted: BTreeMap<RelPath, Option<Witness>>,
+    eras: BTreeMap<ReplicaId, Eras>,
     /// Names whose deletes the guard held back: nothing is put there in this run.
     held: BTreeSet<RelPath>,
 }
@@ -85,7 +87,9 @@ impl Replica {
         let noted = state.as_ref().map(State::witnesses).transpose()?.unwrap_or_default();
         let side = Arc::new(Side::of_replica(root, reading, !writing.dry_run)?);
         let noted = noted.into_iter().collect();
-        Ok(Replica { side, lock, writing, state, header, agreed: None, tree: None, noted, held: BTreeSet::new() })
+        let eras = state.as_ref().map(State::eras).transpose()?.unwrap_or_default();
+        let (agreed, tree, held) = (None, None, BTreeSet::new());
+        Ok(Replica { side, lock, writing, state, header, agreed, tree, noted, eras, held })
     }
 
     /// How the root is read.
@@ -133,12 +137,11 @@ impl Replica {
         &mut self,
         theirs: &Greeting,
         differing: &[(RelPath, Siblings)],
-        deletes: bool,
     ) -> Result<Joined, Error> {
         let knowledge = self.header.knowledge.clone();
         let agreed = self.agreed()?;
         let half = Half { agreed, knowledge: &knowledge };
-        meeting::meet(half, &theirs.knowledge, differing, deletes).map_err(|_| self.too_large())
+        meeting::meet(half, &theirs.knowledge, differing).map_err(|_| self.too_large())
     }
 
     /// Names at which nothing is done in this run.
@@ -181,6 +184,11 @@ impl Replica {
         }
         self.noted = left.into_iter().collect();
         Ok(())
+    }
+
+    /// What the disk shall show.
+    pub fn wanted(&mut self) -> Result<Wanted, Error> {
+        self.agreed()?.wanted().map_err(|_| self.too_large())
     }
 
     /// All that is agreed on, read from the memory once.
@@ -249,7 +257,7 @@ impl Replica {
             let siblings = changed.entry(path).or_insert_with_key(|path| agreed.siblings(path.as_ref()));
             self.header.counter += 1;
             let dot = Dot { replica: self.header.id, counter: self.header.counter };
-            apply(siblings, dot, event);
+            event.apply(dot, siblings);
             self.header.knowledge.insert(dot);
         }
         let agreed = agreed.with(&changed).map_err(|_| self.too_large())?;
@@ -257,17 +265,26 @@ impl Replica {
         self.header.top = tree.top();
         self.header.entries = agreed.listing().len() as u64;
         let entries: Vec<(RelPath, Siblings)> = changed.into_iter().collect();
-        let block = (self.header.counter >= first)
-            .then(|| Ok::<_, Error>(Block { first, last: self.header.counter, token: net::random()? }))
-            .transpose()?;
+        let eras = self.begin_era(first)?;
         if let Some(state) = self.state.as_ref().filter(|_| !self.writing.dry_run) {
-            let change = Change { entries: &entries, witnesses: &unseen, block, ..Change::default() };
+            let change = Change { entries: &entries, witnesses: &unseen, eras: &eras, ..Change::default() };
             state.commit(&self.header, &change)?;
         }
         self.noted.extend(unseen);
         self.agreed = Some(agreed);
         self.tree = Some(Arc::new(tree));
         Ok(())
+    }
+
+    /// The first write of a run begins an era.
+    fn begin_era(&mut self, first: u64) -> Result<Vec<(ReplicaId, Eras)>, Error> {
+        if self.header.counter < first {
+            return Ok(Vec::new());
+        }
+        let token = u128::from_le_bytes(net::random()?) as u64;
+        let own = self.eras.entry(self.header.id).or_default();
+        own.begin(Era { first, token });
+        Ok(vec![(self.header.id, own.clone())])
     }
 
     /// What the disk shows where what is agreed on is about to change.
@@ -338,20 +355,6 @@ fn blank(root: RootKey) -> Result<Header, Error> {
         entries: 0,
         knowledge: Knowledge::new(),
     })
-}
-
-fn apply(siblings: &mut Siblings, dot: Dot, event: Event) {
-    let supersedes = match event {
-        Event::Nothing(_) => return,
-        Event::Write { entry, replaced, supersedes } => {
-            siblings.insert(Version { dot, entry, replaced });
-            supersedes
-        }
-        Event::Delete { supersedes } => supersedes,
-    };
-    for superseded in supersedes {
-        siblings.remove(superseded);
-    }
 }
 
 /// Whether a path that a scan did not find may be there all the same.

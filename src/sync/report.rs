@@ -79,6 +79,8 @@ pub struct Summary {
     pub right: RootSummary,
     /// What was done, or in a dry run would be done.
     pub totals: Totals,
+    /// Conflict copies that each root shows.
+    pub conflicts: u64,
     /// Problems of each kind are told as events; this is their number.
     pub problems: u64,
     /// The exit status that the problems ask for: 0, 23, 24 or 25.

@@ -14,6 +14,7 @@ use crate::cli::location;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::cli::told::form::Form;
+use crate::cli::told::form::Direction;
 use crate::cli::told::json::Json;
 use crate::cli::told::text::{Listing, Text};
 use crate::sync;
@@ -65,9 +66,9 @@ impl Index {
     fn form(&self) -> Box<dyn Form> {
         let quick = self.reading.is_quick();
         if self.voice.json {
-            return Box::new(Json { verb: "index", dry_run: false, quick });
+            return Box::new(Json { verb: "index", direction: Direction::Right, dry_run: false, quick });
         }
         let Voice { quiet, stats, .. } = self.voice;
-        Box::new(Text { listing: Listing::Nothing, quiet, stats, quick })
+        Box::new(Text { listing: Listing::Nothing, quiet, stats, direction: Direction::Right, quick })
     }
 }

@@ -15,7 +15,7 @@ use crate::cli::hint::{self, Asked};
 use crate::cli::location;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
-use crate::cli::told::form::Form;
+use crate::cli::told::form::{Direction, Form};
 use crate::cli::told::json::Json;
 use crate::cli::told::text::{Listing, Text};
 use crate::sync;
@@ -70,6 +70,13 @@ pub struct Between {
 }
 
 impl Between {
+    /// The job that makes the two agree.
+    pub fn sync(&self, left: &OsString, right: &OsString) -> Result<sync::job::Sync, Failure> {
+        let (left, right) = location::pair(left, right)?;
+        let (reading, writing) = (self.reading.meant()?, self.writing.meant());
+        Ok(sync::job::Sync { left, right, remote: self.remote.meant(), reading, writing })
+    }
+
     /// The job that makes `target` equal to `source`.
     pub fn mirror(&self, source: &OsString, target: &OsString) -> Result<sync::job::Mirror, Failure> {
         let (source, target) = location::pair(source, target)?;
@@ -96,14 +103,14 @@ impl Mirror {
         let dry_run = self.between.writing.is_dry_run();
         let quick = self.between.reading.is_quick();
         if self.voice.json {
-            return Box::new(Json { verb: "mirror", dry_run, quick });
+            return Box::new(Json { verb: "mirror", direction: Direction::Right, dry_run, quick });
         }
         let listing = match (self.itemize, dry_run || self.voice.verbose > 0) {
             (true, _) => Listing::Items,
             (false, true) => Listing::Marks,
             (false, false) => Listing::Nothing,
         };
-        Box::new(Text { listing, quiet: self.voice.quiet, stats: self.voice.stats, quick })
+        Box::new(Text { listing, quiet: self.voice.quiet, stats: self.voice.stats, direction: Direction::Right, quick })
     }
 }
 

@@ -5,6 +5,7 @@ mod diff;
 mod index;
 mod mirror;
 mod serve;
+mod sync;
 
 use std::ffi::OsString;
 
@@ -45,6 +46,7 @@ Exit status:
 /// What is to be done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Sync(sync::Sync),
     Mirror(mirror::Mirror),
     Diff(diff::Diff),
     Index(index::Index),
@@ -57,6 +59,7 @@ impl Command {
     /// Does it.
     pub fn run(self) -> Exit {
         match self {
+            Command::Sync(sync) => sync.run(),
             Command::Mirror(mirror) => mirror.run(),
             Command::Diff(diff) => diff.run(),
             Command::Index(index) => index.run(),

@@ -22,6 +22,15 @@ pub enum Ending<'a> {
     },
 }
 
+/// Which way changes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From left to right.
+    Right,
+    /// Both ways.
+    Both,
+}
+
 /// One way to say what a job tells. Called in the order of the events.
 pub trait Form: Send {
     /// Both roots, resolved; of a job on one root `right` is empty.

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::form::{Ending, Form};
+use super::form::{Direction, Ending, Form};
 use super::progress::Progress;
 use crate::cli::base64;
 use crate::cli::output::Output;
@@ -27,6 +27,8 @@ const VERSION: u32 = 1;
 pub struct Json {
     /// The command.
     pub verb: &'static str,
+    /// Which way changes go.
+    pub direction: Direction,
     /// Nothing is changed.
     pub dry_run: bool,
     /// Files that were never hashed are compared by size and time.
@@ -128,8 +130,12 @@ struct Single {
 
 impl Form for Json {
     fn header(&mut self, out: &mut Output, left: &str, right: &str) {
-        let direction = (!right.is_empty()).then_some("right");
-        let (verb, dry_run, quick) = (self.verb, self.dry_run, self.quick);
+        let direction = match self.direction {
+            _ if right.is_empty() => None,
+            Direction::Right => Some("right"),
+            Direction::Both => Some("both"),
+        };
+        let Json { verb, dry_run, quick, .. } = *self;
         write(out, Event::Header(Header { verb, left, right, direction, dry_run, quick }));
     }
 
@@ -179,7 +185,7 @@ impl Ended {
                 bytes: summary.totals.bytes,
                 renames: summary.totals.renames,
                 deletes: summary.totals.deletes,
-                conflicts: 0,
+                conflicts: summary.conflicts,
                 problems: summary.problems,
                 sent: summary.sent,
                 received: summary.received,
@@ -259,7 +265,7 @@ mod tests {
     #[test]
     fn every_object_has_its_documented_form() {
         let (mut out, stdout, stderr) = pages();
-        let mut json = Json { verb: "mirror", dry_run: false, quick: true };
+        let mut json = Json { verb: "mirror", direction: Direction::Right, dry_run: false, quick: true };
         json.header(&mut out, "/a\"", "h:/b");
         json.header(&mut out, "/a", "");
         for at in [3, 8, 9] {

@@ -70,7 +70,7 @@ mod tests {
 
     fn desk() -> (Arc<Desk>, crate::cli::output::tests::Page) {
         let (output, stdout, _) = pages();
-        let json = Json { verb: "mirror", dry_run: false, quick: false };
+        let json = Json { verb: "mirror", direction: Direction::Right, dry_run: false, quick: false };
         (Arc::new(Desk::new(Box::new(json), output)), stdout)
     }
 

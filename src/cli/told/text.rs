@@ -1,6 +1,6 @@
 //! The form for people: first line both roots, then one line a path where asked for, last line what it came to.
 
-use super::form::{Ending, Form};
+use super::form::{Direction, Ending, Form};
 use super::line::{self, Line};
 use crate::cli::output::Output;
 use crate::cli::paint::safe;
@@ -29,6 +29,8 @@ pub struct Text {
     pub quiet: bool,
     /// A table of figures before the last line.
     pub stats: bool,
+    /// Which way changes go.
+    pub direction: Direction,
     /// Files that were never hashed are compared by size and time: the first line says so.
     pub quick: bool,
 }
@@ -39,7 +41,11 @@ impl Form for Text {
             return;
         }
         let quick = if self.quick { "  (quick: files never hashed are compared by size and time)" } else { "" };
-        let arrow = if right.is_empty() { "" } else { " -> " };
+        let arrow = match self.direction {
+            _ if right.is_empty() => "",
+            Direction::Right => " -> ",
+            Direction::Both => " <-> ",
+        };
         out.line(format_args!("{}{arrow}{}{quick}", safe(left), safe(right)));
     }
 
@@ -112,7 +118,7 @@ fn leader(source: &crate::model::plan::Source) -> Option<String> {
 
 /// The last line of a job between two roots.
 fn last(summary: &Summary) -> String {
-    if summary.alike && summary.problems == 0 && summary.totals == Default::default() {
+    if summary.alike && summary.conflicts + summary.problems == 0 && summary.totals == Default::default() {
         return "alike".into();
     }
     let totals = &summary.totals;
@@ -122,7 +128,7 @@ fn last(summary: &Summary) -> String {
         quantity::bytes(totals.bytes),
         quantity::count(totals.renames, "rename"),
         quantity::count(totals.deletes, "delete"),
-        quantity::count(0, "conflict"),
+        quantity::count(summary.conflicts, "conflict"),
         quantity::count(summary.problems, "problem"),
         quantity::seconds(summary.seconds),
         quantity::bytes(summary.sent),
@@ -143,7 +149,7 @@ fn figures(summary: &Summary) -> Vec<Figure> {
         ("metadata only", totals.metadata.to_string()),
         ("renames", totals.renames.to_string()),
         ("deletes", totals.deletes.to_string()),
-        ("conflicts", "0".to_owned()),
+        ("conflicts", summary.conflicts.to_string()),
         ("problems", summary.problems.to_string()),
         ("sent", sized(summary.sent)),
         ("received", sized(summary.received)),
@@ -183,7 +189,7 @@ mod tests {
     use crate::cli::output::tests::pages;
     use crate::cli::told::samples;
 
-    const LOUD: Text = Text { listing: Listing::Marks, quiet: false, stats: false, quick: false };
+    const LOUD: Text = Text { listing: Listing::Marks, quiet: false, stats: false, direction: Direction::Right, quick: false };
 
     fn told(mut text: Text, summary: &Summary) -> (String, String) {
         let (mut out, stdout, stderr) = pages();

@@ -18,6 +18,7 @@ mod order;
 mod spot;
 pub mod totals;
 mod triage;
+pub mod twoway;
 
 pub use action::{Action, Before, Changes, Move, Onto, Plan, Source, Step};
 pub use guard::{Guard, Limit};

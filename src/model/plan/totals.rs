@@ -52,6 +52,22 @@ impl Totals {
         }
     }
 
+    /// Both together.
+    pub fn and(self, other: Totals) -> Totals {
+        Totals {
+            files: self.files + other.files,
+            fetches: self.fetches + other.fetches,
+            copies: self.copies + other.copies,
+            links: self.links + other.links,
+            bytes: self.bytes.saturating_add(other.bytes),
+            copied_bytes: self.copied_bytes.saturating_add(other.copied_bytes),
+            renames: self.renames + other.renames,
+            deletes: self.deletes + other.deletes,
+            mkdirs: self.mkdirs + other.mkdirs,
+            metadata: self.metadata + other.metadata,
+        }
+    }
+
     fn count(&mut self, source: &Source, size: u64) {
         match source {
             Source::Fetch => self.fetches += 1,

@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use super::Tree;
-use super::merge::{Pair, Pairs};
+use crate::model::merge::{Pair, Pairs};
 use crate::model::entry::Kind;
 use crate::model::listing::Listing;
 use crate::model::path::PathRef;

@@ -18,7 +18,6 @@ mod change;
 mod codec;
 mod diff;
 mod level;
-mod merge;
 mod update;
 
 use std::ops::Range;

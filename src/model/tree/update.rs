@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::build::{Raise, unreadable_rows};
 use super::change::{Before, Change};
 use super::level::Children;
-use super::merge::{Pair, Pairs};
+use crate::model::merge::{Pair, Pairs};
 use super::{Level, Tree, index_of};
 use crate::model::cut::TOP_NODES_MAX;
 use crate::model::listing::Listing;
