@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::entry::Extra;
 use crate::model::plan::{Action, Before, Changes, Limit, Source, Step, Totals};
-use crate::model::{Digest, Entry, Kind, Problem, ProblemKind, RelPath, Stamp, Time};
+use crate::model::{Digest, Entry, Kind, Problem, ProblemKind, RelPath, ReplicaId, Stamp, Time};
 
 /// The bytes are not a message of this version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +20,8 @@ pub enum Role {
     Source,
     /// It holds the target: it plans and installs.
     Target,
+    /// It is a replica: both ends plan and install.
+    Replica,
 }
 
 /// The first message: what the far side shall do.
@@ -104,6 +106,19 @@ pub struct Scanned {
     pub hashed_bytes: u64,
 }
 
+/// What a replica says of itself first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Greeting {
+    /// Who it is.
+    pub id: ReplicaId,
+    /// Top of the tree of all that it agreed on.
+    pub top: Digest,
+    /// Number of paths in it.
+    pub entries: u64,
+    /// All writes that it has seen, as [`crate::model::Knowledge`] encodes them.
+    pub knowledge: Vec<u8>,
+}
+
 /// What travels on the control stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Message {
@@ -111,6 +126,10 @@ pub enum Message {
     Reconcile(Vec<u8>),
     /// The scan is done.
     Scanned(Scanned),
+    /// What a replica says of itself first.
+    Greeting(Greeting),
+    /// The other end's turn to install.
+    Turn,
     /// Paths that failed, on the teller's side.
     Problems(Vec<PathProblem>),
     /// The plan's totals; once, before any action.

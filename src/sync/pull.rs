@@ -45,7 +45,8 @@ async fn pull(
 ) -> Result<Summary, Error> {
     // The walk of what is already here starts before ssh does.
     let early = if Root::open(target).is_ok() { Some(Looking::start(job, target, gauges)?) } else { None };
-    let mut far = remote::connect(job, host, source, Role::Source, report).await?;
+    let ask = remote::question(Role::Source, source, (&job.reading, &job.writing), job.cache);
+    let mut far = remote::connect(&job.remote, host, &ask, report).await?;
     let looking = match early {
         Some(looking) => looking,
         None => Looking::start(job, target, gauges)?,
@@ -194,7 +195,7 @@ impl Pulling<'_> {
 }
 
 /// Runs the plan on threads of its own and tells what happens from this task.
-async fn install(
+pub async fn install(
     installation: &Arc<Installation>,
     link: &Link,
     mut narrator: Narrator,

@@ -50,7 +50,8 @@ async fn push(
         let (side, gauge) = (Arc::clone(&side), Arc::clone(&gauges.left));
         spawn_blocking(move || side.scan(&gauge))
     };
-    let mut far = remote::connect(job, host, target, Role::Target, report).await?;
+    let ask = remote::question(Role::Target, target, (&job.reading, &job.writing), job.cache);
+    let mut far = remote::connect(&job.remote, host, &ask, report).await?;
     report.event(Event::Header { left: &shown, right: &far.shown });
     let found = scan.await.expect("a scan reports its failures and does not panic")?;
     let outcome = converse(job, &far, (&side, found), gauges, report).await;
@@ -98,15 +99,20 @@ async fn converse(
 }
 
 /// Takes what the target tells.
-struct Hearing<'a> {
-    telling: Telling<'a>,
-    tally: Tally,
-    gauges: &'a Gauges,
-    finished: Option<Scanned>,
+pub struct Hearing<'a> {
+    /// Who is told.
+    pub telling: Telling<'a>,
+    /// What was counted.
+    pub tally: Tally,
+    /// The counters that the target's progress turns.
+    pub gauges: &'a Gauges,
+    /// The target's last scan, once it is done.
+    pub finished: Option<Scanned>,
 }
 
 impl Hearing<'_> {
-    fn heard(&mut self, message: Message) -> Result<(), Error> {
+    /// Takes one message.
+    pub fn heard(&mut self, message: Message) -> Result<(), Error> {
         match message {
             Message::Scanned(_) => {}
             Message::Problems(told) => {
@@ -129,7 +135,7 @@ impl Hearing<'_> {
                 Gauge::set(&self.gauges.right.bytes_done, bytes);
             }
             Message::Finished(scanned) => self.finished = Some(scanned),
-            Message::Reconcile(_) | Message::Failed(_) | Message::Bye => {
+            Message::Greeting(_) | Message::Turn | Message::Reconcile(_) | Message::Failed(_) | Message::Bye => {
                 return Err(violation("a message out of turn"));
             }
         }

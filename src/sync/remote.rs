@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 
 use super::error::Error;
-use super::job::{Fidelity, Mirror, Reading, Writing};
+use super::job::{Fidelity, Reading, Remote, Writing};
 use super::report::{Event, Gauges, Report};
 use super::side;
 use crate::disk::target::Fsync;
@@ -41,21 +41,19 @@ impl Far {
 
 /// Starts the far side and asks it to open its root.
 pub async fn connect(
-    job: &Mirror,
+    remote: &Remote,
     host: &str,
-    path: &std::path::Path,
-    role: Role,
+    ask: &Ask,
     report: &mut dyn Report,
 ) -> Result<Far, Error> {
     let hosts = Hosts::open();
     let target = SshTarget {
-        command: job.remote.command.clone(),
+        command: remote.command.clone(),
         host: host.to_owned(),
-        remote_bin: job.remote.program.clone(),
-        timeout: job.remote.timeout.unwrap_or(SILENCE_MAX),
+        remote_bin: remote.program.clone(),
+        timeout: remote.timeout.unwrap_or(SILENCE_MAX),
         skip_wait: hosts.udp_blocked(host),
     };
-    let ask = question(job, path, role);
     let connected = net::connect(&target, &ask.encode(), &mut |note| report.event(Event::Note(&note))).await?;
     hosts.note(host, connected.udp_blocked);
     report.event(Event::Note(carrier(&connected.link)));
@@ -115,8 +113,14 @@ pub fn block_on<T>(gauges: &Gauges, conversation: impl Future<Output = Result<T,
     outcome
 }
 
-fn question(job: &Mirror, path: &std::path::Path, role: Role) -> Ask {
-    let Reading { filter, one_file_system, checksum, quick, fidelity } = &job.reading;
+/// The question that opens a conversation. `cache` says whether index caches are written.
+pub fn question(
+    role: Role,
+    path: &std::path::Path,
+    (reading, writing): (&Reading, &Writing),
+    cache: bool,
+) -> Ask {
+    let Reading { filter, one_file_system, checksum, quick, fidelity } = reading;
     let Fidelity { mode, xattrs, owner, links, devices } = *fidelity;
     Ask {
         role,
@@ -126,9 +130,9 @@ fn question(job: &Mirror, path: &std::path::Path, role: Role) -> Ask {
         checksum: *checksum,
         quick: *quick,
         fidelity: [mode, xattrs, owner, links, devices],
-        writing: wire(&job.writing),
+        writing: wire(writing),
         superuser: side::superuser(),
-        cache: job.cache,
+        cache,
     }
 }
 

@@ -19,6 +19,8 @@ use super::report::Gauges;
 use super::side::{self, Found, Placements, Side};
 use super::supply::Supplier;
 use super::target::{self, Installation, Place};
+use super::twoway::{answer, end as twoway_end, end::End as ReplicaEnd};
+use crate::disk::gauge::Gauge;
 use crate::disk::root::Root;
 use crate::model::Problem;
 use crate::model::lane::Lane;
@@ -75,16 +77,31 @@ struct Opened {
     ask: Ask,
     shown: String,
     lane: Lane,
-    side: Option<Arc<Side>>,
-    scan: Option<JoinHandle<Result<Found, Error>>>,
+    work: Work,
+}
+
+/// What was begun when the root was opened.
+enum Work {
+    /// One end of a mirror is scanned; there is none where a rehearsal found no root.
+    Mirror { side: Option<Arc<Side>>, scan: Option<JoinHandle<Result<Found, Error>>> },
+    /// A replica is looked at.
+    Replica(JoinHandle<Result<ReplicaEnd, Error>>),
 }
 
 impl Opened {
-    fn open(request: &[u8], gauge: &Arc<crate::disk::gauge::Gauge>) -> Result<Opened, Error> {
+    fn open(request: &[u8], gauge: &Arc<Gauge>) -> Result<Opened, Error> {
         let ask = Ask::decode(request).map_err(violation)?;
         let reading = reading(&ask);
         let path = local_path(&ask.path);
+        let lane = side::lane(&reading, ask.superuser && side::superuser());
         let (root, shown) = match ask.role {
+            Role::Replica => {
+                let root = twoway_end::open(&path, &writing(&ask.writing))?;
+                let shown = root.path().display().to_string();
+                let (gauge, writing) = (Arc::clone(gauge), writing(&ask.writing));
+                let looking = spawn_blocking(move || ReplicaEnd::look(root, &reading, writing, &gauge));
+                return Ok(Opened { ask, shown, lane, work: Work::Replica(looking) });
+            }
             Role::Source => {
                 let root = Root::open(&path)?;
                 let shown = root.path().display().to_string();
@@ -95,13 +112,12 @@ impl Opened {
                 (place.root, place.path.display().to_string())
             }
         };
-        let lane = side::lane(&reading, ask.superuser && side::superuser());
         let side = root.map(|root| Side::new(root, &reading, ask.cache)).transpose()?.map(Arc::new);
         let scan = side.as_ref().map(|side| {
             let (side, gauge) = (Arc::clone(side), Arc::clone(gauge));
             spawn_blocking(move || side.scan(&gauge))
         });
-        Ok(Opened { ask, shown, lane, side, scan })
+        Ok(Opened { ask, shown, lane, work: Work::Mirror { side, scan } })
     }
 
     fn answer(&self) -> Answer {
@@ -109,7 +125,13 @@ impl Opened {
     }
 
     async fn converse(self, control: &mut Control, link: &Link, gauges: &Gauges) -> Result<(), Error> {
-        let Opened { ask, lane, side, scan, .. } = self;
+        let Opened { ask, lane, work, .. } = self;
+        let (side, scan) = match work {
+            Work::Mirror { side, scan } => (side, scan),
+            Work::Replica(looking) => {
+                return answer::converse(&Receiving { ask, lane, gauges, link }, control, looking).await;
+            }
+        };
         let found = match scan {
             Some(scan) => scan.await.expect("a scan reports its failures and does not panic")?,
             None => Found::nothing(),
@@ -155,7 +177,8 @@ async fn source(control: &mut Control, link: &Link, side: Arc<Side>, end: End) -
     }
 }
 
-async fn tell_all(control: &mut Control, problems: &[Problem]) -> Result<(), Error> {
+/// Tells problems of single paths.
+pub async fn tell_all(control: &mut Control, problems: &[Problem]) -> Result<(), Error> {
     for batch in problems.chunks(TOLD_MAX) {
         let told = batch.iter().map(PathProblem::from).collect();
         control.send(&Message::Problems(told)).await?;
@@ -164,7 +187,7 @@ async fn tell_all(control: &mut Control, problems: &[Problem]) -> Result<(), Err
 }
 
 /// What a target on this side carries along.
-struct Receiving<'a> {
+pub struct Receiving<'a> {
     ask: Ask,
     lane: Lane,
     gauges: &'a Gauges,
@@ -213,7 +236,23 @@ impl Receiving<'_> {
         finish(control, summary.await.expect("a scan reports its failures and does not panic")?).await
     }
 
-    async fn rehearse(&self, control: &mut Control, plan: &Arc<Plan>, before: Scanned) -> Result<(), Error> {
+    /// Whether nothing is to be changed.
+    pub const fn is_dry_run(&self) -> bool {
+        self.ask.writing.dry_run
+    }
+
+    /// The link of the conversation.
+    pub const fn link(&self) -> &Link {
+        self.link
+    }
+
+    /// The counters of what is done here.
+    pub const fn gauge(&self) -> &Arc<Gauge> {
+        &self.gauges.right
+    }
+
+    /// Tells the plan as it stands.
+    pub async fn rehearse(&self, control: &mut Control, plan: &Arc<Plan>, before: Scanned) -> Result<(), Error> {
         let mut lines = Lines::default();
         Narrator::new(Arc::clone(plan), Tally::default()).rehearse(&mut lines);
         for message in lines.take() {
@@ -223,7 +262,7 @@ impl Receiving<'_> {
     }
 
     /// Runs the plan on threads of its own; tells what happens, and stops where the asking side is gone.
-    async fn install(&self, control: &mut Control, installation: &Arc<Installation>) -> Result<Placements, Error> {
+    pub async fn install(&self, control: &mut Control, installation: &Arc<Installation>) -> Result<Placements, Error> {
         let ledger = Arc::new(Ledger::default());
         let content = RemoteSource::new(self.link.clone(), tokio::runtime::Handle::current());
         let (running, telling_to) = (Arc::clone(installation), Arc::clone(&ledger));
@@ -268,7 +307,8 @@ impl Receiving<'_> {
     }
 }
 
-async fn finish(control: &mut Control, summary: Scanned) -> Result<(), Error> {
+/// The last words of a target.
+pub async fn finish(control: &mut Control, summary: Scanned) -> Result<(), Error> {
     control.send(&Message::Finished(summary)).await?;
     match control.receive().await? {
         Message::Bye => Ok(()),

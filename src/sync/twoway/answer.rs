@@ -1,0 +1,85 @@
+//! The end of a meeting that is asked: it answers the comparison, hands out what the asking end lacks, and installs second.
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use super::end::{self, End, Task};
+use crate::model::Knowledge;
+use crate::net::Link;
+use crate::proto::message::{self, Message, Scanned};
+use crate::proto::reconcile::Machine;
+use crate::sync::converse::{Control, violation};
+use crate::sync::error::Error;
+use crate::sync::replica::Greeting;
+use crate::sync::serve::{Receiving, finish, tell_all};
+use crate::sync::supply::Supplier;
+
+/// What this end says of itself first, as a message.
+pub fn told(greeting: &Greeting) -> message::Greeting {
+    let Greeting { id, top, entries, knowledge } = greeting;
+    let mut bytes = Vec::new();
+    knowledge.encode(&mut bytes);
+    message::Greeting { id: *id, top: *top, entries: *entries, knowledge: bytes }
+}
+
+/// What the other end says of itself first.
+pub fn greeting_of(told: message::Greeting) -> Result<Greeting, Error> {
+    let message::Greeting { id, top, entries, knowledge } = told;
+    let knowledge = Knowledge::decode(&knowledge).ok_or_else(|| violation("knowledge that cannot be read"))?;
+    Ok(Greeting { id, top, entries, knowledge })
+}
+
+/// Answers to the end.
+pub async fn converse(
+    receiving: &Receiving<'_>,
+    control: &mut Control,
+    looking: JoinHandle<Result<End, Error>>,
+) -> Result<(), Error> {
+    let mut end = looking.await.expect("a look reports its failures and does not panic")?;
+    tell_all(control, &end.looked.found.problems).await?;
+    tell_all(control, &end.looked.problems).await?;
+    let ours = end.replica.greeting();
+    control.send(&Message::Greeting(told(&ours))).await?;
+    let Message::Greeting(theirs) = control.receive().await? else {
+        return Err(violation("a message out of turn"));
+    };
+    let theirs = greeting_of(theirs)?;
+    if !end::agree(&ours, &theirs, ("here", "there"))? {
+        let mut machine = Machine::responder(end.replica.compared()?);
+        let outcome = control.reconcile(&mut machine, |_| Err(violation("a message out of turn"))).await?;
+        end.join(&theirs, &outcome)?;
+    }
+    let task = end.task()?;
+    tell_all(control, &task.plan.problems).await?;
+    control.send(&Message::Planned(task.plan.totals())).await?;
+    if receiving.is_dry_run() {
+        return receiving.rehearse(control, &task.plan, Scanned::from(end.summary())).await;
+    }
+    wait_for_turn(control, receiving.link(), &end).await?;
+    install(receiving, control, &mut end, task).await?;
+    finish(control, Scanned::from(end.summary())).await
+}
+
+/// Hands out content until it is this end's turn.
+async fn wait_for_turn(control: &mut Control, link: &Link, end: &End) -> Result<(), Error> {
+    let listing = end.looked.found.listing.clone();
+    let supplier = Supplier::new(Arc::clone(end.replica.side()), listing, !link.is_loopback());
+    let supplying = tokio::spawn(Arc::new(supplier).serve(link.clone()));
+    let message = control.receive().await;
+    supplying.abort();
+    match message? {
+        Message::Turn => Ok(()),
+        _ => Err(violation("a message out of turn")),
+    }
+}
+
+async fn install(receiving: &Receiving<'_>, control: &mut Control, end: &mut End, task: Task) -> Result<(), Error> {
+    let installation = end.installation(task, receiving.gauge());
+    if !installation.is_needed() {
+        return end.settle(installation, None);
+    }
+    let installation = Arc::new(installation);
+    let placed = receiving.install(control, &installation).await?;
+    end.settle(Arc::into_inner(installation).expect("the run has ended"), Some(&placed))
+}

@@ -1,0 +1,135 @@
+//! One end of a meeting: the same steps on either machine. Owns no link and tells nobody.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::disk::gauge::Gauge;
+use crate::disk::root::Root;
+use crate::model::agreed::siblings_of;
+use crate::model::plan::Plan;
+use crate::model::plan::guard::Guard;
+use crate::model::plan::twoway::{self, TwoWayInput};
+use crate::model::{PathRef, RelPath, Siblings};
+use crate::proto::reconcile::Outcome;
+use crate::sync::error::Error;
+use crate::sync::holdings::Holdings;
+use crate::sync::job::{Reading, Writing};
+use crate::sync::replica::{Greeting, Looked, Replica};
+use crate::sync::report::RootSummary;
+use crate::sync::side::{self, Found, Placements};
+use crate::sync::target::{Installation, Place};
+
+/// One end, looked at.
+pub struct End {
+    /// Its memory.
+    pub replica: Replica,
+    /// Its disk.
+    pub looked: Looked,
+    reading: Reading,
+    writing: Writing,
+}
+
+/// What is to be done at an end.
+pub struct Task {
+    /// The actions.
+    pub plan: Arc<Plan>,
+    /// Conflict copies that the end shows in the end.
+    pub conflicts: u64,
+}
+
+/// Opens the root of a replica, or makes it; a rehearsal makes nothing, and there must be something to look at.
+pub fn open(path: &Path, writing: &Writing) -> Result<Root, Error> {
+    Place::open(path, writing)?.root.map_or_else(|| Ok(Root::open(path)?), Ok)
+}
+
+impl End {
+    /// Opens the replica of a root and looks at it.
+    pub fn look(root: Root, reading: &Reading, writing: Writing, gauge: &Gauge) -> Result<End, Error> {
+        let mut replica = Replica::open(root, reading, writing)?;
+        let looked = replica.look(gauge)?;
+        Ok(End { replica, looked, reading: reading.clone(), writing })
+    }
+
+    /// Joins what the comparison brought.
+    pub fn join(&mut self, theirs: &Greeting, outcome: &Outcome) -> Result<(), Error> {
+        let differing = differing(outcome)?;
+        let joined = self.replica.meet(theirs, &differing)?;
+        self.replica.join(joined, &self.looked.found.listing)
+    }
+
+    /// What is to be done here.
+    pub fn task(&mut self) -> Result<Task, Error> {
+        let wanted = self.replica.wanted()?;
+        let held = self.replica.held().clone();
+        let side = Arc::clone(self.replica.side());
+        let filter = side.filter();
+        let left_alone = |path: PathRef<'_>| {
+            held.contains(&path.to_owned()) || filter.excludes(path, false) || filter.excludes(path, true)
+        };
+        let plan = twoway::plan(&TwoWayInput {
+            wanted: &wanted.listing,
+            disk: &self.looked.found.listing,
+            lane: side::lane(&self.reading, side::superuser()),
+            left_alone: &left_alone,
+            guard: Guard { limit: self.writing.limit, source_empty: false },
+        });
+        Ok(Task { plan: Arc::new(plan), conflicts: wanted.copies as u64 })
+    }
+
+    /// What it can hand out.
+    pub fn holdings(&self) -> Holdings {
+        Holdings::new(self.looked.found.listing.clone())
+    }
+
+    /// Makes a task ready to run. What was found goes with it, until [`End::settle`] brings back what is there then.
+    pub fn installation(&mut self, task: Task, gauge: &Arc<Gauge>) -> Installation {
+        Installation {
+            side: Arc::clone(self.replica.side()),
+            found: Arc::new(std::mem::replace(&mut self.looked.found, Found::nothing())),
+            plan: task.plan,
+            lane: side::lane(&self.reading, side::superuser()),
+            writing: self.writing,
+            gauge: Arc::clone(gauge),
+            lock: self.replica.lock().cloned(),
+        }
+    }
+
+    /// After a run, or where none was needed: looks again and remembers what is in place.
+    pub fn settle(&mut self, installation: Installation, placed: Option<&Placements>) -> Result<(), Error> {
+        self.looked.found = match placed {
+            Some(placed) => installation.look_again(placed)?.0,
+            None => Arc::into_inner(installation.found).expect("nobody else holds what was found before a run"),
+        };
+        self.replica.settle(&self.looked.found)
+    }
+
+    /// What is told of it in the end.
+    pub fn summary(&self) -> RootSummary {
+        let listing = &self.looked.found.listing;
+        RootSummary {
+            top: self.replica.greeting().top,
+            entries: listing.len() as u64,
+            bytes: listing.rows().map(|row| row.size()).sum(),
+            hashed_bytes: self.looked.found.hashed_bytes,
+        }
+    }
+}
+
+/// Whether two ends hold and know the same; an error where they know the same and hold different things.
+pub fn agree(ours: &Greeting, theirs: &Greeting, (left, right): (&str, &str)) -> Result<bool, Error> {
+    match (ours.top == theirs.top, ours.knowledge == theirs.knowledge) {
+        (_, false) => Ok(false),
+        (true, true) => Ok(true),
+        (false, true) => Err(Error::Corrupt { left: left.into(), right: right.into() }),
+    }
+}
+
+/// The siblings that the other end holds where the two differ.
+fn differing(outcome: &Outcome) -> Result<Vec<(RelPath, Siblings)>, Error> {
+    let siblings = |pair: &crate::proto::reconcile::Pair| match &pair.theirs {
+        None => Some(Siblings::new()),
+        Some(record) => siblings_of(&record.entry),
+    };
+    let all = outcome.differing.iter().map(|pair| Some((pair.path.clone(), siblings(pair)?)));
+    all.collect::<Option<Vec<_>>>().ok_or_else(|| crate::sync::converse::violation("an entry without its writes"))
+}

@@ -1,0 +1,118 @@
+//! Both replicas are on this machine.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::end::{self, End, Task};
+use crate::disk::read::Reader;
+use crate::model::plan::Totals;
+use crate::proto::reconcile::{Machine, Settings, Wants};
+use crate::sync::error::Error;
+use crate::sync::fetch::local::LocalSource;
+use crate::sync::holdings::Holdings;
+use crate::sync::job::Sync;
+use crate::sync::mirror::{Telling, join_in_memory, run_and_tell, tell_problems};
+use crate::sync::narrate::{Narrator, Tally};
+use crate::sync::refuse;
+use crate::sync::report::{Event, Gauges, Report, Side as Which, Summary};
+
+/// Runs the job.
+pub fn run(job: &Sync, left: &Path, right: &Path, gauges: &Gauges, report: &mut dyn Report) -> Result<Summary, Error> {
+    let (left, right) = (end::open(left, &job.writing)?, end::open(right, &job.writing)?);
+    refuse::nested(&left, right.path())?;
+    refuse::nested(&right, left.path())?;
+    let shown = (left.path().display().to_string(), right.path().display().to_string());
+    report.event(Event::Header { left: &shown.0, right: &shown.1 });
+    let (left, right) = rayon::join(
+        || End::look(left, &job.reading, job.writing, &gauges.left),
+        || End::look(right, &job.reading, job.writing, &gauges.right),
+    );
+    let (mut left, mut right) = (left?, right?);
+    let mut carry = Carry { job, gauges, telling: Telling { report, which: Which::Left }, tally: Tally::default() };
+    carry.tell(&left, Which::Left);
+    carry.tell(&right, Which::Right);
+    meet(&mut left, &mut right, (&shown.0, &shown.1))?;
+    let (to_left, to_right) = (left.task()?, right.task()?);
+    let planned = carry.planned(&to_left, &to_right);
+    let conflicts = to_left.conflicts.max(to_right.conflicts);
+    let from_right = right.holdings();
+    carry.out(&mut left, Which::Left, to_left, (&right, &from_right))?;
+    let from_left = left.holdings();
+    carry.out(&mut right, Which::Right, to_right, (&left, &from_left))?;
+    let tally = carry.tally;
+    let (left, right) = (left.summary(), right.summary());
+    Ok(Summary {
+        alike: left.top == right.top && tally.problems == 0 && (!job.writing.dry_run || planned == Totals::default()),
+        left,
+        right,
+        totals: tally.totals,
+        conflicts,
+        problems: tally.problems,
+        problem_exit: tally.exit,
+        ..Summary::default()
+    })
+}
+
+/// Compares what the two agreed on, and joins it.
+fn meet(left: &mut End, right: &mut End, shown: (&str, &str)) -> Result<(), Error> {
+    let (ours, theirs) = (left.replica.greeting(), right.replica.greeting());
+    if end::agree(&ours, &theirs, shown)? {
+        return Ok(());
+    }
+    let settings = Settings { salt: [0; 16], wants: Wants::Both, push: false };
+    let asking = Machine::initiator(left.replica.compared()?, settings);
+    let answering = Machine::responder(right.replica.compared()?);
+    let (to_left, to_right) = join_in_memory(asking, answering, true)?;
+    left.join(&theirs, &to_left)?;
+    right.join(&ours, &to_right.expect("both were asked for"))
+}
+
+/// What is carried along while the two ends are changed, one after the other.
+struct Carry<'a> {
+    job: &'a Sync,
+    gauges: &'a Gauges,
+    telling: Telling<'a>,
+    tally: Tally,
+}
+
+impl Carry<'_> {
+    fn tell(&mut self, end: &End, which: Which) {
+        self.telling.which = which;
+        self.tally = tell_problems(&end.looked.found.problems, self.tally, &mut self.telling);
+        self.tally = tell_problems(&end.looked.problems, self.tally, &mut self.telling);
+    }
+
+    fn planned(&mut self, to_left: &Task, to_right: &Task) -> Totals {
+        for (task, which) in [(to_left, Which::Left), (to_right, Which::Right)] {
+            self.telling.which = which;
+            self.tally = tell_problems(&task.plan.problems, self.tally, &mut self.telling);
+        }
+        let planned = to_left.plan.totals().and(to_right.plan.totals());
+        self.telling.report.event(Event::Planned(&planned));
+        planned
+    }
+
+    fn out(
+        &mut self,
+        end: &mut End,
+        which: Which,
+        task: Task,
+        (from, content): (&End, &Holdings),
+    ) -> Result<(), Error> {
+        self.telling.which = which;
+        let narrator = Narrator::new(Arc::clone(&task.plan), self.tally);
+        if self.job.writing.dry_run {
+            self.tally = narrator.rehearse(&mut self.telling);
+            return Ok(());
+        }
+        let installation = end.installation(task, &self.gauges.right);
+        if !installation.is_needed() {
+            self.tally = narrator.finish(&mut self.telling);
+            return end.settle(installation, None);
+        }
+        let source = LocalSource { reader: Reader::new(from.replica.side().root()), holdings: content };
+        let (placed, tally) = run_and_tell(&installation, &source, narrator, &mut self.telling)?;
+        self.tally = tally;
+        end.settle(installation, Some(&placed))
+    }
+}
