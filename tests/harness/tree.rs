@@ -1,5 +1,6 @@
 //! Makes trees, one call an entry; every call names a path below the root.
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -113,6 +114,33 @@ impl Tree {
     /// Whether anything is there, a dangling link included.
     pub fn has(&self, path: impl AsRef<Path>) -> bool {
         self.join(path).symlink_metadata().is_ok()
+    }
+
+    /// Every path but `.alike`, with a file's bytes, `-> target` for a link and `/` for a directory: what two replicas agree on.
+    pub fn shown(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut shown = BTreeMap::new();
+        let mut left = vec![PathBuf::new()];
+        while let Some(directory) = left.pop() {
+            for found in fs::read_dir(self.join(&directory)).expect("a readable directory") {
+                let found = found.expect("an entry");
+                let path = directory.join(found.file_name());
+                let kind = found.file_type().expect("a kind");
+                if path == Path::new(".alike") {
+                    continue;
+                }
+                let bytes = if kind.is_dir() {
+                    left.push(path.clone());
+                    b"/".to_vec()
+                } else if kind.is_symlink() {
+                    let target = fs::read_link(found.path()).expect("a readable link");
+                    format!("-> {}", target.display()).into_bytes()
+                } else {
+                    fs::read(found.path()).expect("a readable file")
+                };
+                shown.insert(path, bytes);
+            }
+        }
+        shown
     }
 
     /// One of each kind of thing that is kept by default, with times and modes that nobody has by accident.
