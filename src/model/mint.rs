@@ -1,9 +1,10 @@
 //! What happened on a disk since it was last looked at, as events of the paths that the replicas agreed on. Pure: two
 //! listings and what is remembered in, events out. Start at [`events`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::agreed::Agreed;
+use super::digest::Digest;
 use super::entry::{Entry, Kind};
 use super::lane::Lane;
 use super::listing::{Listing, Row};
@@ -36,6 +37,26 @@ pub struct Happened {
     pub name: RelPath,
     /// What happened: a write or a delete.
     pub event: Event,
+    /// What the last look showed there.
+    pub was: Option<Entry>,
+}
+
+/// What an entry can be known again by under another name.
+#[derive(PartialEq, Eq, Hash)]
+enum Feature {
+    Content(Digest),
+    Target(Option<Box<[u8]>>),
+    Directory,
+}
+
+impl Feature {
+    fn of(entry: &Entry) -> Feature {
+        match entry.kind {
+            Kind::Directory => Feature::Directory,
+            Kind::Symlink => Feature::Target(entry.target().map(Into::into)),
+            _ => Feature::Content(entry.content),
+        }
+    }
 }
 
 /// What a look brought to light.
@@ -45,6 +66,27 @@ pub struct Events {
     pub happened: Vec<Happened>,
     /// Witnesses of names that could not be seen: absence after that is no delete.
     pub unseen: Vec<(RelPath, Option<Witness>)>,
+}
+
+impl Events {
+    /// How many entries were deleted and have not come up again under another name: renames are no deletes.
+    pub fn lost(&self) -> usize {
+        let mut come: HashMap<Feature, usize> = HashMap::new();
+        for happened in &self.happened {
+            if let (Event::Write { entry, .. }, None) = (&happened.event, &happened.was) {
+                *come.entry(Feature::of(entry)).or_default() += 1;
+            }
+        }
+        let deleted = self.happened.iter().filter(|happened| matches!(happened.event, Event::Delete { .. }));
+        let is_lost = |was: &Entry| match come.get_mut(&Feature::of(was)) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                false
+            }
+            _ => true,
+        };
+        deleted.filter_map(|happened| happened.was.as_ref()).map(is_lost).filter(|&lost| lost).count()
+    }
 }
 
 /// Finds what happened.
@@ -115,7 +157,10 @@ impl Look<'_> {
         let seen = Seen { witness: witness.as_ref(), disk: disk.as_ref(), shown: shown.as_ref(), siblings: &siblings };
         match record(&seen) {
             Event::Nothing(_) => {}
-            event => events.happened.push(Happened { path, name, event }),
+            event => {
+                let was = witness.map(|witness| witness.entry);
+                events.happened.push(Happened { path, name, event, was });
+            }
         }
     }
 

@@ -26,7 +26,7 @@ use crate::model::plan::guard::Guard;
 use crate::model::record::{Event, Witness};
 use crate::model::siblings::Siblings;
 use crate::model::tree::Tree;
-use crate::model::{Digest, Kind, Listing, PathRef, Problem, ProblemKind, RelPath};
+use crate::model::{Digest, Entry, Kind, Listing, PathRef, Problem, ProblemKind, RelPath};
 use crate::net;
 use crate::proto::reconcile::Side as Compared;
 use crate::store::places::RootKey;
@@ -225,7 +225,7 @@ impl Replica {
     /// Takes deletes back that nobody has said are meant.
     fn guard(&mut self, mut events: Events, found: &Found, problems: &mut Vec<Problem>) -> Events {
         let is_delete = |happened: &Happened| matches!(happened.event, Event::Delete { .. });
-        let deletes = events.happened.iter().filter(|happened| is_delete(happened)).count();
+        let deletes = events.lost();
         let entries = self.header.entries as usize;
         let guard = Guard { limit: self.writing.limit, source_empty: found.listing.is_empty() };
         if guard.allows(deletes, entries) {
@@ -235,10 +235,10 @@ impl Replica {
         problems.push(Problem { path: RelPath::default(), kind: ProblemKind::Guarded, cause });
         for happened in events.happened.iter().filter(|happened| is_delete(happened)) {
             self.held.insert(happened.name.clone());
-            let siblings = self.agreed.as_ref().map(|agreed| agreed.shown(happened.name.as_ref()).1);
+            let Event::Delete { supersedes } = &happened.event else { continue };
             // The witness stays, so that the next run sees the same delete.
-            let witness = siblings.flatten().map(|shown| Witness { dots: shown.dots, entry: shown.entry, unseen: false });
-            events.unseen.push((happened.name.clone(), witness));
+            let kept = |entry: Entry| Witness { dots: supersedes.clone(), entry, unseen: false };
+            events.unseen.push((happened.name.clone(), happened.was.clone().map(kept)));
         }
         events.happened.retain(|happened| !is_delete(happened));
         events
