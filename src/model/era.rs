@@ -64,6 +64,11 @@ pub enum Side {
 }
 
 impl Eras {
+    /// None.
+    pub const fn new() -> Eras {
+        Eras { eras: Vec::new() }
+    }
+
     /// Begins an era. One without a write gives way to it.
     pub fn begin(&mut self, era: Era) {
         self.forget_after(era.first.saturating_sub(1));

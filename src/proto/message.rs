@@ -117,6 +117,8 @@ pub struct Greeting {
     pub entries: u64,
     /// All writes that it has seen, as [`crate::model::Knowledge`] encodes them.
     pub knowledge: Vec<u8>,
+    /// The eras of all replicas that it knows of: first counters and tokens.
+    pub eras: Vec<(ReplicaId, Vec<(u64, u64)>)>,
 }
 
 /// What travels on the control stream.

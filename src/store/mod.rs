@@ -7,4 +7,5 @@ pub mod hosts;
 pub mod index;
 pub mod journal;
 pub mod places;
+pub mod registry;
 pub mod state;

@@ -17,19 +17,34 @@ pub struct RootKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
     cache: PathBuf,
+    state: Option<PathBuf>,
 }
 
 impl Places {
     /// From the environment: `$XDG_CACHE_HOME/alike`, else `~/.cache/alike`; `None` where neither is set.
     pub fn from_environment() -> Option<Places> {
-        Places::from_values(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME"))
+        let home = std::env::var_os("HOME");
+        let places = Places::from_values(std::env::var_os("XDG_CACHE_HOME"), home.clone())?;
+        Some(places.with_state(std::env::var_os("XDG_STATE_HOME"), home))
     }
 
     /// From the values of `XDG_CACHE_HOME` and `HOME`. As XDG has it, only absolute paths count.
     pub fn from_values(cache: Option<OsString>, home: Option<OsString>) -> Option<Places> {
         let absolute = |value: Option<OsString>| value.map(PathBuf::from).filter(|path| path.is_absolute());
         let cache = absolute(cache).or_else(|| Some(absolute(home)?.join(".cache")))?;
-        Some(Places { cache: cache.join("alike") })
+        Some(Places { cache: cache.join("alike"), state: None })
+    }
+
+    /// The same with `$XDG_STATE_HOME/alike`, else `~/.local/state/alike`.
+    fn with_state(self, state: Option<OsString>, home: Option<OsString>) -> Places {
+        let absolute = |value: Option<OsString>| value.map(PathBuf::from).filter(|path| path.is_absolute());
+        let state = absolute(state).or_else(|| Some(absolute(home)?.join(".local/state")));
+        Places { state: state.map(|state| state.join("alike")), ..self }
+    }
+
+    /// The directory of what must not be deleted lightly.
+    pub fn state(&self) -> Option<&Path> {
+        self.state.as_deref()
     }
 
     /// The directory of all caches: anything in it may be deleted at any time.

@@ -95,13 +95,13 @@ pub type Noted = Option<Witness>;
 #[derive(Debug, Default)]
 pub struct Change<'a> {
     /// Paths whose siblings changed; empty siblings remove the path.
-    pub entries: &'a [(RelPath, Siblings)],
+    pub entries: &'a [(&'a RelPath, &'a Siblings)],
     /// Forget all witnesses noted before: an index that knows them has been saved.
     pub settle: bool,
     /// Witnesses to note.
     pub witnesses: &'a [(RelPath, Noted)],
-    /// Eras that are new or have become longer.
-    pub eras: &'a [(ReplicaId, Eras)],
+    /// The eras of all replicas that were heard of, where they changed.
+    pub eras: Option<&'a BTreeMap<ReplicaId, Eras>>,
 }
 
 /// An open memory.
@@ -230,7 +230,7 @@ impl State {
             put(&mut witnesses, path, Some(encode_witness(witness.as_ref())))?;
         }
         let mut eras = write.open_table(ERAS)?;
-        for (id, story) in change.eras {
+        for (id, story) in change.eras.into_iter().flatten() {
             let value: Vec<u8> =
                 story.iter().flat_map(|era| [era.first.to_le_bytes(), era.token.to_le_bytes()].concat()).collect();
             eras.insert(id.0.as_slice(), value.as_slice())?;

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use super::error::Error;
+use super::replica::STATE;
+use crate::disk::control::NAME;
 use crate::disk::root::Root;
 use crate::model::plan::guard::Limit;
 
@@ -19,6 +21,18 @@ pub fn nested(source: &Root, target: &Path) -> Result<(), Error> {
         return Ok(());
     };
     Err(Error::Usage { message, hint: "name two directories of which neither holds the other".into() })
+}
+
+/// Refuses a root that lies inside another replica: what happens in it would happen in both.
+pub fn inner(root: &Root) -> Result<(), Error> {
+    let is_replica = |directory: &&Path| directory.join(NAME).join(STATE).symlink_metadata().is_ok();
+    match root.path().ancestors().skip(1).find(is_replica) {
+        None => Ok(()),
+        Some(outer) => Err(Error::Usage {
+            message: format!("`{}` lies inside the replica `{}`", root.path().display(), outer.display()),
+            hint: "sync the outer directory, or remove its `.alike` if it is no replica any more".into(),
+        }),
+    }
 }
 
 /// Refuses `/` and the home directory as a target, unless every delete is meant.

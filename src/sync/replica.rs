@@ -5,24 +5,25 @@
 //! index does not know yet is noted in the same commit as the change that outdated it. The index is saved after that.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::error::Error;
 use super::job::{Reading, Writing};
+use super::refuse;
 use super::side::{self, Found, Side};
 use crate::disk::control::{self, Lock};
 use crate::disk::gauge::Gauge;
 use crate::disk::root::Root;
 use crate::model::agreed::{self, Agreed, Wanted};
 use crate::model::dot::{Dot, ReplicaId};
-use crate::model::era::{Era, Eras};
+use crate::model::era::{self, Era, Eras, Story};
 use crate::model::knowledge::Knowledge;
 use crate::model::lane::Lane;
 use crate::model::listing::FLAG_INCOMPLETE;
-use crate::model::meeting::{self, Half, Joined};
+use crate::model::meeting::{self, Doubts, Half, Joined, Teller};
 use crate::model::mint::{self, Events, Happened, Look};
-use crate::model::plan::guard::Guard;
+use crate::model::plan::guard::{Guard, Limit};
 use crate::model::record::{Event, Witness};
 use crate::model::siblings::Siblings;
 use crate::model::tree::Tree;
@@ -30,13 +31,15 @@ use crate::model::{Digest, Entry, Kind, Listing, PathRef, Problem, ProblemKind, 
 use crate::net;
 use crate::proto::reconcile::Side as Compared;
 use crate::store::places::RootKey;
+use crate::store::registry::{Known, Registry};
 use crate::store::state::{Change, Header, State};
 
 /// The memory's name in `.alike`.
-const STATE: &str = "state.redb";
+pub const STATE: &str = "state.redb";
 
 /// A root with a memory.
 pub struct Replica {
+    registry: Registry,
     side: Arc<Side>,
     lock: Option<Lock>,
     writing: Writing,
@@ -47,6 +50,8 @@ pub struct Replica {
     tree: Option<Arc<Tree>>,
     noted: BTreeMap<RelPath, Option<Witness>>,
     eras: BTreeMap<ReplicaId, Eras>,
+    /// The id under which an era was begun since the memory was opened.
+    era: Option<ReplicaId>,
     /// Names whose deletes the guard held back: nothing is put there in this run.
     held: BTreeSet<RelPath>,
 }
@@ -62,6 +67,14 @@ pub struct Greeting {
     pub entries: u64,
     /// All writes that it has seen.
     pub knowledge: Knowledge,
+    /// The eras of all replicas that it knows of.
+    pub eras: BTreeMap<ReplicaId, Eras>,
+}
+
+impl Greeting {
+    const fn teller(&self) -> Teller<'_> {
+        Teller { id: self.id, knowledge: &self.knowledge, eras: &self.eras }
+    }
 }
 
 /// A replica that was looked at.
@@ -76,20 +89,34 @@ impl Replica {
     /// Opens the replica of a root, and makes its memory unless this is a dry run.
     pub fn open(root: Root, reading: &Reading, writing: Writing) -> Result<Replica, Error> {
         let path = root.path().join(control::NAME).join(STATE);
-        let lock = if writing.dry_run { None } else { Some(Lock::take(&root)?) };
         let identity = root.identity();
         let key = RootKey { file_system: identity.file_system, inode: identity.inode };
+        refuse::inner(&root)?;
+        let registry = Registry::of(root.path());
+        let known = registry.known();
+        refuse_replaced(&root, known.as_ref().filter(|_| !exists(&path)), key, writing.limit)?;
+        let lock = if writing.dry_run { None } else { Some(Lock::take(&root)?) };
         let state = open_state(&path, key, writing.dry_run)?;
-        let header = match &state {
+        let mut header = match &state {
             Some(state) => state.header()?,
             None => blank(key)?,
         };
+        let restored = known.is_some_and(|known| known.id == header.id && known.counter > header.counter);
+        if header.root != key || restored {
+            // A copy of a memory, or an older one: what is written from now on is another replica's.
+            header = Header { id: ReplicaId(net::random()?), root: key, counter: 0, ..header };
+        }
+        if lock.is_some() {
+            let Header { id, root, counter, .. } = header;
+            // A registry that cannot be written costs the recognition of a memory that is restored later.
+            let _ = registry.note(&Known { id, root, counter });
+        }
         let noted = state.as_ref().map(State::witnesses).transpose()?.unwrap_or_default();
         let side = Arc::new(Side::of_replica(root, reading, !writing.dry_run)?);
         let noted = noted.into_iter().collect();
         let eras = state.as_ref().map(State::eras).transpose()?.unwrap_or_default();
-        let (agreed, tree, held) = (None, None, BTreeSet::new());
-        Ok(Replica { side, lock, writing, state, header, agreed, tree, noted, eras, held })
+        let (agreed, tree, era, held) = (None, None, None, BTreeSet::new());
+        Ok(Replica { registry, side, lock, writing, state, header, agreed, tree, noted, eras, era, held })
     }
 
     /// How the root is read.
@@ -105,7 +132,7 @@ impl Replica {
     /// What it says of itself first.
     pub fn greeting(&self) -> Greeting {
         let Header { id, top, entries, knowledge, .. } = self.header.clone();
-        Greeting { id, top, entries, knowledge }
+        Greeting { id, top, entries, knowledge, eras: self.eras.clone() }
     }
 
     /// Scans the root and records what happened there since the last look.
@@ -132,6 +159,63 @@ impl Replica {
         Ok(Compared { listing: agreed.listing().clone(), tree })
     }
 
+    /// Sets right what makes a join with `theirs` unsafe: one of the two memories was restored or cloned. Gives what this
+    /// end says of itself then; `None` where all was well on both ends.
+    pub fn square(&mut self, theirs: &Greeting, side: era::Side) -> Result<Option<Greeting>, Error> {
+        let ours = self.greeting();
+        let doubts = match side {
+            era::Side::Left => meeting::doubts(ours.teller(), theirs.teller()),
+            era::Side::Right => meeting::doubts(theirs.teller(), ours.teller()),
+        };
+        if doubts.is_empty() {
+            return Ok(None);
+        }
+        self.settle_doubts(&doubts, side)?;
+        Ok(Some(self.greeting()))
+    }
+
+    fn settle_doubts(&mut self, doubts: &Doubts, side: era::Side) -> Result<(), Error> {
+        let renamed = match side {
+            era::Side::Left => doubts.renamed[0],
+            era::Side::Right => doubts.renamed[1],
+        };
+        if renamed {
+            self.header.id = ReplicaId(net::random()?);
+            self.header.counter = 0;
+        }
+        let agreed = self.agreed()?.clone();
+        let first = self.header.counter + 1;
+        let mut changed: BTreeMap<RelPath, Siblings> = BTreeMap::new();
+        let mut again: BTreeMap<Dot, Dot> = BTreeMap::new();
+        for (id, parting) in doubts.partings.iter().filter(|(_, parting)| parting.recuts == side) {
+            for row in agreed.listing().rows() {
+                let path = row.path().to_owned();
+                let siblings = changed.get(&path).cloned().unwrap_or_else(|| agreed.siblings(path.as_ref()));
+                let mut recut = siblings.clone();
+                let (replica, counter) = (self.header.id, &mut self.header.counter);
+                let mint = || {
+                    *counter += 1;
+                    Dot { replica, counter: *counter }
+                };
+                let renamed = era::recut(&mut recut, *id, parting.common, mint);
+                if !renamed.is_empty() {
+                    again.extend(renamed);
+                    changed.insert(path, recut);
+                }
+            }
+            self.header.knowledge.forget_after(*id, parting.common);
+            self.eras.entry(*id).or_default().forget_after(parting.common);
+        }
+        again.values().for_each(|&dot| self.header.knowledge.insert(dot));
+        let known = |dot: Dot| again.get(&dot).copied().unwrap_or(dot);
+        for witness in self.noted.values_mut().flatten() {
+            witness.dots.iter_mut().for_each(|dot| *dot = known(*dot));
+        }
+        self.begin_era(first)?;
+        let witnesses = self.noted.clone().into_iter().collect();
+        self.write(&changed, witnesses, true)
+    }
+
     /// What a meeting comes to for this replica.
     pub fn meet(
         &mut self,
@@ -150,22 +234,15 @@ impl Replica {
     }
 
     /// Makes what a meeting came to this replica's own. What the disk shows at the paths that changed is noted with it.
-    pub fn join(&mut self, joined: Joined, disk: &Listing) -> Result<(), Error> {
+    pub fn join(&mut self, joined: Joined, theirs: &Greeting, disk: &Listing) -> Result<(), Error> {
         let Joined { agreed, knowledge, changed } = joined;
         let witnesses = self.witnesses(&agreed, &changed, disk)?;
-        let tree = Tree::build(agreed.listing(), Lane::STATE);
         self.header.knowledge = knowledge;
-        self.header.top = tree.top();
-        self.header.entries = agreed.listing().len() as u64;
-        let entries: Vec<(RelPath, Siblings)> = changed.into_iter().collect();
-        if let Some(state) = self.state.as_ref().filter(|_| !self.writing.dry_run) {
-            let change = Change { entries: &entries, witnesses: &witnesses, ..Change::default() };
-            state.commit(&self.header, &change)?;
+        for (id, eras) in &theirs.eras {
+            let story = Story { eras, highest: theirs.knowledge.highest(*id) };
+            self.eras.entry(*id).or_default().extend(story);
         }
-        self.noted.extend(witnesses);
-        self.agreed = Some(agreed);
-        self.tree = Some(Arc::new(tree));
-        Ok(())
+        self.write(&changed, witnesses, false)
     }
 
     /// After a run: the index is saved, and what it shows to be in place is noted no longer.
@@ -260,31 +337,45 @@ impl Replica {
             event.apply(dot, siblings);
             self.header.knowledge.insert(dot);
         }
-        let agreed = agreed.with(&changed).map_err(|_| self.too_large())?;
+        self.begin_era(first)?;
+        self.write(&changed, unseen, false)
+    }
+
+    /// One commit: other siblings at some paths, witnesses, and the eras.
+    fn write(
+        &mut self,
+        changed: &BTreeMap<RelPath, Siblings>,
+        witnesses: Vec<(RelPath, Option<Witness>)>,
+        settle: bool,
+    ) -> Result<(), Error> {
+        let agreed = self.agreed()?.with(changed).map_err(|_| self.too_large())?;
         let tree = Tree::build(agreed.listing(), Lane::STATE);
         self.header.top = tree.top();
         self.header.entries = agreed.listing().len() as u64;
-        let entries: Vec<(RelPath, Siblings)> = changed.into_iter().collect();
-        let eras = self.begin_era(first)?;
         if let Some(state) = self.state.as_ref().filter(|_| !self.writing.dry_run) {
-            let change = Change { entries: &entries, witnesses: &unseen, eras: &eras, ..Change::default() };
+            let entries: Vec<_> = changed.iter().collect();
+            let change = Change { entries: &entries, settle, witnesses: &witnesses, eras: Some(&self.eras) };
             state.commit(&self.header, &change)?;
+            let Header { id, root, counter, .. } = self.header;
+            // A registry that cannot be written costs the recognition of a memory that is restored later.
+            let _ = self.registry.note(&Known { id, root, counter });
         }
-        self.noted.extend(unseen);
+        self.noted.extend(witnesses);
         self.agreed = Some(agreed);
         self.tree = Some(Arc::new(tree));
         Ok(())
     }
 
-    /// The first write of a run begins an era.
-    fn begin_era(&mut self, first: u64) -> Result<Vec<(ReplicaId, Eras)>, Error> {
-        if self.header.counter < first {
-            return Ok(Vec::new());
+    /// The first write after a memory was opened begins an era.
+    fn begin_era(&mut self, first: u64) -> Result<(), Error> {
+        if self.header.counter < first || self.era == Some(self.header.id) {
+            return Ok(());
         }
+        self.era = Some(self.header.id);
         let token = u128::from_le_bytes(net::random()?) as u64;
         let own = self.eras.entry(self.header.id).or_default();
         own.begin(Era { first, token });
-        Ok(vec![(self.header.id, own.clone())])
+        Ok(())
     }
 
     /// What the disk shows where what is agreed on is about to change.
@@ -330,13 +421,25 @@ impl Replica {
     }
 }
 
-fn open_state(path: &PathBuf, key: RootKey, dry_run: bool) -> Result<Option<State>, Error> {
-    let exists = match std::fs::symlink_metadata(path) {
-        Ok(_) => true,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
-        Err(source) => return Err(Error::Memory { path: path.clone(), source }),
-    };
-    Ok(match (exists, dry_run) {
+/// Only what is surely not there counts as missing.
+fn exists(path: &Path) -> bool {
+    !matches!(std::fs::symlink_metadata(path), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// A root that is known, has no memory, and is another directory than it was: not mounted, more likely than replaced.
+fn refuse_replaced(root: &Root, known: Option<&Known>, key: RootKey, limit: Limit) -> Result<(), Error> {
+    match known {
+        Some(known) if known.root != key && limit != Limit::Percent(100) => Err(Error::Guarded {
+            message: format!("`{}` is not the directory that it was", root.path().display()),
+            hint: "mount what belongs there; or say --max-delete=100% if it is to begin anew: nothing is deleted then"
+                .into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn open_state(path: &Path, key: RootKey, dry_run: bool) -> Result<Option<State>, Error> {
+    Ok(match (exists(path), dry_run) {
         (true, true) => Some(State::open_read_only(path)?),
         (true, false) => Some(State::open(path)?),
         (false, true) => None,

@@ -6,6 +6,7 @@ use tokio::task::JoinHandle;
 
 use super::end::{self, End, Task};
 use crate::model::Knowledge;
+use crate::model::era::{Era, Eras, Side};
 use crate::net::Link;
 use crate::proto::message::{self, Message, Scanned};
 use crate::proto::reconcile::Machine;
@@ -17,17 +18,24 @@ use crate::sync::supply::Supplier;
 
 /// What this end says of itself first, as a message.
 pub fn told(greeting: &Greeting) -> message::Greeting {
-    let Greeting { id, top, entries, knowledge } = greeting;
+    let Greeting { id, top, entries, knowledge, eras } = greeting;
     let mut bytes = Vec::new();
     knowledge.encode(&mut bytes);
-    message::Greeting { id: *id, top: *top, entries: *entries, knowledge: bytes }
+    let told = |eras: &Eras| eras.iter().map(|era| (era.first, era.token)).collect();
+    let eras = eras.iter().map(|(id, eras)| (*id, told(eras))).collect();
+    message::Greeting { id: *id, top: *top, entries: *entries, knowledge: bytes, eras }
 }
 
 /// What the other end says of itself first.
 pub fn greeting_of(told: message::Greeting) -> Result<Greeting, Error> {
-    let message::Greeting { id, top, entries, knowledge } = told;
+    let message::Greeting { id, top, entries, knowledge, eras } = told;
     let knowledge = Knowledge::decode(&knowledge).ok_or_else(|| violation("knowledge that cannot be read"))?;
-    Ok(Greeting { id, top, entries, knowledge })
+    let eras = eras.into_iter().map(|(id, told)| {
+        let mut eras = Eras::new();
+        told.into_iter().for_each(|(first, token)| eras.begin(Era { first, token }));
+        (id, eras)
+    });
+    Ok(Greeting { id, top, entries, knowledge, eras: eras.collect() })
 }
 
 /// Answers to the end.
@@ -41,11 +49,16 @@ pub async fn converse(
     tell_all(control, &end.looked.problems).await?;
     let ours = end.replica.greeting();
     control.send(&Message::Greeting(told(&ours))).await?;
-    let Message::Greeting(theirs) = control.receive().await? else {
-        return Err(violation("a message out of turn"));
-    };
-    let theirs = greeting_of(theirs)?;
-    if !end::agree(&ours, &theirs, ("here", "there"))? {
+    let theirs = greeting(control).await?;
+    if !end::agree(&ours, &theirs) {
+        let theirs = match end.replica.square(&theirs, Side::Right)? {
+            None => theirs,
+            Some(ours) => {
+                control.send(&Message::Greeting(told(&ours))).await?;
+                greeting(control).await?
+            }
+        };
+        end::consistent(&end.replica.greeting(), &theirs, ("here", "there"))?;
         let mut machine = Machine::responder(end.replica.compared()?);
         let outcome = control.reconcile(&mut machine, |_| Err(violation("a message out of turn"))).await?;
         end.join(&theirs, &outcome)?;
@@ -59,6 +72,13 @@ pub async fn converse(
     wait_for_turn(control, receiving.link(), &end).await?;
     install(receiving, control, &mut end, task).await?;
     finish(control, Scanned::from(end.summary())).await
+}
+
+async fn greeting(control: &mut Control) -> Result<Greeting, Error> {
+    match control.receive().await? {
+        Message::Greeting(theirs) => greeting_of(theirs),
+        _ => Err(violation("a message out of turn")),
+    }
 }
 
 /// Hands out content until it is this end's turn.

@@ -9,6 +9,7 @@ use super::answer::{greeting_of, told};
 use super::end::{self, End, Task};
 use crate::disk::root::Root;
 use crate::model::Problem;
+use crate::model::era::Side;
 use crate::model::plan::Totals;
 use crate::proto::message::{Message, Role};
 use crate::proto::reconcile::{Machine, Settings, Wants};
@@ -84,8 +85,8 @@ impl Asking<'_> {
         self.tell(&end.looked.problems);
         self.turn_to(self.other());
         let theirs = self.greeting(&mut control).await?;
-        if !end::agree(&ours, &theirs, (&self.shown.0, &self.shown.1))? {
-            self.meet(&mut control, &mut end, &theirs).await?;
+        if !end::agree(&ours, &theirs) {
+            self.meet(&mut control, &mut end, theirs).await?;
         }
         let task = end.task()?;
         let planned = self.planned(&mut control, &task).await?;
@@ -111,12 +112,21 @@ impl Asking<'_> {
         }
     }
 
-    async fn meet(&mut self, control: &mut Control, end: &mut End, theirs: &Greeting) -> Result<(), Error> {
+    async fn meet(&mut self, control: &mut Control, end: &mut End, theirs: Greeting) -> Result<(), Error> {
+        let theirs = match end.replica.square(&theirs, Side::Left)? {
+            None => theirs,
+            Some(ours) => {
+                control.send(&Message::Greeting(told(&ours))).await?;
+                self.greeting(control).await?
+            }
+        };
+        let shown = (self.shown.0.as_str(), self.shown.1.as_str());
+        end::consistent(&end.replica.greeting(), &theirs, shown)?;
         let settings = Settings { salt: salt()?, wants: Wants::Both, push: true };
         let mut machine = Machine::initiator(end.replica.compared()?, settings);
         let outcome = control.reconcile(&mut machine, |_| Err(violation("a message out of turn"))).await?;
         self.round_trips += outcome.round_trips_halves.div_ceil(2);
-        end.join(theirs, &outcome)
+        end.join(&theirs, &outcome)
     }
 
     /// The plans of both ends, added up.

@@ -54,7 +54,7 @@ impl End {
     pub fn join(&mut self, theirs: &Greeting, outcome: &Outcome) -> Result<(), Error> {
         let differing = differing(outcome)?;
         let joined = self.replica.meet(theirs, &differing)?;
-        self.replica.join(joined, &self.looked.found.listing)
+        self.replica.join(joined, theirs, &self.looked.found.listing)
     }
 
     /// What is to be done here.
@@ -115,13 +115,17 @@ impl End {
     }
 }
 
-/// Whether two ends hold and know the same; an error where they know the same and hold different things.
-pub fn agree(ours: &Greeting, theirs: &Greeting, (left, right): (&str, &str)) -> Result<bool, Error> {
-    match (ours.top == theirs.top, ours.knowledge == theirs.knowledge) {
-        (_, false) => Ok(false),
-        (true, true) => Ok(true),
-        (false, true) => Err(Error::Corrupt { left: left.into(), right: right.into() }),
+/// Whether two ends hold and know the same.
+pub fn agree(ours: &Greeting, theirs: &Greeting) -> bool {
+    ours.top == theirs.top && ours.knowledge == theirs.knowledge
+}
+
+/// Refuses two ends that know the same and hold different things: one of the memories is not what was written.
+pub fn consistent(ours: &Greeting, theirs: &Greeting, (left, right): (&str, &str)) -> Result<(), Error> {
+    if ours.knowledge == theirs.knowledge && ours.top != theirs.top {
+        return Err(Error::Corrupt { left: left.into(), right: right.into() });
     }
+    Ok(())
 }
 
 /// The siblings that the other end holds where the two differ.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::end::{self, End, Task};
 use crate::disk::read::Reader;
+use crate::model::era::Side;
 use crate::model::plan::Totals;
 use crate::proto::reconcile::{Machine, Settings, Wants};
 use crate::sync::error::Error;
@@ -56,9 +57,13 @@ pub fn run(job: &Sync, left: &Path, right: &Path, gauges: &Gauges, report: &mut 
 /// Compares what the two agreed on, and joins it.
 fn meet(left: &mut End, right: &mut End, shown: (&str, &str)) -> Result<(), Error> {
     let (ours, theirs) = (left.replica.greeting(), right.replica.greeting());
-    if end::agree(&ours, &theirs, shown)? {
+    if end::agree(&ours, &theirs) {
         return Ok(());
     }
+    left.replica.square(&theirs, Side::Left)?;
+    right.replica.square(&ours, Side::Right)?;
+    let (ours, theirs) = (left.replica.greeting(), right.replica.greeting());
+    end::consistent(&ours, &theirs, shown)?;
     let settings = Settings { salt: [0; 16], wants: Wants::Both, push: false };
     let asking = Machine::initiator(left.replica.compared()?, settings);
     let answering = Machine::responder(right.replica.compared()?);

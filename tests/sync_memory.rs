@@ -1,0 +1,150 @@
+//! Memories that are lost, restored, cloned or not the root's own: no byte is lost, and nothing newer is overwritten.
+
+mod harness;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use harness::{Sandbox, Tree};
+
+fn copy(from: &Path, to: &Path) {
+    let done = Command::new("cp").arg("-a").arg(from).arg(to).status().expect("cp");
+    assert!(done.success());
+}
+
+/// Two replicas that agree on three files, `a` and `b`.
+fn agreed(sandbox: &Sandbox) -> (Tree, Tree) {
+    let (a, b) = (sandbox.tree("a"), sandbox.tree("b"));
+    a.file("one", b"one 1").file("two", b"two 1").file("three", b"three 1");
+    meet(sandbox, "a", "b");
+    (a, b)
+}
+
+#[track_caller]
+fn meet(sandbox: &Sandbox, left: &str, right: &str) {
+    let outcome = sandbox.alike(["sync", left, right]);
+    assert!(outcome.code <= 1, "{outcome:?}");
+    let (left, right) = (Tree::at(sandbox.path(left)), Tree::at(sandbox.path(right)));
+    assert_eq!(left.shown(), right.shown());
+}
+
+fn contents(tree: &Tree) -> Vec<String> {
+    let shown: BTreeMap<PathBuf, Vec<u8>> = tree.shown();
+    let mut all: Vec<String> = shown.into_values().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+#[track_caller]
+fn assert_holds(tree: &Tree, wanted: &[&str]) {
+    let all = contents(tree);
+    for wanted in wanted {
+        assert!(all.iter().any(|held| held == wanted), "{wanted:?} is missing in {all:?}");
+    }
+}
+
+#[test]
+fn a_root_that_is_cloned_and_used_on_both_sides_loses_nothing() {
+    let sandbox = Sandbox::new();
+    let (a, b) = agreed(&sandbox);
+    copy(a.path(), &sandbox.path("clone"));
+    let clone = Tree::at(sandbox.path("clone"));
+    a.file("one", b"a's one");
+    clone.file("one", b"clone's one").file("new", b"clone's new");
+    meet(&sandbox, "a", "b");
+    meet(&sandbox, "clone", "b");
+    meet(&sandbox, "a", "b");
+    meet(&sandbox, "clone", "a");
+    assert_holds(&b, &["a's one", "clone's one", "clone's new", "two 1", "three 1"]);
+    assert_eq!(a.shown(), b.shown());
+    assert_eq!(sandbox.alike(["sync", "clone", "b"]).last_line().split(',').next(), Some("0 files"));
+}
+
+#[test]
+fn a_clone_that_is_put_in_the_place_of_its_original_is_told_from_it() {
+    // The same inode with an older memory: both lives wrote under the same numbers.
+    let sandbox = Sandbox::new();
+    let (a, b) = agreed(&sandbox);
+    copy(&a.join(".alike"), &sandbox.path("saved"));
+    a.file("one", b"first life").file("added", b"first life's");
+    meet(&sandbox, "a", "b");
+    a.remove(".alike");
+    copy(&sandbox.path("saved"), &a.join(".alike"));
+    // The registry is on another machine, so to speak.
+    fs::remove_dir_all(sandbox.path("state")).expect("the registry");
+    fs::create_dir(sandbox.path("state")).expect("an empty one");
+    a.file("two", b"second life").file("more", b"second life's");
+    meet(&sandbox, "a", "b");
+    assert_holds(&a, &["first life", "first life's", "second life", "second life's", "three 1"]);
+    meet(&sandbox, "a", "b");
+    assert_eq!(a.shown(), b.shown());
+}
+
+#[test]
+fn a_restored_tree_and_memory_bring_nothing_old_over_something_newer() {
+    let sandbox = Sandbox::new();
+    let (a, b) = agreed(&sandbox);
+    copy(a.path(), &sandbox.path("backup"));
+    a.file("one", b"one 2").remove("two");
+    meet(&sandbox, "a", "b");
+    // The whole root is put back, as a new directory.
+    fs::rename(a.path(), sandbox.path("broken")).expect("a rename");
+    copy(&sandbox.path("backup"), a.path());
+    meet(&sandbox, "a", "b");
+    assert_eq!(b.read("one"), b"one 2", "the newer version stays");
+    assert!(!b.has("two"), "what was deleted stays deleted while somebody remembers");
+    assert_eq!(a.shown(), b.shown());
+}
+
+#[test]
+fn an_old_tree_put_back_without_its_memory_is_an_edit() {
+    let sandbox = Sandbox::new();
+    let (a, b) = agreed(&sandbox);
+    a.file("one", b"one 2");
+    meet(&sandbox, "a", "b");
+    a.file("one", b"one 1 again");
+    meet(&sandbox, "a", "b");
+    assert_eq!(b.read("one"), b"one 1 again");
+    let trash = Command::new("grep").arg("-rl").arg("one 2").arg(b.join(".alike/trash")).output().expect("grep");
+    assert!(trash.status.success(), "what it replaced is in the trash");
+}
+
+#[test]
+fn memories_removed_on_both_sides_are_a_first_meeting() {
+    let sandbox = Sandbox::new();
+    let (a, b) = agreed(&sandbox);
+    a.remove(".alike").remove("three");
+    b.remove(".alike").file("one", b"b's one");
+    meet(&sandbox, "a", "b");
+    assert_holds(&a, &["one 1", "b's one", "two 1", "three 1"]);
+}
+
+#[test]
+fn a_root_that_is_not_mounted_is_refused() {
+    let sandbox = Sandbox::new();
+    let (a, b) = agreed(&sandbox);
+    let before = b.shown();
+    fs::rename(a.path(), sandbox.path("elsewhere")).expect("a rename");
+    fs::create_dir(a.path()).expect("the empty mount point");
+    let refused = sandbox.alike(["sync", "a", "b"]).expect(25);
+    assert!(refused.stderr.contains("is not the directory that it was"), "{}", refused.stderr);
+    assert!(!a.has(".alike"), "nothing is made where something else belongs");
+    assert_eq!(b.shown(), before);
+    fs::remove_dir(a.path()).expect("the mount point");
+    fs::write(a.path(), b"a file").expect("a file in its place");
+    sandbox.alike(["sync", "a", "b"]).expect(3);
+    assert_eq!(b.shown(), before);
+}
+
+#[test]
+fn a_replica_inside_another_is_refused() {
+    let sandbox = Sandbox::new();
+    let (a, _) = agreed(&sandbox);
+    a.directory("inner");
+    sandbox.tree("c");
+    let refused = sandbox.alike(["sync", "a/inner", "c"]).expect(2);
+    assert!(refused.stderr.contains("replica"), "{}", refused.stderr);
+}
