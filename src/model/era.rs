@@ -1,19 +1,27 @@
 //! Whether two memories of one replica id tell the same story. Owns the comparison; random tokens come from the caller.
 //!
-//! Each time a memory is opened for writing, it begins an *era*: the counter of its next write and a random token. Eras are
-//! never continued by a later opening. A memory that was restored or cloned has to open before it writes, so its writes
-//! are in an era of its own token, and every number that names two writes lies behind the point where the eras part.
+//! Each time a memory is opened for writing it begins an *era*: the counter of its next write, and a random token. No later
+//! opening goes on with it. A memory that was restored or cloned has to be opened before it writes, so what it writes is in
+//! an era of its own, and every number that names two writes lies behind the point where the stories part.
 //!
-//! Every replica keeps the eras of every id that it knows of, and two that meet compare them **before any join**:
-//! - Own id, and a peer knows eras or counters of it that this memory does not: this memory was restored or cloned. It takes
-//!   a new id, and recuts the old one.
-//! - Any id whose eras part: one side *recuts*. It records again, under its own dots, every version with a dot of that id
-//!   behind the parting, and **forgets those dots in K** ([`Knowledge::forget_after`](super::Knowledge::forget_after)).
-//!   Without the latter it would pass for having seen, and deleted, the other side's writes of the same names.
+//! # What holds on every replica
+//! - The first counter of an era is the one after the last write. Counters are never skipped, and K never holds an own
+//!   counter that this memory did not write: a restored memory would pass for having seen, and deleted, what it wrote under
+//!   those numbers in the life that it forgot. (A dot is durable together with its write, so no number can be lost.)
+//! - Everyone keeps the eras of every id that it knows of, and two that meet compare them before any join.
+//! - An id whose stories part: the side that gives way **recuts**. It records every version of that id behind the parting
+//!   again under its own dots ([`recut`]), puts those into its witnesses, and **forgets those counters in K**
+//!   ([`Knowledge::forget_after`](super::Knowledge::forget_after)) and those eras. Everyone chooses the same side, so one story is left in the end.
+//! - The own id, and the peer knows more of it than this memory, or another story, or is itself of that id: a new id, before
+//!   any join, and a recut where the stories part. Versions from before the parting keep their dots: they are what they
+//!   were, and to record them again would bring back what others have deleted since.
 //!
-//! Start at [`Eras`].
+//! A recut may bring back what somebody deleted who knew it under the other dot; it loses nothing. Start at [`Eras`].
 
-/// The eras of one replica id, as one memory knows them: first counter and token, ascending.
+use super::dot::{Dot, ReplicaId};
+use super::siblings::{Siblings, Version};
+
+/// The eras of one replica id, as one memory knows them, ascending by first counter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Eras {
     eras: Vec<Era>,
@@ -28,22 +36,152 @@ pub struct Era {
     pub token: u64,
 }
 
+/// What one memory knows of one replica id.
+#[derive(Debug, Clone, Copy)]
+pub struct Story<'a> {
+    /// Its eras; the last may be without a write.
+    pub eras: &'a Eras,
+    /// The highest counter in K; 0 for none.
+    pub highest: u64,
+}
+
+/// Where two stories part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parting {
+    /// The last counter that names the same write in both.
+    pub common: u64,
+    /// Who gives way.
+    pub recuts: Side,
+}
+
+/// One of two that meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The one that asks.
+    Left,
+    /// The other.
+    Right,
+}
+
 impl Eras {
-    /// Begins an era. One that had no write gives way.
+    /// Begins an era. One without a write gives way to it.
     pub fn begin(&mut self, era: Era) {
-        self.eras.retain(|before| before.first < era.first);
+        self.forget_after(era.first.saturating_sub(1));
         self.eras.push(era);
     }
 
-    /// The eras.
+    /// Forgets the eras that begin behind `counter`.
+    pub fn forget_after(&mut self, counter: u64) {
+        self.eras.retain(|era| era.first <= counter);
+    }
+
+    /// The eras, ascending.
     pub fn iter(&self) -> std::slice::Iter<'_, Era> {
         self.eras.iter()
     }
 
-    /// The last counter that names the same write in both stories; `None` where one story is a beginning of the other.
-    pub fn parting(&self, other: &Eras) -> Option<u64> {
-        let same = self.eras.iter().zip(&other.eras).take_while(|(left, right)| left == right).count();
-        let (left, right) = (self.eras.get(same)?, other.eras.get(same)?);
-        Some(left.first.min(right.first).saturating_sub(1))
+    /// Takes what `other` knows beyond this. The stories do not part.
+    pub fn extend(&mut self, other: Story<'_>) {
+        let written = other.written();
+        if written.len() > self.eras.len() {
+            self.eras = written.to_vec();
+        }
+    }
+}
+
+impl<'a> Story<'a> {
+    /// Where this story and another one part; `None` where one is the beginning of the other.
+    pub fn parting(self, other: Story<'_>) -> Option<Parting> {
+        let (left, right) = (self.written(), other.written());
+        let same = left.iter().zip(right).take_while(|(left, right)| left == right).count();
+        let (next, other_next) = (left.get(same), right.get(same));
+        // The story that goes on in the era that both know stays: most likely others know it already.
+        let (common, recuts) = match (next, other_next) {
+            (None, None) => return None,
+            (Some(next), None) if other.highest < next.first => return None,
+            (None, Some(next)) if self.highest < next.first => return None,
+            (Some(next), None) => (next.first, Side::Left),
+            (None, Some(next)) => (next.first, Side::Right),
+            (Some(left), Some(right)) => {
+                let left_recuts = left.first < right.first || left.first == right.first && left.token > right.token;
+                (left.first.min(right.first), if left_recuts { Side::Left } else { Side::Right })
+            }
+        };
+        Some(Parting { common: common - 1, recuts })
+    }
+
+    /// Whether this memory of its own id lacks something that another memory knows of it: it was restored.
+    pub fn is_behind(self, other: Story<'_>) -> bool {
+        other.highest > self.highest
+    }
+
+    /// The eras that have a write.
+    fn written(self) -> &'a [Era] {
+        let end = self.eras.eras.partition_point(|era| era.first <= self.highest);
+        &self.eras.eras[..end]
+    }
+}
+
+/// Records the versions that `replica` wrote after `common` again, each under a dot from `mint`. Gives old and new dots.
+pub fn recut(
+    siblings: &mut Siblings,
+    replica: ReplicaId,
+    common: u64,
+    mut mint: impl FnMut() -> Dot,
+) -> Vec<(Dot, Dot)> {
+    let theirs = siblings.iter().map(|version| version.dot);
+    let doubtful: Vec<Dot> = theirs.filter(|dot| dot.replica == replica && dot.counter > common).collect();
+    let taken = doubtful.into_iter().filter_map(|dot| siblings.remove(dot));
+    let again: Vec<(Dot, Version)> = taken.map(|version| (version.dot, Version { dot: mint(), ..version })).collect();
+    let renamed = again.iter().map(|(old, version)| (*old, version.dot)).collect();
+    again.into_iter().for_each(|(_, version)| siblings.insert(version));
+    renamed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn eras(eras: &[(u64, u64)]) -> Eras {
+        Eras { eras: eras.iter().map(|&(first, token)| Era { first, token }).collect() }
+    }
+
+    fn parting(left: (&[(u64, u64)], u64), right: (&[(u64, u64)], u64)) -> Option<(u64, Side)> {
+        let (left_eras, right_eras) = (eras(left.0), eras(right.0));
+        let left = Story { eras: &left_eras, highest: left.1 };
+        let right = Story { eras: &right_eras, highest: right.1 };
+        left.parting(right).map(|parting| (parting.common, parting.recuts))
+    }
+
+    #[test]
+    fn stories_part_where_one_number_names_two_writes() {
+        let none = None;
+        assert_eq!(parting((&[(1, 7)], 5), (&[(1, 7)], 9)), none, "one is behind");
+        assert_eq!(parting((&[(1, 7)], 5), (&[(1, 7), (6, 8)], 6)), none, "an era further");
+        assert_eq!(parting((&[], 0), (&[(1, 7), (6, 8)], 6)), none, "nothing known");
+        assert_eq!(parting((&[(1, 7), (6, 9)], 5), (&[(1, 7)], 9)), none, "nothing was written since the restore");
+        assert_eq!(parting((&[(1, 7), (6, 9)], 6), (&[(1, 7)], 9)), Some((5, Side::Left)), "restored, and written");
+        assert_eq!(
+            parting((&[(1, 7)], 9), (&[(1, 7), (6, 9)], 6)),
+            Some((5, Side::Right)),
+            "the same from the other end"
+        );
+        assert_eq!(parting((&[(1, 7), (6, 8)], 6), (&[(1, 7), (6, 9)], 7)), Some((5, Side::Right)), "two clones");
+        assert_eq!(parting((&[(1, 7), (6, 9)], 7), (&[(1, 7), (6, 8)], 6)), Some((5, Side::Left)), "two clones");
+        assert_eq!(
+            parting((&[(1, 7), (6, 9)], 9), (&[(1, 7), (8, 1)], 9)),
+            Some((5, Side::Left)),
+            "one went on longer"
+        );
+        assert_eq!(parting((&[(1, 4)], 1), (&[(1, 3)], 1)), Some((0, Side::Left)), "nothing in common");
+    }
+
+    #[test]
+    fn an_era_without_a_write_gives_way_to_the_next() {
+        let mut story = eras(&[(1, 7), (6, 8)]);
+        story.begin(Era { first: 6, token: 9 });
+        assert_eq!(story, eras(&[(1, 7), (6, 9)]));
+        story.extend(Story { eras: &eras(&[(1, 7), (6, 9), (8, 1), (10, 2)]), highest: 9 });
+        assert_eq!(story, eras(&[(1, 7), (6, 9), (8, 1)]));
     }
 }

@@ -1,0 +1,197 @@
+//! What a look at one disk path means: nothing, a write, or a delete; and what a write or delete supersedes. Pure: the
+//! caller looks, takes dots, and applies.
+//!
+//! A local change supersedes what its author had before him: the versions that the witness stood for, and those now in E
+//! that are the same to the eye. Never "the present winner", which may have been joined and not been installed yet.
+//!
+//! # What the caller promises
+//! - `shown` and `siblings` are those of **E before this scan**, for all paths of the scan; events are applied afterwards.
+//!   Else a copy that was moved over the plain file ends both: the write would stand in E when the delete of the copy,
+//!   equal to it, is judged.
+//! - Installing puts copies in place before it replaces the plain file, and takes files away last: a path that is wanted
+//!   is never without a file in between, or a crash there is a delete.
+//! - Where the mode of a directory is changed for a while to write into it, that is an open intent.
+//! - What this file system cannot hold (fine times, attributes) is judged as it can hold it, in `shown` as on disk.
+//!
+//! Start at [`record`].
+
+use super::digest::Digest;
+use super::dot::Dot;
+use super::entry::{Entry, Kind};
+use super::project::{Shown, same_version};
+use super::siblings::{REPLACED_MAX, Replaced, Siblings, Version};
+
+/// What we last saw at a disk path, or last installed there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Witness {
+    /// The writes that it stood for.
+    pub dots: Vec<Dot>,
+    /// What the disk showed.
+    pub entry: Entry,
+    /// The path was ignored, filtered or unreadable since: its absence tells nothing.
+    pub unseen: bool,
+}
+
+/// One disk path at a scan.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// What we last saw here.
+    pub witness: Option<&'a Witness>,
+    /// What is here now.
+    pub disk: Option<&'a Entry>,
+    /// What the projection of the present E wants here.
+    pub shown: Option<&'a Shown>,
+    /// What E holds: of the path whose versions the witness stood for; without a witness, of
+    /// [`home_of`](super::project::home_of) the name.
+    pub siblings: &'a Siblings,
+}
+
+/// What happened at a disk path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// No write and no delete: no dot is taken.
+    Nothing(Quiet),
+    /// Somebody wrote. The caller takes a new dot.
+    Write {
+        /// What was written.
+        entry: Entry,
+        /// What the new version remembers to have replaced.
+        replaced: Vec<Replaced>,
+        /// Versions in E that the writer had before him, ascending.
+        supersedes: Vec<Dot>,
+    },
+    /// Somebody deleted. The caller takes a new dot.
+    Delete {
+        /// Versions in E that were deleted, ascending; at least one.
+        supersedes: Vec<Dot>,
+    },
+}
+
+/// Why nothing happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quiet {
+    /// What is here is what the witness showed, or what we installed, or will be replaced by what the projection wants.
+    Settled,
+    /// Nothing is here, and what the projection wants here, if anything, has not come yet or went unseen: the witness, if
+    /// any, is to be dropped.
+    Wanted,
+    /// What is here cannot be told: the witness is kept, and is unseen from now on.
+    Unreadable,
+}
+
+impl Event {
+    /// Puts the event into the siblings of its path, under the dot that was taken for it.
+    pub fn apply(self, dot: Dot, siblings: &mut Siblings) {
+        match self {
+            Event::Nothing(_) => {}
+            Event::Delete { supersedes } => supersedes.into_iter().for_each(|gone| drop(siblings.remove(gone))),
+            Event::Write { entry, replaced, supersedes } => {
+                supersedes.into_iter().for_each(|gone| drop(siblings.remove(gone)));
+                siblings.insert(Version { dot, entry, replaced });
+            }
+        }
+    }
+}
+
+/// What a look at one disk path means.
+pub fn record(seen: &Seen<'_>) -> Event {
+    match (seen.disk, seen.witness) {
+        (Some(disk), _) if !is_told(disk) => Event::Nothing(Quiet::Unreadable),
+        (None, None) => Event::Nothing(Quiet::Wanted),
+        (None, Some(witness)) => vanished(seen, witness),
+        (Some(disk), None) => appeared(seen, disk),
+        (Some(disk), Some(witness)) => stayed(seen, disk, witness),
+    }
+}
+
+/// Whether an entry says what is there.
+fn is_told(disk: &Entry) -> bool {
+    match disk.kind {
+        Kind::Unreadable | Kind::Socket => false,
+        Kind::File => disk.content != Digest::UNKNOWN,
+        _ => true,
+    }
+}
+
+fn vanished(seen: &Seen<'_>, witness: &Witness) -> Event {
+    // Narrower than for a write: a version of the same bytes that stands elsewhere now is somebody's choice of them, made
+    // without knowing of this delete.
+    let here = seen.shown.filter(|shown| same_version(&shown.entry, &witness.entry));
+    let gone = |version: &&Version| {
+        witness.dots.contains(&version.dot) || here.is_some_and(|shown| shown.dots.contains(&version.dot))
+    };
+    let supersedes: Vec<Dot> = seen.siblings.iter().filter(gone).map(|version| version.dot).collect();
+    if witness.unseen || supersedes.is_empty() {
+        return Event::Nothing(Quiet::Wanted);
+    }
+    Event::Delete { supersedes }
+}
+
+fn appeared(seen: &Seen<'_>, disk: &Entry) -> Event {
+    // Directories are made before what is in them, and get their modes after it: one in the making is not a user's.
+    let installed = |shown: &Shown| same_version(&shown.entry, disk) || both_directories(&shown.entry, disk);
+    if seen.shown.is_some_and(installed) {
+        return Event::Nothing(Quiet::Settled);
+    }
+    Event::Write { entry: disk.clone(), replaced: Vec::new(), supersedes: Vec::new() }
+}
+
+fn stayed(seen: &Seen<'_>, disk: &Entry, witness: &Witness) -> Event {
+    if is_settled(seen, disk, witness) {
+        return Event::Nothing(Quiet::Settled);
+    }
+    let had = |version: &&Version| witness.dots.contains(&version.dot) || same_version(&version.entry, &witness.entry);
+    let here = seen.shown.filter(|shown| same_version(&shown.entry, &witness.entry));
+    let supersedes = seen
+        .siblings
+        .iter()
+        .filter(|version| had(version) || here.is_some_and(|shown| shown.dots.contains(&version.dot)));
+    Event::Write {
+        entry: disk.clone(),
+        replaced: replaced(seen.siblings, disk, witness),
+        supersedes: supersedes.map(|version| version.dot).collect(),
+    }
+}
+
+/// Whether what is here is what was here, or what we installed, or what a user made just like it.
+fn is_settled(seen: &Seen<'_>, disk: &Entry, witness: &Witness) -> bool {
+    if unchanged(&witness.entry, disk) {
+        return true;
+    }
+    let Some(shown) = seen.shown else { return false };
+    if same_version(&shown.entry, &witness.entry) {
+        // Only metadata is on its way here, so metadata alone tells our install from a user's touch.
+        return unchanged(&shown.entry, disk);
+    }
+    same_version(&shown.entry, disk) || both_directories(&shown.entry, disk) && !witness.entry.is_directory()
+}
+
+fn both_directories(left: &Entry, right: &Entry) -> bool {
+    left.is_directory() && right.is_directory()
+}
+
+/// Whether nothing changed that takes a dot: of a directory, the time changes with each child.
+fn unchanged(before: &Entry, after: &Entry) -> bool {
+    let time = both_directories(before, after) || before.mtime == after.mtime;
+    let whole = (before.kind, before.mode, before.size, before.content, before.uid, before.gid)
+        == (after.kind, after.mode, after.size, after.content, after.uid, after.gid);
+    time && whole && before.extra == after.extra
+}
+
+/// What a new version on top of the witness remembers to have replaced: what the witness showed, and what that had replaced.
+fn replaced(siblings: &Siblings, disk: &Entry, witness: &Witness) -> Vec<Replaced> {
+    if !disk.is_file() || !witness.entry.is_file() {
+        return Vec::new();
+    }
+    let mut replaced = vec![Replaced::of(&witness.entry)];
+    let before = siblings
+        .iter()
+        .find(|version| witness.dots.contains(&version.dot) && version.entry.content == witness.entry.content);
+    // A file that is touched over and over must not push out what it once replaced.
+    let past = before.map_or(&[][..], |version| &version.replaced).iter();
+    replaced.extend(past.filter(|past| **past != replaced[0]).take(REPLACED_MAX - 1).copied().collect::<Vec<_>>());
+    replaced
+}
+
+#[cfg(test)]
+mod tests;
