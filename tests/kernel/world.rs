@@ -1,0 +1,320 @@
+//! All replicas of a run, and what they do by themselves: open a memory, look at the disk, record.
+
+use alike::model::era;
+use alike::model::path::RelPath;
+use alike::model::project::{Shown, home_of, same_version};
+use alike::model::record::{Event, Quiet, Seen, Witness, record};
+use alike::model::{Entry, Kind, ReplicaId, Siblings};
+use std::collections::BTreeMap;
+
+use crate::kernel::oracle::{Failure, Happening, Mask, Oracle};
+use crate::kernel::replica::{Memory, Replica, Row, holds, wanted};
+use crate::kernel::rules::{Mutant, Rules};
+use crate::kernel::schedule::Random;
+
+pub struct World {
+    pub replicas: Vec<Replica>,
+    pub oracle: Oracle,
+    pub rules: Rules,
+    pub random: Random,
+    pub paths: Vec<RelPath>,
+    /// Whether a memory was ever restored, cloned or lost.
+    pub forked: bool,
+    /// Events that scans found.
+    pub recorded: usize,
+    /// Changes made to disks by installing.
+    pub installed: usize,
+    pub ids: u64,
+    pub tick: i64,
+}
+
+/// What a scan found at one disk path.
+struct Found {
+    name: RelPath,
+    home: RelPath,
+    event: Event,
+}
+
+impl World {
+    pub fn new_id(&mut self) -> ReplicaId {
+        self.ids += 1;
+        // Ids come in no order.
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&Random(self.ids).next().to_le_bytes());
+        ReplicaId(id)
+    }
+
+    /// A process opens the memory. One whose root is another takes a new id at once; writes begin a new era.
+    pub fn open(&mut self, r: usize) {
+        if self.replicas[r].is_open {
+            return;
+        }
+        self.replicas[r].is_open = true;
+        if self.replicas[r].moved && !self.rules.broken(Mutant::CloneKeepsId) {
+            let id = self.new_id();
+            self.replicas[r].memory.id = id;
+        }
+        self.replicas[r].moved = false;
+        let token = self.random.next();
+        let memory = &mut self.replicas[r].memory;
+        if self.rules.broken(Mutant::SkippedCountersAreSeen) {
+            let highest = memory.knows.highest(memory.id);
+            memory.knows.insert_range(memory.id, highest + 1..=highest + 3);
+        }
+        memory.begin_era(token);
+    }
+
+    /// Takes a new id in the middle of a run.
+    pub fn renew(&mut self, r: usize) {
+        let id = self.new_id();
+        let token = self.random.next();
+        self.replicas[r].memory.id = id;
+        self.replicas[r].memory.begin_era(token);
+    }
+
+    /// Looks at the disk and records what happened, all at once.
+    pub fn scan(&mut self, r: usize, refuses: bool) -> Result<(), Failure> {
+        self.open(r);
+        let World { replicas, oracle, rules, recorded, .. } = self;
+        let replica = &mut replicas[r];
+        replica.held.clear();
+        let mut wants = wanted(&replica.memory.entries);
+        let mut names: Vec<RelPath> = replica.disk.keys().chain(replica.memory.rows.keys()).cloned().collect();
+        if rules.broken(Mutant::WantedIsDeleted) {
+            names.extend(wants.keys().cloned());
+        }
+        names.sort_unstable();
+        names.dedup();
+        let mut all = Vec::new();
+        for name in names {
+            if replica.ignores(name.as_ref()) && !rules.broken(Mutant::IgnoreDrops) {
+                if let Some(row) = replica.memory.rows.get_mut(&name) {
+                    row.witness.unseen = true;
+                }
+                continue;
+            }
+            let found = look(replica, &name, wants.get(&name).map(|(_, shown)| shown), *rules);
+            if refuses && matches!(found.event, Event::Delete { .. }) {
+                replica.held.push(name);
+                continue;
+            }
+            judge(replica, oracle, &found).map_err(|why| format!("scan of {}: {why}", found.name))?;
+            *recorded += usize::from(!matches!(found.event, Event::Nothing(_)));
+            if rules.broken(Mutant::EventsOneByOne) {
+                settle(replica, oracle, found, wants.get(&name), *rules);
+                wants = wanted(&replica.memory.entries);
+            } else {
+                all.push(found);
+            }
+        }
+        for found in all {
+            let want = wants.get(&found.name).cloned();
+            settle(replica, oracle, found, want.as_ref(), *rules);
+        }
+        replica.unwitnessed.clear();
+        oracle.check_entries(&replica.memory.entries, replica.memory.seen).map_err(|why| format!("scan of {r}: {why}"))
+    }
+
+    /// Records what an id wrote behind a parting again, under own dots.
+    pub fn recut(&mut self, r: usize, id: ReplicaId, common: u64) {
+        if self.replicas[r].memory.id == id {
+            self.renew(r);
+        }
+        let Memory { id: own, entries, knows, rows, eras, seen } = &mut self.replicas[r].memory;
+        let own = *own;
+        if !self.rules.broken(Mutant::RecutKeepsKnowledge) {
+            knows.forget_after(id, common);
+        }
+        if let Some((_, eras)) = eras.iter_mut().find(|(other, _)| *other == id) {
+            eras.forget_after(common);
+        }
+        for (path, siblings) in entries.iter_mut() {
+            let before = siblings.clone();
+            let mint = || {
+                let dot = alike::model::Dot { replica: own, counter: knows.highest(own) + 1 };
+                knows.insert(dot);
+                dot
+            };
+            for (old, new) in era::recut(siblings, id, common, mint) {
+                let entry = before.version(old).map(|version| version.entry.clone());
+                let event = entry.as_ref().map_or(0, |entry| self.oracle.event_of(old, entry));
+                let again = self.oracle.happened(Happening { dot: new, home: path.clone(), entry, supersedes: event });
+                *seen |= again;
+                for row in rows.values_mut().filter(|row| row.stands & event != 0) {
+                    row.stands |= again;
+                    row.witness.dots.retain(|dot| *dot != old);
+                    row.witness.dots.push(new);
+                }
+            }
+        }
+    }
+}
+
+/// What the kernel says of one disk path.
+fn look(replica: &Replica, name: &RelPath, shown: Option<&Shown>, rules: Rules) -> Found {
+    let Memory { entries, rows, .. } = &replica.memory;
+    let (disk, row) = (replica.disk.get(name), rows.get(name));
+    let own = |name: &RelPath| {
+        disk.is_some_and(Entry::is_directory) || rules.broken(Mutant::CopiesAreOwnPaths) && name.as_ref().depth() > 0
+    };
+    let held = |path: alike::model::PathRef<'_>| holds(entries, path);
+    let present = |path: alike::model::PathRef<'_>| held(path) || replica.disk.contains_key(&path.to_owned());
+    let home = match row {
+        Some(row) => row.home.clone(),
+        None if own(name) => name.clone(),
+        None => home_of(name.as_ref(), &held, &present),
+    };
+    let nothing = Siblings::new();
+    let siblings = entries.get(&home).unwrap_or(&nothing);
+    let event = record(&Seen { witness: row.map(|row| &row.witness), disk, shown, siblings });
+    let event = bend(
+        event,
+        rules,
+        replica,
+        &Found { name: name.clone(), home: home.clone(), event: Event::Nothing(Quiet::Settled) },
+    );
+    Found { name: name.clone(), home, event }
+}
+
+/// Breaks a rule of recording.
+fn bend(event: Event, rules: Rules, replica: &Replica, at: &Found) -> Event {
+    let Some(mutant) = rules.0 else { return event };
+    let row = replica.memory.rows.get(&at.name);
+    let siblings = replica.memory.entries.get(&at.home);
+    let all = || siblings.map_or(Vec::new(), |siblings| siblings.iter().map(|version| version.dot).collect::<Vec<_>>());
+    match (mutant, event) {
+        (Mutant::ChangeSupersedesWinner, Event::Write { entry, replaced, .. }) if row.is_some() => {
+            Event::Write { entry, replaced, supersedes: all() }
+        }
+        (Mutant::StrangerSupersedes, Event::Write { entry, replaced, .. }) if row.is_none() => {
+            Event::Write { entry, replaced, supersedes: all() }
+        }
+        (Mutant::ViewSupersedesAll, Event::Write { entry, replaced, .. }) if row.is_some() && at.name != at.home => {
+            Event::Write { entry, replaced, supersedes: all() }
+        }
+        (Mutant::TouchSupersedesAll, Event::Write { entry, replaced, .. })
+            if row.is_some_and(|row| row.witness.entry.content == entry.content) =>
+        {
+            Event::Write { entry, replaced, supersedes: all() }
+        }
+        (Mutant::IgnoreDrops, Event::Nothing(Quiet::Wanted)) => match row {
+            Some(row) if !row.witness.dots.is_empty() => Event::Delete { supersedes: row.witness.dots.clone() },
+            _ => Event::Nothing(Quiet::Wanted),
+        },
+        (Mutant::WantedIsDeleted, Event::Nothing(Quiet::Wanted)) if row.is_none() && !all().is_empty() => {
+            Event::Delete { supersedes: all() }
+        }
+        (Mutant::InstallIsAWrite, Event::Nothing(Quiet::Settled)) => match (row, replica.disk.get(&at.name)) {
+            (None, Some(disk)) => Event::Write { entry: disk.clone(), replaced: Vec::new(), supersedes: Vec::new() },
+            _ => Event::Nothing(Quiet::Settled),
+        },
+        (_, event) => event,
+    }
+}
+
+/// Whether the event is what must be recorded here, by what the oracle knows.
+fn judge(replica: &Replica, oracle: &Oracle, found: &Found) -> Result<(), Failure> {
+    let Memory { entries, rows, .. } = &replica.memory;
+    let nothing = Siblings::new();
+    let siblings = entries.get(&found.home).unwrap_or(&nothing);
+    let row = rows.get(&found.name);
+    let disk = replica.disk.get(&found.name);
+    let stands = row.map_or(0, |row| row.stands);
+    let mut held: Mask = 0;
+    let mut like: Mask = 0;
+    for version in siblings {
+        let event = oracle.event_of(version.dot, &version.entry);
+        held |= event;
+        if row.is_some_and(|row| same_version(&row.witness.entry, &version.entry)) {
+            like |= event;
+        }
+    }
+    let gone = match &found.event {
+        Event::Nothing(_) => 0,
+        Event::Write { supersedes, .. } | Event::Delete { supersedes } => oracle.events_of(siblings, supersedes),
+    };
+    let takes_right = gone & stands & held == stands & held && gone & !(stands | like) == 0;
+    let pending = disk.is_some() && replica.unwitnessed.get(&found.name) == disk;
+    let right = match (&found.event, disk, row) {
+        (Event::Nothing(_), None, Some(row)) => row.witness.unseen || stands & held == 0,
+        (Event::Delete { .. }, None, Some(row)) => !row.witness.unseen && takes_right && gone != 0,
+        (Event::Nothing(_), Some(disk), Some(row)) => alike(&row.witness.entry, disk) || is_held(entries, disk),
+        (Event::Nothing(_), Some(disk), None) => is_held(entries, disk),
+        (Event::Write { .. }, Some(disk), Some(row)) => !pending && !alike(&row.witness.entry, disk) && takes_right,
+        (Event::Write { .. }, Some(_), None) => !pending && gone == 0,
+        (Event::Nothing(_), None, None) => true,
+        _ => false,
+    };
+    if right { Ok(()) } else { Err(format!("{:?} with {disk:?} on {row:?}", found.event)) }
+}
+
+/// Equal, but for the time of a directory.
+fn alike(before: &Entry, after: &Entry) -> bool {
+    if before.kind == Kind::Directory && after.kind == Kind::Directory {
+        return before.mode == after.mode;
+    }
+    before == after
+}
+
+/// Whether E holds these bytes somewhere; directories are held by what is in them.
+fn is_held(entries: &BTreeMap<RelPath, Siblings>, disk: &Entry) -> bool {
+    let like = |entry: &Entry| entry.kind == disk.kind && entry.content == disk.content;
+    disk.is_directory() || entries.values().flat_map(Siblings::iter).any(|version| like(&version.entry))
+}
+
+/// Commits what a scan found at one path.
+fn settle(replica: &mut Replica, oracle: &mut Oracle, found: Found, want: Option<&(RelPath, Shown)>, rules: Rules) {
+    let Found { name, home, event } = found;
+    let disk = replica.disk.get(&name).cloned();
+    match (event, disk) {
+        (Event::Nothing(Quiet::Settled), Some(disk)) => match replica.memory.rows.get_mut(&name) {
+            Some(row) if alike(&row.witness.entry, &disk) => {
+                row.witness.unseen = false;
+                row.witness.entry = disk;
+            }
+            _ => {
+                if let Some((home, shown)) = want {
+                    witness(&mut replica.memory, oracle, home, shown, disk);
+                }
+            }
+        },
+        (Event::Nothing(Quiet::Wanted), _) => drop(replica.memory.rows.remove(&name)),
+        (Event::Nothing(_), _) => {}
+        (event, disk) => {
+            let memory = &mut replica.memory;
+            let siblings = memory.entries.entry(home.clone()).or_default();
+            let supersedes = match &event {
+                Event::Write { supersedes, .. } | Event::Delete { supersedes } => {
+                    oracle.events_of(siblings, supersedes)
+                }
+                Event::Nothing(_) => 0,
+            };
+            let is_delete = matches!(event, Event::Delete { .. });
+            let next = alike::model::Dot { replica: memory.id, counter: memory.knows.highest(memory.id) + 1 };
+            if !(is_delete && rules.broken(Mutant::DeleteWithoutDot)) {
+                memory.knows.insert(next);
+            }
+            event.apply(next, siblings);
+            if siblings.is_empty() {
+                memory.entries.remove(&home);
+            }
+            let entry = if is_delete { None } else { disk.clone() };
+            let mask = oracle.happened(Happening { dot: next, home: home.clone(), entry: entry.clone(), supersedes });
+            memory.seen |= mask;
+            match entry {
+                None => drop(memory.rows.remove(&name)),
+                Some(entry) => {
+                    let witness = Witness { dots: vec![next], entry, unseen: false };
+                    memory.rows.insert(name, Row { home, witness, stands: mask });
+                }
+            }
+        }
+    }
+}
+
+/// Records what stands at a disk path.
+pub fn witness(memory: &mut Memory, oracle: &Oracle, home: &RelPath, shown: &Shown, disk: Entry) {
+    let stands = memory.entries.get(home).map_or(0, |siblings| oracle.events_of(siblings, &shown.dots));
+    let witness = Witness { dots: shown.dots.clone(), entry: disk, unseen: false };
+    memory.rows.insert(shown.name.clone(), Row { home: home.clone(), witness, stands });
+}
