@@ -2,6 +2,7 @@
 //!
 //! Start at [`root::Root`]; [`scan`] reads a root, [`target::Target`] changes one.
 
+pub mod announce;
 mod assemble;
 pub mod control;
 pub mod copy;

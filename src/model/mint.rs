@@ -140,16 +140,19 @@ impl Look<'_> {
 
     fn judge(&self, name: RelPath, events: &mut Events) {
         let on_disk = self.disk.find(name.as_ref()).ok().map(|index| self.disk.row(index));
-        if on_disk.is_some_and(|row| !is_kept(row.kind())) {
+        let unreadable = on_disk.is_some_and(|row| row.kind() == Kind::Unreadable);
+        if on_disk.is_some_and(|row| !is_kept(row.kind())) && !unreadable {
             return;
         }
         let found = |path: PathRef<'_>| self.disk.find(path).is_ok();
         let (path, shown) = self.agreed.shown_beside(name.as_ref(), &found);
         let row = self.before.and_then(|before| before.find(name.as_ref()).ok().map(|index| before.row(index)));
         let witness = self.witness(&name, row, shown.as_ref().map(|shown| (&shown.entry, shown.dots.as_slice())));
-        if on_disk.is_none() && (self.unseen)(name.as_ref()) {
+        if unreadable || on_disk.is_none() && (self.unseen)(name.as_ref()) {
             let unseen = witness.map(|witness| Witness { unseen: true, ..witness });
-            events.unseen.push((name, unseen));
+            if self.noted.get(&name) != Some(&unseen) {
+                events.unseen.push((name, unseen));
+            }
             return;
         }
         let disk = on_disk.map(|row| row.entry());

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::error::Error;
 use super::fetch::{Fetch, Fetched};
 use super::side::Placements;
+use crate::disk::announce::{Announced, Way};
 use crate::disk::gauge::Gauge;
 use crate::disk::place::{Placed, lacked_room};
 use crate::disk::stage::Staged;
@@ -152,6 +153,12 @@ impl<'a> Installer<'a> {
     }
 
     fn renames(&self) -> Result<(), Error> {
+        let announced = self.run.plan.renames.iter().zip(&self.run.plan.moves).map(|(&index, how)| Announced {
+            path: self.action(index).path.clone(),
+            inode: how.moved.stamp.inode,
+            way: Way::Moved,
+        });
+        self.run.target.announce(&mut { announced })?;
         for (&index, how) in self.run.plan.renames.iter().zip(&self.run.plan.moves) {
             if self.halted() {
                 break;
@@ -274,6 +281,14 @@ impl<'a> Installer<'a> {
             .filter_map(|(index, staged, _)| Some((staged, self.action(*index).wanted.as_ref()?)))
             .collect();
         if let Err(error) = self.run.target.settle(&settled) {
+            self.fail(error.into());
+            return;
+        }
+        let announced = batch.files.iter().filter_map(|(index, staged, _)| {
+            let (path, inode) = (self.action(*index).path.clone(), staged.inode().ok()?);
+            Some(Announced { path, inode, way: Way::Staged })
+        });
+        if let Err(error) = self.run.target.announce(&mut { announced }) {
             self.fail(error.into());
             return;
         }
