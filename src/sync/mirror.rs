@@ -8,6 +8,7 @@ use super::fetch::local::LocalSource;
 use super::job::{Location, Mirror};
 use super::ledger::{ASK_INTERVAL, Ledger};
 use super::narrate::{Narration, Narrator, Tally};
+use super::placements::InPlace;
 use super::report::{Event, Gauges, Report, RootSummary, Side as Which, Summary};
 use super::side::{self, Found, Side};
 use super::target::{self, Installation, Place};
@@ -93,8 +94,10 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
     }
     let content = LocalSource { reader: Reader::new(source.root()), listing: &source_end.found.listing };
     let (placed, tally) = run_and_tell(&installation, &content, narrator, &mut narration)?;
-    let (found, tree, right) = installation.look_again(&placed)?;
-    keep(&installation.side, &found, &tree, narration.report);
+    let ended = installation.ended();
+    drop(installation);
+    let (found, tree, right) = ended.look_again(&placed)?;
+    keep(&ended.side, &found, &tree, narration.report);
     Ok(summarize(tally, left, right, left.top == right.top))
 }
 
@@ -152,7 +155,7 @@ fn run_and_tell(
     content: &LocalSource<'_>,
     mut narrator: Narrator,
     narration: &mut Telling<'_>,
-) -> Result<(side::Placements, Tally), Error> {
+) -> Result<(InPlace, Tally), Error> {
     let ledger = Ledger::default();
     let listener = std::thread::current();
     let placed = std::thread::scope(|scope| {

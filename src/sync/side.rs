@@ -1,13 +1,13 @@
 //! One local root, scanned: its listing, its tree, and the index that is kept of it. Owns how a root is read from start to
 //! end; says nothing of what it is compared with.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::error::Error;
 use super::job::{Fidelity, Reading};
+use super::placements::InPlace;
 use super::report::RootSummary;
 use crate::disk::filter::Filter;
 use crate::disk::gauge::Gauge;
@@ -18,7 +18,7 @@ use crate::model::digest::{Digest, Domain, Hasher};
 use crate::model::lane::{Bytes, Lane};
 use crate::model::listing::SharedBytes;
 use crate::model::tree::Tree;
-use crate::model::{Listing, PathRef, Problem, RelPath, Stamp};
+use crate::model::{Listing, PathRef, Problem, Stamp};
 use crate::store::index;
 use crate::store::journal::Journal;
 use crate::store::places::{Places, RootKey};
@@ -51,9 +51,6 @@ pub struct Found {
     kept: Option<(Listing, Tree)>,
     changed: bool,
 }
-
-/// What the last run put in place: the digest of a path, as long as its stamp is this.
-pub type Placements = HashMap<RelPath, (Stamp, Digest)>;
 
 impl Side {
     /// Prepares to read `root`.
@@ -99,7 +96,7 @@ impl Side {
     }
 
     /// Walks the root again after a run that put `placed` in place: nothing of that is hashed once more.
-    pub fn rescan(&self, before: &Found, placed: &Placements, gauge: &Gauge) -> Result<Found, Error> {
+    pub fn rescan(&self, before: &Found, placed: &InPlace, gauge: &Gauge) -> Result<Found, Error> {
         let memory = Recollection { journal: None, placed: Some(placed) };
         self.scan_against(Some((before.listing.clone(), None)), &memory, gauge)
     }
@@ -216,7 +213,7 @@ fn variant(reading: &Reading) -> Option<String> {
 /// What the scan may take for known without reading: a journal of an interrupted hash, or what was just put in place.
 struct Recollection<'a> {
     journal: Option<Journal>,
-    placed: Option<&'a Placements>,
+    placed: Option<&'a InPlace>,
 }
 
 impl Recollection<'_> {
@@ -230,8 +227,7 @@ impl Recollection<'_> {
 impl Memory for Recollection<'_> {
     fn recall(&self, path: PathRef<'_>, stamp: &Stamp) -> Option<Digest> {
         if let Some(placed) = self.placed {
-            let (known, digest) = placed.get(&path.to_owned())?;
-            return (known == stamp).then_some(*digest);
+            return placed.recall(path, stamp);
         }
         self.journal.as_ref()?.recall(path, stamp)
     }

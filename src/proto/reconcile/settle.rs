@@ -71,8 +71,7 @@ impl Settle {
         }
         let path = row.path();
         if self.equal(side, index, &entry).is_none() {
-            let theirs = Record { path: path.to_owned(), entry };
-            self.slim_pairs.push(Pair { path: path.to_owned(), ours: Some(index as usize), theirs: Some(theirs) });
+            self.slim_pairs.push(Pair { path: path.to_owned(), ours: Some(index as usize), theirs: Some(entry) });
         }
         self.seen += 1;
         self.slim.step();
@@ -103,7 +102,7 @@ impl Settle {
             return Err(Violation::Contradiction);
         }
         self.settled.bits.push(false);
-        self.settled.pairs.push(Pair { path: record.path.clone(), ours: None, theirs: Some(record) });
+        self.settled.pairs.push(Pair { path: record.path, ours: None, theirs: Some(record.entry) });
         Ok(())
     }
 
@@ -137,7 +136,7 @@ impl Settle {
         if let Some(digest) = equal {
             self.settled.seal.add(&digest);
         } else {
-            let pair = Pair { path: record.path.clone(), ours: Some(index as usize), theirs: Some(record) };
+            let pair = Pair { path: record.path, ours: Some(index as usize), theirs: Some(record.entry) };
             self.settled.pairs.push(pair);
             self.settled.unmatched.push(index);
         }
