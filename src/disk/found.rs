@@ -4,6 +4,7 @@
 //! range of the base's rows and says what is in their place, child by child. Rows below a child directory are that
 //! directory's own report.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -11,6 +12,11 @@ use std::sync::{Mutex, PoisonError};
 use super::observe::{Observed, Outcome};
 use crate::model::listing::Builder;
 use crate::model::{Digest, Entry, Kind, Listing, PathRef, Problem, ProblemKind, RelPath, Stamp, Time};
+
+thread_local! {
+    /// Where a thread builds the rows of one part after the other: a builder a part would leave its outgrown rooms behind.
+    static ROWS: RefCell<Builder> = RefCell::default();
+}
 
 /// A file that has several names: device and inode.
 pub(super) type Group = (u64, u64);
@@ -135,7 +141,7 @@ impl Part {
             base,
             fresh: 0,
             spans: Vec::new(),
-            rows: Builder::default(),
+            rows: ROWS.take(),
             fixes: HashMap::new(),
             incomplete: false,
             linked: Vec::new(),
@@ -199,8 +205,9 @@ impl Part {
         let unchanged = self.rows.is_empty() && self.spans.is_empty() && self.run == self.base;
         self.close_run();
         self.close_fresh();
-        let Part { index, base, spans, rows, fixes, incomplete, linked, flagged, problems, .. } = self;
-        let piece = (!unchanged).then(|| Piece { part: index, base, spans, rows: rows.finish(), fixes });
+        let Part { index, base, spans, mut rows, fixes, incomplete, linked, flagged, problems, .. } = self;
+        let piece = (!unchanged).then(|| Piece { part: index, base, spans, rows: rows.drain(), fixes });
+        ROWS.set(rows);
         Reported { piece, incomplete, linked, flagged, problems }
     }
 }

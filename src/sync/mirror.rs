@@ -60,13 +60,14 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
     let target = place.root.map(|root| Side::new(root, &job.reading, job.cache)).transpose()?.map(Arc::new);
     let (source_end, target_end) =
         rayon::join(|| scan(Some(&source), lane, &gauges.left), || scan(target.as_deref(), lane, &gauges.right));
-    let (source_end, target_end) = (source_end?, target_end?);
+    let (mut source_end, target_end) = (source_end?, target_end?);
     let mut narration = Telling { report, which: Which::Left };
     let mut tally = tell_problems(&source_end.found.problems, Tally::default(), &mut narration);
     narration.which = Which::Right;
     tally = tell_problems(&target_end.found.problems, tally, &mut narration);
-    keep(&source, &source_end.found, &source_end.tree, narration.report);
+    keep_there(&source, &mut source_end, narration.report);
     let outcome = compare_in_memory(&source_end, &target_end)?;
+    source_end.listing().rest();
     let plan = target::plan(outcome, &target_end.found.listing, lane, &job.writing, job.reading.fidelity);
     let plan = Arc::new(plan);
     let left = source_end.found.summary(&source_end.tree);
@@ -92,7 +93,7 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
         keep(&installation.side, &installation.found, &target_end.tree, narration.report);
         return Ok(summarize(tally, left, before, left.top == before.top));
     }
-    let content = LocalSource { reader: Reader::new(source.root()), listing: &source_end.found.listing };
+    let content = LocalSource::new(Reader::new(source.root()), &source_end.found.listing);
     let (placed, tally) = run_and_tell(&installation, &content, narrator, &mut narration)?;
     let ended = installation.ended();
     drop(installation);
@@ -206,6 +207,14 @@ pub fn tell_problems(problems: &[Problem], mut tally: Tally, narration: &mut dyn
 pub fn keep(side: &Side, found: &Found, tree: &Tree, report: &mut dyn Report) {
     if let Err(note) = side.save(found, tree) {
         report.event(Event::Note(&note));
+    }
+}
+
+/// As [`keep`], and what was found lies in the index from then on.
+pub fn keep_there(side: &Side, end: &mut End, report: &mut dyn Report) {
+    match side.save(&end.found, &end.tree) {
+        Ok(mapped) => end.found.listing = mapped.unwrap_or_else(|| end.found.listing.clone()),
+        Err(note) => report.event(Event::Note(&note)),
     }
 }
 

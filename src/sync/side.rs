@@ -16,7 +16,7 @@ use crate::disk::root::Root;
 use crate::disk::scan::{self, Memory, ScanOptions, Scanned};
 use crate::model::digest::{Digest, Domain, Hasher};
 use crate::model::lane::{Bytes, Lane};
-use crate::model::listing::SharedBytes;
+use crate::model::listing::{ROWS_AT_ONCE, SharedBytes};
 use crate::model::tree::Tree;
 use crate::model::{Listing, PathRef, Problem, Stamp};
 use crate::store::index;
@@ -121,19 +121,21 @@ impl Side {
     }
 
     /// Keeps the index for the next run. A cache that cannot be written costs time only, so it is a note, not an error.
-    pub fn save(&self, found: &Found, tree: &Tree) -> Result<(), String> {
-        let Some(cache) = self.cache.as_ref().filter(|cache| cache.writable) else { return Ok(()) };
+    /// Gives the listing as it lies in the index, where that was written: mapped, it takes no memory while it rests.
+    pub fn save(&self, found: &Found, tree: &Tree) -> Result<Option<Listing>, String> {
+        let Some(cache) = self.cache.as_ref().filter(|cache| cache.writable) else { return Ok(None) };
         let unchanged = !found.changed && found.kept.as_ref().is_some_and(|(_, kept)| kept.lane() == tree.lane());
         if unchanged {
-            return Ok(());
+            return Ok(None);
         }
         let mut bytes = Vec::new();
         tree.encode(&mut bytes);
-        index::save(&cache.index, key(&self.root), &found.listing, Some((tree.lane(), &bytes)))
+        let file = index::save(&cache.index, key(&self.root), &found.listing, Some((tree.lane(), &bytes)))
             .map_err(|e| format!("the index is not kept: {}: {e}", cache.index.display()))?;
         // The index now knows everything that the journal of an interrupted hash did.
         let _ = std::fs::remove_file(&cache.journal);
-        Ok(())
+        let mapped = map::map(&file).ok().and_then(|map| Listing::parse(Arc::new(map), index::BODY_AT).ok());
+        Ok(mapped.map(|(listing, _)| listing).filter(|listing| listing.len() == found.listing.len()))
     }
 
     fn load(&self) -> Option<(Listing, Option<Tree>)> {
@@ -180,7 +182,15 @@ impl Found {
 
     /// What is told of the root.
     pub fn summary(&self, tree: &Tree) -> RootSummary {
-        let bytes = self.listing.rows().map(|row| row.size()).sum();
+        let rows = self.listing.rows().enumerate();
+        let sizes = rows.map(|(index, row)| {
+            if index % ROWS_AT_ONCE == 0 {
+                self.listing.rest();
+            }
+            row.size()
+        });
+        let bytes = sizes.sum();
+        self.listing.rest();
         RootSummary { top: tree.top(), entries: self.listing.len() as u64, bytes, hashed_bytes: self.hashed_bytes }
     }
 }

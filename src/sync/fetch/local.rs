@@ -1,5 +1,7 @@
 //! Content from a root on this machine: no network, several files at a time.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rayon::prelude::*;
 
 use super::{Fetch, Fetched};
@@ -11,12 +13,17 @@ use crate::model::{Digest, Listing, Problem, ProblemKind};
 use crate::sync::error::Error;
 use crate::sync::execute::Run;
 
+/// Rows that are looked up before they rest: each lies on pages of its own.
+const LOOKED_UP_MAX: usize = 4096;
+
 /// A root on this machine as the source.
 pub struct LocalSource<'a> {
     /// Opens its files.
     pub reader: Reader<'a>,
     /// What was found there.
     pub listing: &'a Listing,
+    /// Rows looked up since they last rested.
+    looked_up: AtomicUsize,
 }
 
 impl Fetch for LocalSource<'_> {
@@ -31,7 +38,12 @@ impl Fetch for LocalSource<'_> {
     }
 }
 
-impl LocalSource<'_> {
+impl<'a> LocalSource<'a> {
+    /// A source that was found to hold `listing`.
+    pub const fn new(reader: Reader<'a>, listing: &'a Listing) -> LocalSource<'a> {
+        LocalSource { reader, listing, looked_up: AtomicUsize::new(0) }
+    }
+
     fn copy(&self, run: &Run<'_>, action: &Action) -> Fetched {
         let problem = |kind, cause: String| Problem { path: action.path.clone(), kind, cause };
         let changed = || problem(ProblemKind::Changed, "changed since it was scanned".into());
@@ -39,6 +51,9 @@ impl LocalSource<'_> {
             std::io::ErrorKind::NotFound => problem(ProblemKind::Vanished, "vanished since it was scanned".into()),
             _ => problem(ProblemKind::Unreadable, cause(&e)),
         })?;
+        if self.looked_up.fetch_add(1, Ordering::Relaxed) % LOOKED_UP_MAX == LOOKED_UP_MAX - 1 {
+            self.listing.rest();
+        }
         let row =
             self.listing.find(action.path.as_ref()).map(|index| self.listing.row(index)).map_err(|_| changed())?;
         if opened.stamp != row.stamp() {
