@@ -9,7 +9,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// After so many milliseconds what was freed goes back to the system. The allocator's own second is longer than most runs,
 /// each phase of which would then be paid for beside all before it; at once costs a tenth of the time of small files.
-const PURGE_DELAY_MS: c_long = 10;
+const PURGE_DELAY_MS: c_long = 1;
 /// `mi_option_purge_delay`.
 const PURGE_DELAY: c_int = 15;
 

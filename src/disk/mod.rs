@@ -3,6 +3,7 @@
 //! Start at [`root::Root`]; [`scan`] reads a root, [`target::Target`] changes one.
 
 mod assemble;
+mod blocks;
 pub mod control;
 pub mod copy;
 mod directories;

@@ -63,13 +63,13 @@ pub fn execute(run: &Run<'_>, fetch: &dyn Fetch) -> Result<InPlace, Error> {
     installer.deletes()?;
     installer.directories()?;
     let placements = installer.placements.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(placements.finish(run.plan))
+    Ok(placements.finish())
 }
 
 struct Installer<'a> {
     run: &'a Run<'a>,
     pending: Mutex<Pending>,
-    placements: Mutex<Placements>,
+    placements: Mutex<Placements<'a>>,
     failed: Mutex<Option<Error>>,
     broken: AtomicBool,
 }
@@ -192,7 +192,7 @@ impl<'a> Installer<'a> {
             let mut path = to.as_bytes().to_vec();
             path.extend_from_slice(&row.path().as_bytes()[from.as_bytes().len()..]);
             if let Ok(path) = RelPath::new(&path) {
-                placements.put(self.run.plan, path, (row.stamp(), row.content()));
+                placements.put(path, (row.stamp(), row.content()));
             }
         }
     }
@@ -306,10 +306,10 @@ impl<'a> Installer<'a> {
         let mut placements = lock(&self.placements);
         for (&to, members) in groups {
             let Some(&last) = members.last() else { continue };
-            let Some((stamp, _)) = placements.of_action(last) else { continue };
-            let known = placements.of_path(self.run.plan, to).map(|(_, digest)| digest);
+            let Some(stamp) = placements.linked(last) else { continue };
+            let known = placements.digest(to);
             let digest = known.or_else(|| self.listed_digest(to)).unwrap_or(Digest::UNKNOWN);
-            placements.put(self.run.plan, to.clone(), (stamp, digest));
+            placements.put(to.clone(), (stamp, digest));
             for &index in members {
                 placements.put_action(index, (stamp, digest));
             }

@@ -1,10 +1,10 @@
 //! What a run has put in place, so that the scan after it hashes nothing of that once more. Owns how little is kept of
-//! it: a stamp and a digest an action while the run goes on, and 48 bytes a file from its end to that scan's.
+//! it: 48 bytes an action.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
-use crate::model::plan::Plan;
+use crate::model::plan::{Plan, Source, Step};
 use crate::model::{Digest, PathRef, RelPath, Stamp};
 
 /// What is at a path since the run put it there; [`Digest::UNKNOWN`] stands for nothing that is worth knowing.
@@ -12,66 +12,76 @@ type Known = (Stamp, Digest);
 
 /// Gathered while a run goes on.
 #[derive(Debug)]
-pub struct Placements {
-    /// By action: most of what is placed has one.
-    actions: Vec<Known>,
+pub struct Placements<'a> {
+    plan: &'a Plan,
+    /// What actions put in place, by their index.
+    actions: InPlace,
     /// What came along with a renamed directory, and files that only got one more name.
     others: HashMap<RelPath, Known>,
+    /// The stamps of files of which an action made one more name: they are those of its other names, too.
+    linked: HashMap<usize, Stamp>,
 }
 
 /// What a run put in place, by a hash of path and stamp.
 #[derive(Debug, Default)]
 pub struct InPlace {
     keys: [RandomState; 2],
-    /// Sorted.
+    /// Sorted, once the run is over.
     digests: Vec<([u64; 2], Digest)>,
 }
 
-impl Placements {
+impl<'a> Placements<'a> {
     /// Nothing is in place yet.
-    pub fn new(plan: &Plan) -> Placements {
-        let nothing = (Stamp::default(), Digest::UNKNOWN);
-        Placements { actions: vec![nothing; plan.actions.len()], others: HashMap::new() }
-    }
-
-    /// What an action has put in place.
-    pub fn of_action(&self, index: usize) -> Option<Known> {
-        self.actions.get(index).copied().filter(|(stamp, _)| *stamp != Stamp::default())
-    }
-
-    /// What is in place at a path.
-    pub fn of_path(&self, plan: &Plan, path: &RelPath) -> Option<Known> {
-        match find(plan, path) {
-            Some(index) => self.of_action(index),
-            None => self.others.get(path).copied(),
-        }
+    pub fn new(plan: &'a Plan) -> Placements<'a> {
+        let actions = InPlace { digests: vec![([0; 2], Digest::UNKNOWN); plan.actions.len()], ..InPlace::default() };
+        Placements { plan, actions, others: HashMap::new(), linked: HashMap::new() }
     }
 
     /// An action has put this in place.
-    pub fn put_action(&mut self, index: usize, known: Known) {
-        self.actions[index] = known;
+    pub fn put_action(&mut self, index: usize, (stamp, digest): Known) {
+        let action = &self.plan.actions[index];
+        self.actions.digests[index] = (self.actions.key(action.path.as_ref(), &stamp), digest);
+        if matches!(action.step, Step::Create(Source::Link { .. }) | Step::Update(Source::Link { .. })) {
+            self.linked.insert(index, stamp);
+        }
     }
 
     /// This is at a path now, whether it has an action or not.
-    pub fn put(&mut self, plan: &Plan, path: RelPath, known: Known) {
-        match find(plan, &path) {
+    pub fn put(&mut self, path: RelPath, known: Known) {
+        match self.find(&path) {
             Some(index) => self.put_action(index, known),
             None => drop(self.others.insert(path, known)),
         }
     }
 
+    /// The stamp that a file had when an action made one more name of it.
+    pub fn linked(&self, index: usize) -> Option<Stamp> {
+        self.linked.get(&index).copied()
+    }
+
+    /// The digest of what was put at a path.
+    pub fn digest(&self, path: &RelPath) -> Option<Digest> {
+        let known = match self.find(path) {
+            Some(index) => Some(self.actions.digests[index].1),
+            None => self.others.get(path).map(|&(_, digest)| digest),
+        };
+        known.filter(|digest| *digest != Digest::UNKNOWN)
+    }
+
     /// The run is over.
-    pub fn finish(self, plan: &Plan) -> InPlace {
-        let mut placed = InPlace::default();
-        let actions = plan.actions.iter().map(|action| &action.path).zip(&self.actions);
-        let all = || actions.clone().chain(&self.others).filter(|(_, (_, digest))| *digest != Digest::UNKNOWN);
-        placed.digests.reserve_exact(all().count());
-        for (path, (stamp, digest)) in all() {
-            let key = placed.key(path.as_ref(), stamp);
-            placed.digests.push((key, *digest));
+    pub fn finish(self) -> InPlace {
+        let Placements { mut actions, others, .. } = self;
+        for (path, (stamp, digest)) in &others {
+            let key = actions.key(path.as_ref(), stamp);
+            actions.digests.push((key, *digest));
         }
-        placed.digests.sort_unstable_by_key(|&(key, _)| key);
-        placed
+        actions.digests.retain(|(_, digest)| *digest != Digest::UNKNOWN);
+        actions.digests.sort_unstable_by_key(|&(key, _)| key);
+        actions
+    }
+
+    fn find(&self, path: &RelPath) -> Option<usize> {
+        self.plan.actions.binary_search_by(|action| action.path.cmp(path)).ok()
     }
 }
 
@@ -90,14 +100,10 @@ impl InPlace {
     }
 }
 
-fn find(plan: &Plan, path: &RelPath) -> Option<usize> {
-    plan.actions.binary_search_by(|action| action.path.cmp(path)).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::plan::{Action, Changes, Step};
+    use crate::model::plan::{Action, Changes};
 
     fn path(text: &str) -> RelPath {
         RelPath::new(text.as_bytes()).expect("a legal path")
@@ -118,13 +124,13 @@ mod tests {
         let [a, b, d] = ["a", "b", "d"].map(|text| Digest::of_content(text.as_bytes()));
         let mut placements = Placements::new(&plan);
         placements.put_action(0, (stamp, a));
-        placements.put(&plan, path("b"), (stamp, b));
-        placements.put(&plan, path("d"), (stamp, d));
+        placements.put(path("b"), (stamp, b));
+        placements.put(path("d"), (stamp, d));
         placements.put_action(2, (stamp, Digest::UNKNOWN));
-        assert_eq!(placements.of_action(1), Some((stamp, b)));
-        assert_eq!(placements.of_path(&plan, &path("d")), Some((stamp, d)));
-        assert_eq!(placements.of_path(&plan, &path("e")), None);
-        let placed = placements.finish(&plan);
+        for (text, digest) in [("b", Some(b)), ("c", None), ("d", Some(d)), ("e", None)] {
+            assert_eq!(placements.digest(&path(text)), digest, "{text}");
+        }
+        let placed = placements.finish();
         for (text, digest) in [("a", Some(a)), ("b", Some(b)), ("c", None), ("d", Some(d)), ("e", None)] {
             assert_eq!(placed.recall(path(text).as_ref(), &stamp), digest, "{text}");
             assert_eq!(placed.recall(path(text).as_ref(), &other), None, "{text}");
