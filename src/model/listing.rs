@@ -33,8 +33,8 @@ pub const FLAG_RACY: u8 = 1;
 /// it must not be moved or deleted as a whole.
 pub const FLAG_INCOMPLETE: u8 = 2;
 
-/// Rows that are read in a row before [`Listing::rest`]: 3 to 5 MB of them.
-pub const ROWS_AT_ONCE: usize = 32 * 1024;
+/// Rows that are read in a row before [`Listing::rest`]: about a megabyte of them.
+pub const ROWS_AT_ONCE: usize = 8 * 1024;
 
 /// Bytes that several owners share: a vector, or a mapped file.
 pub type SharedBytes = Arc<dyn Bytes>;

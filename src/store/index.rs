@@ -30,7 +30,7 @@ const CHECKSUM_BYTES: usize = 32;
 /// Where the listing begins.
 pub const BODY_AT: usize = HEADER_BYTES + CHECKSUM_BYTES;
 /// What is hashed at once: enough for all cores, and all of it that must be in memory.
-const CHECKED_BYTES: usize = 4 << 20;
+const CHECKED_BYTES: usize = 2 << 20;
 const NO_LANE: u8 = 255;
 
 /// What an index file holds.

@@ -95,6 +95,7 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
     }
     let content = LocalSource::new(Reader::new(source.root()), &source_end.found.listing);
     let (placed, tally) = run_and_tell(&installation, &content, narrator, &mut narration)?;
+    source_end.listing().rest();
     let ended = installation.ended();
     drop(installation);
     let (found, tree, right) = ended.look_again(&placed)?;
@@ -213,7 +214,7 @@ pub fn keep(side: &Side, found: &Found, tree: &Tree, report: &mut dyn Report) {
 /// As [`keep`], and what was found lies in the index from then on.
 pub fn keep_there(side: &Side, end: &mut End, report: &mut dyn Report) {
     match side.save(&end.found, &end.tree) {
-        Ok(mapped) => end.found.listing = mapped.unwrap_or_else(|| end.found.listing.clone()),
+        Ok(file) => end.found.lie_in(file.as_ref()),
         Err(note) => report.event(Event::Note(&note)),
     }
 }

@@ -121,8 +121,8 @@ impl Side {
     }
 
     /// Keeps the index for the next run. A cache that cannot be written costs time only, so it is a note, not an error.
-    /// Gives the listing as it lies in the index, where that was written: mapped, it takes no memory while it rests.
-    pub fn save(&self, found: &Found, tree: &Tree) -> Result<Option<Listing>, String> {
+    /// Gives the index, where it was written.
+    pub fn save(&self, found: &Found, tree: &Tree) -> Result<Option<File>, String> {
         let Some(cache) = self.cache.as_ref().filter(|cache| cache.writable) else { return Ok(None) };
         let unchanged = !found.changed && found.kept.as_ref().is_some_and(|(_, kept)| kept.lane() == tree.lane());
         if unchanged {
@@ -134,8 +134,7 @@ impl Side {
             .map_err(|e| format!("the index is not kept: {}: {e}", cache.index.display()))?;
         // The index now knows everything that the journal of an interrupted hash did.
         let _ = std::fs::remove_file(&cache.journal);
-        let mapped = map::map(&file).ok().and_then(|map| Listing::parse(Arc::new(map), index::BODY_AT).ok());
-        Ok(mapped.map(|(listing, _)| listing).filter(|listing| listing.len() == found.listing.len()))
+        Ok(Some(file))
     }
 
     fn load(&self) -> Option<(Listing, Option<Tree>)> {
@@ -169,6 +168,15 @@ impl Found {
     /// Whether the root differs from what the index knew: then its peer will most likely differ too.
     pub fn changed(&self) -> bool {
         self.changed
+    }
+
+    /// Takes the listing from the index that was just written: mapped, it takes no memory while it rests.
+    pub fn lie_in(&mut self, kept: Option<&File>) {
+        let mapped = kept.and_then(|file| Listing::parse(Arc::new(map::map(file).ok()?), index::BODY_AT).ok());
+        if let Some((listing, _)) = mapped.filter(|(listing, _)| listing.len() == self.listing.len()) {
+            listing.rest();
+            self.listing = listing;
+        }
     }
 
     /// The tree of the listing in `lane`, with as little work as what the index kept allows.

@@ -14,7 +14,7 @@ use crate::sync::error::Error;
 use crate::sync::execute::Run;
 
 /// Rows that are looked up before they rest: each lies on pages of its own.
-const LOOKED_UP_MAX: usize = 4096;
+const LOOKED_UP_MAX: usize = 1024;
 
 /// A root on this machine as the source.
 pub struct LocalSource<'a> {
