@@ -4,6 +4,7 @@
 
 pub mod announce;
 mod assemble;
+mod blocks;
 pub mod control;
 pub mod copy;
 mod directories;

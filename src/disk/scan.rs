@@ -5,7 +5,7 @@
 use std::ffi::CString;
 use std::io;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
@@ -83,7 +83,15 @@ pub fn scan(
     let observer =
         Observer { memory, options, gauge, hashed_files: AtomicU64::new(0), hashed_bytes: AtomicU64::new(0) };
     let budget = Budget::new();
-    let walk = Walk { root, base, observer, budget, grains: Grains::default(), found: Mutex::default() };
+    let walk = Walk {
+        root,
+        base,
+        observer,
+        budget,
+        grains: Grains::default(),
+        found: Mutex::default(),
+        passed: AtomicUsize::new(0),
+    };
     rayon::scope(|scope| walk.start(scope, root.identity().device));
     let Walk { observer, found, .. } = walk;
     let mut found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -94,6 +102,7 @@ pub fn scan(
     root_is_listed(root, &found)?;
     let empty = Listing::empty();
     let before = base.unwrap_or(&empty);
+    before.rest();
     let next = assemble(before, &mut found).map_err(|TooMany| Error::TooMany { path: root.path().into() })?;
     found.problems.sort_by(|left, right| (&left.path, left.kind).cmp(&(&right.path, right.kind)));
     Ok(Scanned {

@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rayon::Scope;
@@ -22,7 +23,7 @@ use super::names::Names;
 use super::observe::{Observer, Outcome, Subject, cause};
 use super::root::{Root, exists, open_directory};
 use super::status::Status;
-use crate::model::listing::FLAG_INCOMPLETE;
+use crate::model::listing::{FLAG_INCOMPLETE, ROWS_AT_ONCE};
 use crate::model::path::{NAME_BYTES_MAX, PATH_BYTES_MAX, check_name};
 use crate::model::{Kind, Listing, PathRef, Problem, ProblemKind, RelPath};
 
@@ -47,6 +48,8 @@ pub(super) struct Walk<'s> {
     pub budget: Budget,
     pub grains: Grains,
     pub found: Mutex<Found>,
+    /// Names looked at since the base's rows last rested.
+    pub passed: AtomicUsize,
 }
 
 /// A directory that waits to be opened.
@@ -179,6 +182,7 @@ impl<'s> Walk<'s> {
         range: Range<usize>,
         base: Range<usize>,
     ) {
+        let looked_at = range.len();
         let mut part = Part::new(index, base.clone());
         let mut path = opened.path.path().as_bytes().to_vec();
         if !path.is_empty() {
@@ -201,6 +205,16 @@ impl<'s> Walk<'s> {
             self.child(scope, opened, &mut part, &child, names.file_type(at));
         }
         Found::take(&self.found, opened.path.path(), part.finish());
+        self.rest(looked_at);
+    }
+
+    /// Rows that were compared are not needed again before the walk ends.
+    fn rest(&self, looked_at: usize) {
+        let passed = self.passed.fetch_add(looked_at, Ordering::Relaxed) + looked_at;
+        if let Some(base) = self.base.filter(|_| passed >= ROWS_AT_ONCE) {
+            self.passed.store(0, Ordering::Relaxed);
+            base.rest();
+        }
     }
 
     /// Moves the cursor to the first child row of the base that is not below `name`, and says whether it is `name`'s.

@@ -285,7 +285,7 @@ impl TryFrom<Told> for Action {
         };
         let before = told.before.map(|brief| {
             let entry = brief.entry()?;
-            Ok(Before { kind: entry.kind, stamp: Stamp::default(), entry })
+            Ok(Box::new(Before { kind: entry.kind, stamp: Stamp::default(), entry }))
         });
         Ok(Action {
             path,

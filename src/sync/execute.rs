@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::error::Error;
 use super::fetch::{Fetch, Fetched};
-use super::side::Placements;
+use super::placements::{InPlace, Placements};
 use crate::disk::announce::{Announced, Way};
 use crate::disk::gauge::Gauge;
 use crate::disk::place::{Placed, lacked_room};
@@ -51,7 +51,7 @@ pub struct Run<'a> {
 }
 
 /// Runs the plan. Problems are told; what was put in place comes back, so that nothing of it is hashed again.
-pub fn execute(run: &Run<'_>, fetch: &dyn Fetch) -> Result<Placements, Error> {
+pub fn execute(run: &Run<'_>, fetch: &dyn Fetch) -> Result<InPlace, Error> {
     let installer = Installer::new(run);
     let copies = installer.stage_copies();
     installer.each_in_order(|step| matches!(step, Step::Mkdir))?;
@@ -63,13 +63,14 @@ pub fn execute(run: &Run<'_>, fetch: &dyn Fetch) -> Result<Placements, Error> {
     installer.metadata()?;
     installer.deletes()?;
     installer.directories()?;
-    Ok(installer.placements.into_inner().unwrap_or_else(PoisonError::into_inner))
+    let placements = installer.placements.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(placements.finish())
 }
 
 struct Installer<'a> {
     run: &'a Run<'a>,
     pending: Mutex<Pending>,
-    placements: Mutex<Placements>,
+    placements: Mutex<Placements<'a>>,
     failed: Mutex<Option<Error>>,
     broken: AtomicBool,
 }
@@ -85,7 +86,7 @@ impl<'a> Installer<'a> {
         Installer {
             run,
             pending: Mutex::default(),
-            placements: Mutex::default(),
+            placements: Mutex::new(Placements::new(run.plan)),
             failed: Mutex::default(),
             broken: AtomicBool::new(false),
         }
@@ -198,7 +199,7 @@ impl<'a> Installer<'a> {
             let mut path = to.as_bytes().to_vec();
             path.extend_from_slice(&row.path().as_bytes()[from.as_bytes().len()..]);
             if let Ok(path) = RelPath::new(&path) {
-                placements.insert(path, (row.stamp(), row.content()));
+                placements.put(path, (row.stamp(), row.content()));
             }
         }
     }
@@ -320,15 +321,14 @@ impl<'a> Installer<'a> {
         let mut placements = lock(&self.placements);
         for (&to, members) in groups {
             let Some(&last) = members.last() else { continue };
-            let Some(&(stamp, _)) = placements.get(&self.action(last).path) else { continue };
-            let known = placements.get(to).map(|&(_, digest)| digest);
+            let Some(stamp) = placements.linked(last) else { continue };
+            let known = placements.digest(to);
             let digest = known.or_else(|| self.listed_digest(to)).unwrap_or(Digest::UNKNOWN);
-            placements.insert(to.clone(), (stamp, digest));
+            placements.put(to.clone(), (stamp, digest));
             for &index in members {
-                placements.insert(self.action(index).path.clone(), (stamp, digest));
+                placements.put_action(index, (stamp, digest));
             }
         }
-        placements.retain(|_, (_, digest)| *digest != Digest::UNKNOWN);
     }
 
     fn listed_digest(&self, path: &RelPath) -> Option<Digest> {
@@ -384,7 +384,7 @@ impl<'a> Installer<'a> {
     fn placed(&self, index: usize, placed: Result<Placed, Problem>, content: Option<Digest>) -> bool {
         let problem = match placed {
             Ok(placed) => {
-                self.remember(self.action(index), placed.stamp, content);
+                self.remember(index, placed.stamp, content);
                 if !placed.remains {
                     (self.run.tell)(Told::Done(index));
                 }
@@ -401,11 +401,10 @@ impl<'a> Installer<'a> {
         true
     }
 
-    fn remember(&self, action: &Action, stamp: Stamp, content: Option<Digest>) {
-        let is_file = action.wanted.as_ref().is_some_and(Entry::is_file);
+    fn remember(&self, index: usize, stamp: Stamp, content: Option<Digest>) {
+        let is_file = self.action(index).wanted.as_ref().is_some_and(Entry::is_file);
         if is_file {
-            let digest = content.unwrap_or(Digest::UNKNOWN);
-            lock(&self.placements).insert(action.path.clone(), (stamp, digest));
+            lock(&self.placements).put_action(index, (stamp, content.unwrap_or(Digest::UNKNOWN)));
         }
     }
 

@@ -9,6 +9,7 @@ use super::holdings::Holdings;
 use super::job::{Location, Mirror};
 use super::ledger::{ASK_INTERVAL, Ledger};
 use super::narrate::{Narration, Narrator, Tally};
+use super::placements::InPlace;
 use super::report::{Event, Gauges, Report, RootSummary, Side as Which, Summary};
 use super::side::{self, Found, Side};
 use super::target::{self, Installation, Place};
@@ -60,13 +61,14 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
     let target = place.root.map(|root| Side::new(root, &job.reading, job.cache)).transpose()?.map(Arc::new);
     let (source_end, target_end) =
         rayon::join(|| scan(Some(&source), lane, &gauges.left), || scan(target.as_deref(), lane, &gauges.right));
-    let (source_end, target_end) = (source_end?, target_end?);
+    let (mut source_end, target_end) = (source_end?, target_end?);
     let mut narration = Telling { report, which: Which::Left };
     let mut tally = tell_problems(&source_end.found.problems, Tally::default(), &mut narration);
     narration.which = Which::Right;
     tally = tell_problems(&target_end.found.problems, tally, &mut narration);
-    keep(&source, &source_end.found, &source_end.tree, narration.report);
+    keep_there(&source, &mut source_end, narration.report);
     let outcome = compare_in_memory(&source_end, &target_end)?;
+    source_end.listing().rest();
     let plan = target::plan(outcome, &target_end.found.listing, lane, &job.writing, job.reading.fidelity);
     let plan = Arc::new(plan);
     let left = source_end.found.summary(&source_end.tree);
@@ -94,10 +96,13 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
         return Ok(summarize(tally, left, before, left.top == before.top));
     }
     let holdings = Holdings::new(source_end.found.listing.clone());
-    let content = LocalSource { reader: Reader::new(source.root()), holdings: &holdings };
+    let content = LocalSource::new(Reader::new(source.root()), &holdings);
     let (placed, tally) = run_and_tell(&installation, &content, narrator, &mut narration)?;
-    let (found, tree, right) = installation.look_again(&placed)?;
-    keep(&installation.side, &found, &tree, narration.report);
+    source_end.listing().rest();
+    let ended = installation.ended();
+    drop(installation);
+    let (found, tree, right) = ended.look_again(&placed)?;
+    keep(&ended.side, &found, &tree, narration.report);
     Ok(summarize(tally, left, right, left.top == right.top))
 }
 
@@ -170,7 +175,7 @@ pub fn run_and_tell(
     content: &LocalSource<'_>,
     mut narrator: Narrator,
     narration: &mut Telling<'_>,
-) -> Result<(side::Placements, Tally), Error> {
+) -> Result<(InPlace, Tally), Error> {
     let ledger = Ledger::default();
     let listener = std::thread::current();
     let placed = std::thread::scope(|scope| {
@@ -221,6 +226,14 @@ pub fn tell_problems(problems: &[Problem], mut tally: Tally, narration: &mut dyn
 pub fn keep(side: &Side, found: &Found, tree: &Tree, report: &mut dyn Report) {
     if let Err(note) = side.save(found, tree) {
         report.event(Event::Note(&note));
+    }
+}
+
+/// As [`keep`], and what was found lies in the index from then on.
+pub fn keep_there(side: &Side, end: &mut End, report: &mut dyn Report) {
+    match side.save(&end.found, &end.tree) {
+        Ok(file) => end.found.lie_in(file.as_ref()),
+        Err(note) => report.event(Event::Note(&note)),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod job;
 pub mod ledger;
 pub mod mirror;
 pub mod narrate;
+pub mod placements;
 pub mod pull;
 pub mod push;
 pub mod refuse;

@@ -12,9 +12,10 @@ use super::job::Mirror;
 use super::ledger::{ASK_INTERVAL, Ledger};
 use super::mirror::{End, Telling, keep, summarize, tell_problems};
 use super::narrate::{Narrator, Tally};
+use super::placements::InPlace;
 use super::remote::{self, Far};
 use super::report::{Event, Gauges, Report, RootSummary, Side as Which, Summary};
-use super::side::{self, Found, Placements, Side};
+use super::side::{self, Found, Side};
 use super::target::{self, Installation, Place};
 use crate::disk::root::Root;
 use crate::model::Problem;
@@ -168,7 +169,7 @@ impl Pulling<'_> {
         };
         let End { found, tree } = end;
         let installation = Installation {
-            side,
+            side: Arc::clone(&side),
             found: Arc::new(found),
             plan,
             lane: self.lane,
@@ -184,11 +185,11 @@ impl Pulling<'_> {
         }
         let installation = Arc::new(installation);
         let (placed, tally) = install(&installation, &self.far.link, narrator, &mut telling).await?;
-        let again = Arc::clone(&installation);
-        let (found, tree, right) = spawn_blocking(move || again.look_again(&placed))
-            .await
-            .expect("a scan reports its failures and does not panic")?;
-        keep(&installation.side, &found, &tree, telling.report);
+        let ended = installation.ended();
+        drop(installation);
+        let again = spawn_blocking(move || ended.look_again(&placed));
+        let (found, tree, right) = again.await.expect("a scan reports its failures and does not panic")?;
+        keep(&side, &found, &tree, telling.report);
         let summary = summarize(tally, left, right, left.top == right.top);
         Ok(Summary { round_trips, ..summary })
     }
@@ -200,7 +201,7 @@ pub async fn install(
     link: &Link,
     mut narrator: Narrator,
     telling: &mut Telling<'_>,
-) -> Result<(Placements, Tally), Error> {
+) -> Result<(InPlace, Tally), Error> {
     let ledger = Arc::new(Ledger::default());
     let content = RemoteSource::new(link.clone(), tokio::runtime::Handle::current());
     let (running, telling_to) = (Arc::clone(installation), Arc::clone(&ledger));

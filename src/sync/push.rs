@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 use super::converse::{Control, violation};
 use super::error::Error;
 use super::job::Mirror;
-use super::mirror::{End, Telling, keep, summarize, tell_problems};
+use super::mirror::{End, Telling, keep_there, summarize, tell_problems};
 use super::narrate::{Narration, Tally};
 use super::pull::salt;
 use super::remote::{self, Far};
@@ -68,8 +68,8 @@ async fn converse(
 ) -> Result<Summary, Error> {
     let lane = side::lane(&job.reading, far.both_superuser);
     let tree = Arc::new(found.tree(lane));
-    let end = End { found, tree };
-    keep(side, &end.found, &end.tree, report);
+    let mut end = End { found, tree };
+    keep_there(side, &mut end, report);
     let mut telling = Telling { report, which: Which::Left };
     let tally = tell_problems(&end.found.problems, Tally::default(), &mut telling);
     telling.which = Which::Right;

@@ -459,7 +459,7 @@ impl Replica {
         }
         let tree = found.tree(side::lane(self.side.reading(), side::superuser()));
         // Without its index the next look would find no witness, and every edit would be a conflict.
-        self.side.save(found, &tree).map_err(|note| Error::Memory {
+        self.side.save(found, &tree).map(drop).map_err(|note| Error::Memory {
             path: self.side.root().path().join(control::NAME).join("index"),
             source: std::io::Error::other(note),
         })

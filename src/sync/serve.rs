@@ -14,9 +14,10 @@ use super::fetch::remote::RemoteSource;
 use super::ledger::Ledger;
 use super::mirror::End;
 use super::narrate::{Narration, Narrator, Tally};
+use super::placements::InPlace;
 use super::remote::{reading, writing};
 use super::report::Gauges;
-use super::side::{self, Found, Placements, Side};
+use super::side::{self, Found, Side};
 use super::supply::Supplier;
 use super::target::{self, Installation, Place};
 use super::twoway::{answer, end as twoway_end, end::End as ReplicaEnd};
@@ -228,9 +229,11 @@ impl Receiving<'_> {
             return finish(control, before).await;
         }
         let placed = self.install(control, &installation).await?;
+        let ended = installation.ended();
+        drop(installation);
         let summary = spawn_blocking(move || -> Result<Scanned, Error> {
-            let (found, tree, summary) = installation.look_again(&placed)?;
-            let _ = installation.side.save(&found, &tree);
+            let (found, tree, summary) = ended.look_again(&placed)?;
+            let _ = ended.side.save(&found, &tree);
             Ok(summary.into())
         });
         finish(control, summary.await.expect("a scan reports its failures and does not panic")?).await
@@ -262,7 +265,7 @@ impl Receiving<'_> {
     }
 
     /// Runs the plan on threads of its own; tells what happens, and stops where the asking side is gone.
-    pub async fn install(&self, control: &mut Control, installation: &Arc<Installation>) -> Result<Placements, Error> {
+    pub async fn install(&self, control: &mut Control, installation: &Arc<Installation>) -> Result<InPlace, Error> {
         let ledger = Arc::new(Ledger::default());
         let content = RemoteSource::new(self.link.clone(), tokio::runtime::Handle::current());
         let (running, telling_to) = (Arc::clone(installation), Arc::clone(&ledger));

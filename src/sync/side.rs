@@ -1,13 +1,13 @@
 //! One local root, scanned: its listing, its tree, and the index that is kept of it. Owns how a root is read from start to
 //! end; says nothing of what it is compared with.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::error::Error;
 use super::job::{Fidelity, Reading};
+use super::placements::InPlace;
 use super::report::RootSummary;
 use crate::disk::filter::Filter;
 use crate::disk::gauge::Gauge;
@@ -16,9 +16,9 @@ use crate::disk::root::Root;
 use crate::disk::scan::{self, Memory, ScanOptions, Scanned};
 use crate::model::digest::{Digest, Domain, Hasher};
 use crate::model::lane::{Bytes, Lane};
-use crate::model::listing::SharedBytes;
+use crate::model::listing::{ROWS_AT_ONCE, SharedBytes};
 use crate::model::tree::Tree;
-use crate::model::{Listing, PathRef, Problem, RelPath, Stamp};
+use crate::model::{Listing, PathRef, Problem, Stamp};
 use crate::store::index;
 use crate::store::journal::Journal;
 use crate::store::places::{Places, RootKey};
@@ -53,9 +53,6 @@ pub struct Found {
     before: Option<Listing>,
     changed: bool,
 }
-
-/// What the last run put in place: the digest of a path, as long as its stamp is this.
-pub type Placements = HashMap<RelPath, (Stamp, Digest)>;
 
 impl Side {
     /// Prepares to read `root`.
@@ -114,7 +111,7 @@ impl Side {
     }
 
     /// Walks the root again after a run that put `placed` in place: nothing of that is hashed once more.
-    pub fn rescan(&self, before: &Found, placed: &Placements, gauge: &Gauge) -> Result<Found, Error> {
+    pub fn rescan(&self, before: &Found, placed: &InPlace, gauge: &Gauge) -> Result<Found, Error> {
         let memory = Recollection { journal: None, placed: Some(placed) };
         self.scan_against(Some((before.listing.clone(), None)), &memory, gauge)
     }
@@ -140,19 +137,20 @@ impl Side {
     }
 
     /// Keeps the index for the next run. A cache that cannot be written costs time only, so it is a note, not an error.
-    pub fn save(&self, found: &Found, tree: &Tree) -> Result<(), String> {
-        let Some(cache) = self.cache.as_ref().filter(|cache| cache.writable) else { return Ok(()) };
+    /// Gives the index, where it was written.
+    pub fn save(&self, found: &Found, tree: &Tree) -> Result<Option<File>, String> {
+        let Some(cache) = self.cache.as_ref().filter(|cache| cache.writable) else { return Ok(None) };
         let unchanged = !found.changed && found.kept.as_ref().is_some_and(|(_, kept)| kept.lane() == tree.lane());
         if unchanged {
-            return Ok(());
+            return Ok(None);
         }
         let mut bytes = Vec::new();
         tree.encode(&mut bytes);
-        index::save(&cache.index, key(&self.root), &found.listing, Some((tree.lane(), &bytes)))
+        let file = index::save(&cache.index, key(&self.root), &found.listing, Some((tree.lane(), &bytes)))
             .map_err(|e| format!("the index is not kept: {}: {e}", cache.index.display()))?;
         // The index now knows everything that the journal of an interrupted hash did.
         let _ = std::fs::remove_file(&cache.journal);
-        Ok(())
+        Ok(Some(file))
     }
 
     fn load(&self) -> Option<(Listing, Option<Tree>)> {
@@ -193,6 +191,15 @@ impl Found {
         self.before.as_ref()
     }
 
+    /// Takes the listing from the index that was just written: mapped, it takes no memory while it rests.
+    pub fn lie_in(&mut self, kept: Option<&File>) {
+        let mapped = kept.and_then(|file| Listing::parse(Arc::new(map::map(file).ok()?), index::BODY_AT).ok());
+        if let Some((listing, _)) = mapped.filter(|(listing, _)| listing.len() == self.listing.len()) {
+            listing.rest();
+            self.listing = listing;
+        }
+    }
+
     /// The tree of the listing in `lane`, with as little work as what the index kept allows.
     pub fn tree(&self, lane: Lane) -> Tree {
         match &self.kept {
@@ -204,7 +211,15 @@ impl Found {
 
     /// What is told of the root.
     pub fn summary(&self, tree: &Tree) -> RootSummary {
-        let bytes = self.listing.rows().map(|row| row.size()).sum();
+        let rows = self.listing.rows().enumerate();
+        let sizes = rows.map(|(index, row)| {
+            if index % ROWS_AT_ONCE == 0 {
+                self.listing.rest();
+            }
+            row.size()
+        });
+        let bytes = sizes.sum();
+        self.listing.rest();
         RootSummary { top: tree.top(), entries: self.listing.len() as u64, bytes, hashed_bytes: self.hashed_bytes }
     }
 }
@@ -237,7 +252,7 @@ fn variant(reading: &Reading) -> Option<String> {
 /// What the scan may take for known without reading: a journal of an interrupted hash, or what was just put in place.
 struct Recollection<'a> {
     journal: Option<Journal>,
-    placed: Option<&'a Placements>,
+    placed: Option<&'a InPlace>,
 }
 
 impl Recollection<'_> {
@@ -251,8 +266,7 @@ impl Recollection<'_> {
 impl Memory for Recollection<'_> {
     fn recall(&self, path: PathRef<'_>, stamp: &Stamp) -> Option<Digest> {
         if let Some(placed) = self.placed {
-            let (known, digest) = placed.get(&path.to_owned())?;
-            return (known == stamp).then_some(*digest);
+            return placed.recall(path, stamp);
         }
         self.journal.as_ref()?.recall(path, stamp)
     }

@@ -8,9 +8,10 @@ use super::error::Error;
 use super::execute::{self, Run, Told};
 use super::fetch::Fetch;
 use super::job::{Fidelity, Writing};
+use super::placements::InPlace;
 use super::refuse;
 use super::report::RootSummary;
-use super::side::{Found, Placements, Side};
+use super::side::{Found, Side};
 use crate::disk;
 use crate::disk::control::Lock;
 use crate::disk::gauge::Gauge;
@@ -66,7 +67,7 @@ pub fn plan(outcome: Outcome, target: &Listing, lane: Lane, writing: &Writing, f
     let differing = outcome
         .differing
         .into_iter()
-        .map(|pair| Pair { path: pair.path, source: pair.theirs.map(|record| record.entry), target: pair.ours })
+        .map(|pair| Pair { path: pair.path, source: pair.theirs, target: pair.ours })
         .collect();
     mirror::plan(MirrorInput {
         differing,
@@ -103,7 +104,7 @@ impl Installation {
     }
 
     /// Runs the plan and makes it durable. Blocks; told things may come from any thread.
-    pub fn run(&self, fetch: &dyn Fetch, tell: &(dyn Fn(Told) + Sync)) -> Result<Placements, Error> {
+    pub fn run(&self, fetch: &dyn Fetch, tell: &(dyn Fn(Told) + Sync)) -> Result<InPlace, Error> {
         let options = TargetOptions {
             fsync: self.writing.fsync,
             keep_trash: self.writing.trash,
@@ -122,8 +123,24 @@ impl Installation {
         Ok(placements)
     }
 
-    /// Looks at the root again and keeps its index: what the target holds now, not what was meant.
-    pub fn look_again(&self, placed: &Placements) -> Result<(Found, Tree, RootSummary), Error> {
+    /// What is needed after the run; the plan is not.
+    pub fn ended(&self) -> Ended {
+        Ended { side: Arc::clone(&self.side), found: Arc::clone(&self.found), lane: self.lane }
+    }
+}
+
+/// A target whose run is over: by now the plan would only take memory.
+pub struct Ended {
+    /// The target's side.
+    pub side: Arc<Side>,
+    /// What the target held before the run.
+    found: Arc<Found>,
+    lane: Lane,
+}
+
+impl Ended {
+    /// Looks at the root again: what the target holds now, not what was meant.
+    pub fn look_again(&self, placed: &InPlace) -> Result<(Found, Tree, RootSummary), Error> {
         let found = self.side.rescan(&self.found, placed, &Gauge::default())?;
         let tree = found.tree(self.lane);
         let mut summary = found.summary(&tree);

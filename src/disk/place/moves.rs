@@ -42,7 +42,7 @@ impl Target {
         let (path, from) = (action.path.as_ref(), from.as_ref());
         let (parent, from_parent) = (self.parent(path)?, self.parent(from)?);
         let (here, there) = (Leaf::new(parent.as_fd(), path.name()), Leaf::new(from_parent.as_fd(), from.name()));
-        let standing = action.before.as_ref().ok_or_else(|| Refusal::Cannot("a swap needs two things".into()))?;
+        let standing = action.before.as_deref().ok_or_else(|| Refusal::Cannot("a swap needs two things".into()))?;
         check_content(moved, &there.status().map_err(Refusal::gone)?)?;
         check_content(standing, &here.status().map_err(Refusal::gone)?)?;
         let swapped = self.in_moving(from, moved.kind, &from_parent, || {

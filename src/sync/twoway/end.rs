@@ -16,7 +16,8 @@ use crate::sync::holdings::Holdings;
 use crate::sync::job::{Reading, Writing};
 use crate::sync::replica::{Greeting, Looked, Replica};
 use crate::sync::report::RootSummary;
-use crate::sync::side::{self, Found, Placements};
+use crate::sync::placements::InPlace;
+use crate::sync::side::{self, Found};
 use crate::sync::target::{Installation, Place};
 
 /// One end, looked at.
@@ -95,9 +96,13 @@ impl End {
     }
 
     /// After a run, or where none was needed: looks again and remembers what is in place.
-    pub fn settle(&mut self, installation: Installation, placed: Option<&Placements>) -> Result<(), Error> {
+    pub fn settle(&mut self, installation: Installation, placed: Option<&InPlace>) -> Result<(), Error> {
         self.looked.found = match placed {
-            Some(placed) => installation.look_again(placed)?.0,
+            Some(placed) => {
+                let ended = installation.ended();
+                drop(installation);
+                ended.look_again(placed)?.0
+            }
             None => Arc::into_inner(installation.found).expect("nobody else holds what was found before a run"),
         };
         self.replica.settle(&self.looked.found)
@@ -132,7 +137,7 @@ pub fn consistent(ours: &Greeting, theirs: &Greeting, (left, right): (&str, &str
 fn differing(outcome: &Outcome) -> Result<Vec<(RelPath, Siblings)>, Error> {
     let siblings = |pair: &crate::proto::reconcile::Pair| match &pair.theirs {
         None => Some(Siblings::new()),
-        Some(record) => siblings_of(&record.entry),
+        Some(entry) => siblings_of(entry),
     };
     let all = outcome.differing.iter().map(|pair| Some((pair.path.clone(), siblings(pair)?)));
     all.collect::<Option<Vec<_>>>().ok_or_else(|| crate::sync::converse::violation("an entry without its writes"))

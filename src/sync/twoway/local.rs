@@ -115,7 +115,7 @@ impl Carry<'_> {
             self.tally = narrator.finish(&mut self.telling);
             return end.settle(installation, None);
         }
-        let source = LocalSource { reader: Reader::new(from.replica.side().root()), holdings: content };
+        let source = LocalSource::new(Reader::new(from.replica.side().root()), content);
         let (placed, tally) = run_and_tell(&installation, &source, narrator, &mut self.telling)?;
         self.tally = tally;
         end.settle(installation, Some(&placed))
