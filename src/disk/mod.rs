@@ -26,6 +26,6 @@ pub mod scan;
 pub mod stage;
 pub mod status;
 pub mod target;
-mod trash;
+pub mod trash;
 mod walk;
 mod xattr;

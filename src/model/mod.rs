@@ -4,6 +4,7 @@
 
 pub mod batch;
 pub mod cut;
+pub mod date;
 pub mod digest;
 pub mod entry;
 pub mod extra;

@@ -48,7 +48,7 @@ pub struct Ask {
 }
 
 /// How a target is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Writing {
     /// Compare only.
     pub dry_run: bool,
@@ -58,6 +58,8 @@ pub struct Writing {
     pub limit: Limit,
     /// Keep what is replaced.
     pub trash: bool,
+    /// Put it here instead.
+    pub backup: Option<Vec<u8>>,
     /// Make missing parents.
     pub make_parents: bool,
     /// 0 each, 1 batch, 2 off.

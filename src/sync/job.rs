@@ -68,7 +68,7 @@ impl Default for Fidelity {
 }
 
 /// How a target is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Writing {
     /// Compare only: change nothing.
     pub dry_run: bool,
@@ -78,6 +78,8 @@ pub struct Writing {
     pub limit: Limit,
     /// Keep what is replaced or deleted in the trash.
     pub trash: bool,
+    /// Put it here instead at the end of the run; a relative path starts at the target.
+    pub backup: Option<PathBuf>,
     /// Make what is missing above the target.
     pub make_parents: bool,
     /// How durability is paid for.

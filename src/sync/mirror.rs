@@ -31,7 +31,8 @@ pub fn run(job: &Mirror, report: &mut dyn Report) -> Result<Summary, Error> {
             let resolved = refuse::resolved(target);
             refuse::precious(&resolved, job.writing.limit)?;
             refuse::nested(&source, &resolved)?;
-            local(job, source, Place::open(target, &job.writing)?, &gauges, report)?
+            refuse::backup_in_source(&source, &resolved, &job.writing)?;
+            local(job, source, Place::open(target, &job.writing, &job.reading)?, &gauges, report)?
         }
         (Location::Remote { host, path }, Location::Local(target)) => {
             pull::run(job, host, path, target, &gauges, report)?
@@ -83,7 +84,7 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
         found: Arc::new(target_end.found),
         plan,
         lane,
-        writing: job.writing,
+        writing: job.writing.clone(),
         gauge: Arc::clone(&gauges.right),
     };
     if !installation.is_needed() {

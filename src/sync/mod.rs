@@ -20,3 +20,4 @@ pub mod serve;
 pub mod side;
 pub mod supply;
 pub mod target;
+pub mod trash;

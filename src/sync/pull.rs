@@ -85,7 +85,7 @@ struct Looking {
 
 impl Looking {
     fn start(job: &Mirror, target: &Path, gauges: &Gauges) -> Result<Looking, Error> {
-        let place = Place::open(target, &job.writing)?;
+        let place = Place::open(target, &job.writing, &job.reading)?;
         let shown = place.path.display().to_string();
         let side = place.root.map(|root| Side::new(root, &job.reading, job.cache)).transpose()?.map(Arc::new);
         let scan = side.as_ref().map(|side| {
@@ -171,7 +171,7 @@ impl Pulling<'_> {
             found: Arc::new(found),
             plan,
             lane: self.lane,
-            writing: self.job.writing,
+            writing: self.job.writing.clone(),
             gauge: Arc::clone(&self.gauges.right),
         };
         if !installation.is_needed() {

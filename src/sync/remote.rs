@@ -1,6 +1,8 @@
 //! Reaching the far side of a job: the question, the answer, and what every conversation with it shares.
 
+use std::ffi::OsString;
 use std::future::Future;
+use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
@@ -133,13 +135,14 @@ fn question(job: &Mirror, path: &std::path::Path, role: Role) -> Ask {
 }
 
 fn wire(writing: &Writing) -> message::Writing {
-    let Writing { dry_run, keep_extra, limit, trash, make_parents, fsync } = *writing;
+    let Writing { dry_run, keep_extra, limit, trash, backup, make_parents, fsync } = writing.clone();
+    let backup = backup.map(|path| path.into_os_string().into_vec());
     let fsync = match fsync {
         Fsync::Each => 0,
         Fsync::Batch => 1,
         Fsync::Off => 2,
     };
-    message::Writing { dry_run, keep_extra, limit, trash, make_parents, fsync }
+    message::Writing { dry_run, keep_extra, limit, trash, backup, make_parents, fsync }
 }
 
 /// What the far side was asked to read.
@@ -156,13 +159,14 @@ pub fn reading(ask: &Ask) -> Reading {
 
 /// How the far side was asked to write.
 pub fn writing(asked: &message::Writing) -> Writing {
-    let message::Writing { dry_run, keep_extra, limit, trash, make_parents, fsync } = *asked;
+    let message::Writing { dry_run, keep_extra, limit, trash, backup, make_parents, fsync } = asked.clone();
+    let backup = backup.map(|path| OsString::from_vec(path).into());
     let fsync = match fsync {
         0 => Fsync::Each,
         2 => Fsync::Off,
         _ => Fsync::Batch,
     };
-    Writing { dry_run, keep_extra, limit, trash, make_parents, fsync }
+    Writing { dry_run, keep_extra, limit, trash, backup, make_parents, fsync }
 }
 
 /// A failure of the far side, with the host's name in front.

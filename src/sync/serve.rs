@@ -91,7 +91,7 @@ impl Opened {
                 (Some(root), shown)
             }
             Role::Target => {
-                let place = Place::open(&path, &writing(&ask.writing))?;
+                let place = Place::open(&path, &writing(&ask.writing), &reading)?;
                 (place.root, place.path.display().to_string())
             }
         };

@@ -58,8 +58,7 @@ pub type Placements = HashMap<RelPath, (Stamp, Digest)>;
 impl Side {
     /// Prepares to read `root`.
     pub fn new(root: Root, reading: &Reading, write_cache: bool) -> Result<Side, Error> {
-        let filter = Filter::new(&reading.filter)
-            .map_err(|e| Error::Usage { message: e.to_string(), hint: "patterns have gitignore's syntax".into() })?;
+        let filter = filter(reading)?;
         let cache = Places::from_environment().map(|places| {
             let key = key(&root);
             let variant = variant(reading);
@@ -154,6 +153,12 @@ impl Side {
         let cache = self.cache.as_ref().filter(|cache| cache.writable)?;
         Journal::open(&cache.journal, key(&self.root)).ok()
     }
+}
+
+/// The patterns that the user gave.
+pub fn filter(reading: &Reading) -> Result<Filter, Error> {
+    Filter::new(&reading.filter)
+        .map_err(|e| Error::Usage { message: e.to_string(), hint: "patterns have gitignore's syntax".into() })
 }
 
 fn key(root: &Root) -> RootKey {

@@ -5,6 +5,7 @@ mod diff;
 mod index;
 mod mirror;
 mod serve;
+mod trash;
 
 use std::ffi::OsString;
 
@@ -48,6 +49,7 @@ pub enum Command {
     Mirror(mirror::Mirror),
     Diff(diff::Diff),
     Index(index::Index),
+    Trash(trash::Trash),
     Completions(completions::Completions),
     #[command(hide = true)]
     Serve(serve::Serve),
@@ -60,6 +62,7 @@ impl Command {
             Command::Mirror(mirror) => mirror.run(),
             Command::Diff(diff) => diff.run(),
             Command::Index(index) => index.run(),
+            Command::Trash(trash) => trash.run(),
             Command::Completions(completions) => completions.run(),
             Command::Serve(serve) => serve.run(),
         }
