@@ -254,11 +254,11 @@ fn restores_that_are_killed_lose_nothing() {
     right.file("stays", b"1");
     let count = 400;
     for number in 0..count {
-        right.file(&format!("d{}/f{number}", number % 20), format!("old {number}").as_bytes());
+        right.file(format!("d{}/f{number}", number % 20), format!("old {number}").as_bytes());
     }
     mirror(&sandbox, &["--max-delete=100%"]).expect(0);
     for number in 0..count {
-        right.file(&format!("d{}/f{number}", number % 20), format!("new {number}").as_bytes());
+        right.file(format!("d{}/f{number}", number % 20), format!("new {number}").as_bytes());
     }
     for turn in 0..12 {
         let verb = if turn % 4 == 3 {
@@ -313,7 +313,7 @@ fn the_oldest_leaves_where_the_trash_takes_too_much_or_the_disk_is_full() {
     let left = sandbox.tree("left");
     let Some(right) = small(&sandbox, "right", "20m") else { return };
     let version = |number: u8, bytes: usize| {
-        left.file("f", &vec![number; bytes]);
+        left.file("f", vec![number; bytes]);
         mirror(&sandbox, &[])
     };
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -370,7 +370,7 @@ fn a_backup_directory_on_another_file_system_gets_whole_copies() {
         let kept = backup.join("edited").metadata().expect("there");
         assert_eq!((kept.mtime(), kept.mtime_nsec()), (1_500_000_000, 123_456_789));
         // One that does not fit stays in the trash, and is named.
-        right.file("large", &vec![1; 2_000_000]);
+        right.file("large", vec![1; 2_000_000]);
         let full = mirror(&sandbox, &["--max-delete=100%", "--backup-dir=../backup"]).expect(23);
         assert!(
             full.stderr.contains("`large`: cannot be put into the backup directory, it is in the trash"),

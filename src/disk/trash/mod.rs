@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn names_of_runs_sort_as_time_does_and_say_it() {
-        let at = |secs, micros| new_name(UNIX_EPOCH + Duration::new(secs, micros * 1000));
+        let at = |secs, micros: u32| new_name(UNIX_EPOCH + Duration::new(secs, micros * 1000));
         let names = [at(1_795_405_500, 0), at(1_795_405_500, 1), at(1_795_405_500, 999_999), at(1_795_405_501, 0)];
         assert!(names.is_sorted());
         assert!(names.iter().all(|name| began(name).is_some_and(|at| at / 2 == 1_795_405_500 / 2)));

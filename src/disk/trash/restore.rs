@@ -126,7 +126,7 @@ impl<'t> Restorer<'t> {
             }
             Ok(standing) => self.exchange(&lying, here, &parent, &standing)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.moving(&lying, &parent, &|from| swap::move_to_free(from, here))?
+                self.moving(&lying, &parent, &|from| swap::move_to_free(from, here))?;
             }
             Err(error) => return Err(error),
         }

@@ -105,7 +105,7 @@ impl Shelf {
         let mut waiting = vec![Waiting { place: RelPath::default(), path: RelPath::default(), thing: false }];
         while let Some(next) = waiting.pop() {
             let listed = list(&directories, &handle, next.place.as_ref());
-            let listed = listed.and_then(|listed| self.take(&run, &known, &next, listed));
+            let listed = listed.and_then(|listed| self.take(&run, &known, &next, &listed));
             match listed {
                 Ok(below) => waiting.extend(below),
                 Err(error) => self.unreadable(&run, &next, &error),
@@ -116,12 +116,12 @@ impl Shelf {
     }
 
     /// Takes the entries of one directory; returns the directories among them.
-    fn take(&mut self, run: &Arc<str>, known: &Known, of: &Waiting, listed: OwnedFd) -> io::Result<Vec<Waiting>> {
-        let mut names = remove::names(&listed)?;
+    fn take(&mut self, run: &Arc<str>, known: &Known, of: &Waiting, listed: &OwnedFd) -> io::Result<Vec<Waiting>> {
+        let mut names = remove::names(listed)?;
         names.sort();
         let mut below = Vec::new();
         for name in names {
-            let status = Status::at(&listed, &*name)?;
+            let status = Status::at(listed, &*name)?;
             // A path that is longer than any that was in a root is nothing of ours.
             let Ok(place) = of.place.join(&name) else { continue };
             let line = known.of(place.as_ref(), status.stamp.inode);

@@ -35,7 +35,7 @@ impl Empty {
         };
         let before = self.older_than.map_or(u64::MAX, Moment::seconds);
         let mut teller = Teller::new(&self.words, "trash empty", Entries::Listed);
-        let ended = sync::trash::empty(&root, before, &mut |told| teller.told(told));
+        let ended = sync::trash::empty(&root, before, &mut |told| teller.told(&told));
         let ended = ended.map(|removed| (teller.sum.runs, teller.sum.bytes) = (removed.runs, removed.bytes));
         teller.finish(ended, |sum| match sum.runs {
             0 => "nothing to remove".into(),

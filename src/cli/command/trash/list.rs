@@ -33,7 +33,7 @@ impl List {
             Err(failure) => return failure.tell(&mut Output::standard(self.words.color)),
         };
         let mut teller = Teller::new(&self.words, "trash list", Entries::Listed);
-        let ended = sync::trash::list(&root, &mut |told| teller.told(told));
+        let ended = sync::trash::list(&root, &mut |told| teller.told(&told));
         teller.finish(ended, |sum| match sum.entries {
             0 => "the trash is empty".into(),
             count => {

@@ -147,11 +147,11 @@ impl<'w> Teller<'w> {
         Teller { words, verb, entries, output: Output::standard(words.color), worst: Exit::Alike, sum, last_run }
     }
 
-    fn told(&mut self, told: Told<'_>) {
-        match told {
+    fn told(&mut self, told: &Told<'_>) {
+        match *told {
             Told::Root(root) => {
                 let left = root.display().to_string();
-                self.say(Event::Header { verb: self.verb, left: &left }, || safe(&left).into_owned());
+                self.say(&Event::Header { verb: self.verb, left: &left }, || safe(&left).into_owned());
             }
             Told::Entry(thing) => self.entry(thing),
             Told::Problem(problem) => self.problem(problem),
@@ -185,7 +185,7 @@ impl<'w> Teller<'w> {
             Entries::Listed => Event::Trash(entry),
             Entries::Restored => Event::Action { op: "restore", side: "left", entry },
         };
-        self.say(event, line);
+        self.say(&event, line);
     }
 
     fn problem(&mut self, problem: &Problem) {
@@ -203,9 +203,9 @@ impl<'w> Teller<'w> {
         }
     }
 
-    fn say(&mut self, event: Event<'_>, line: impl FnOnce() -> String) {
+    fn say(&mut self, event: &Event<'_>, line: impl FnOnce() -> String) {
         if self.words.json {
-            json::write(&mut self.output, &event);
+            json::write(&mut self.output, event);
         } else if !self.words.quiet {
             self.output.line(line());
         }
@@ -218,7 +218,7 @@ impl<'w> Teller<'w> {
             return self.worst.worst(hint::explain(&error, Asked::Directory).tell(&mut self.output));
         }
         let sum = std::mem::take(&mut self.sum);
-        self.say(Event::Summary(&sum), || last(&sum));
+        self.say(&Event::Summary(&sum), || last(&sum));
         self.output.flush();
         self.worst
     }

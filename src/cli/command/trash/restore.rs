@@ -53,7 +53,7 @@ impl Restore {
             Err(failure) => return failure.tell(&mut Output::standard(self.words.color)),
         };
         let mut teller = Teller::new(&self.words, "trash restore", Entries::Restored);
-        let ended = sync::trash::restore(&job, &mut |told| teller.told(told));
+        let ended = sync::trash::restore(&job, &mut |told| teller.told(&told));
         let done = if self.dry_run { "would be restored" } else { "restored" };
         teller.finish(ended, |sum| format!("{}, {} {done}", entries(sum.entries), quantity::bytes(sum.bytes)))
     }
