@@ -22,6 +22,7 @@ pub mod place;
 pub mod read;
 mod remove;
 pub mod root;
+pub mod rules;
 pub mod scan;
 pub mod stage;
 pub mod status;

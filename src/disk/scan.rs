@@ -5,7 +5,7 @@
 use std::ffi::CString;
 use std::io;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
@@ -66,6 +66,8 @@ pub struct Scanned {
     pub changed: bool,
     /// Paths that could not be handled, in tree order.
     pub problems: Vec<Problem>,
+    /// Whether any ignore file was obeyed.
+    pub obeyed: bool,
     /// Files read.
     pub hashed_files: u64,
     /// Their bytes.
@@ -83,9 +85,17 @@ pub fn scan(
     let observer =
         Observer { memory, options, gauge, hashed_files: AtomicU64::new(0), hashed_bytes: AtomicU64::new(0) };
     let budget = Budget::new();
-    let walk = Walk { root, base, observer, budget, grains: Grains::default(), found: Mutex::default() };
+    let walk = Walk {
+        root,
+        base,
+        observer,
+        budget,
+        grains: Grains::default(),
+        found: Mutex::default(),
+        obeyed: AtomicBool::new(false),
+    };
     rayon::scope(|scope| walk.start(scope, root.identity().device));
-    let Walk { observer, found, .. } = walk;
+    let Walk { observer, found, obeyed, .. } = walk;
     let mut found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     hash_late(root, base, &observer, &mut found.late);
     if gauge.stopped() {
@@ -100,6 +110,7 @@ pub fn scan(
         changed: base.is_none() || next.is_some(),
         listing: next.unwrap_or_else(|| before.clone()),
         problems: found.problems,
+        obeyed: obeyed.into_inner(),
         hashed_files: observer.hashed_files.load(Ordering::Relaxed),
         hashed_bytes: observer.hashed_bytes.load(Ordering::Relaxed),
     })

@@ -16,6 +16,7 @@ pub mod push;
 pub mod refuse;
 pub mod remote;
 pub mod report;
+pub mod rules;
 pub mod serve;
 pub mod side;
 pub mod supply;

@@ -118,7 +118,7 @@ pub fn block_on<T>(gauges: &Gauges, conversation: impl Future<Output = Result<T,
 }
 
 fn question(job: &Mirror, path: &std::path::Path, role: Role) -> Ask {
-    let Reading { filter, one_file_system, checksum, quick, fidelity } = &job.reading;
+    let Reading { filter, one_file_system, checksum, quick, fidelity, .. } = &job.reading;
     let Fidelity { mode, xattrs, owner, links, devices } = *fidelity;
     Ask {
         role,
@@ -135,38 +135,44 @@ fn question(job: &Mirror, path: &std::path::Path, role: Role) -> Ask {
 }
 
 fn wire(writing: &Writing) -> message::Writing {
-    let Writing { dry_run, keep_extra, limit, trash, backup, make_parents, fsync } = writing.clone();
+    let Writing { dry_run, keep_extra, limit, trash, backup, delete_excluded, make_parents, fsync } = writing.clone();
     let backup = backup.map(|path| path.into_os_string().into_vec());
     let fsync = match fsync {
         Fsync::Each => 0,
         Fsync::Batch => 1,
         Fsync::Off => 2,
     };
-    message::Writing { dry_run, keep_extra, limit, trash, backup, make_parents, fsync }
+    message::Writing { dry_run, keep_extra, limit, trash, backup, delete_excluded, make_parents, fsync }
 }
 
 /// What the far side was asked to read.
 pub fn reading(ask: &Ask) -> Reading {
     let [mode, xattrs, owner, links, devices] = ask.fidelity;
-    Reading {
+    let reading = Reading {
         filter: ask.filter.clone(),
+        everything: false,
         one_file_system: ask.one_file_system,
         checksum: ask.checksum,
         quick: ask.quick,
         fidelity: Fidelity { mode, xattrs, owner, links, devices },
+    };
+    match ask.role {
+        Role::Source => reading,
+        Role::Target => reading.of_target(&writing(&ask.writing)),
     }
 }
 
 /// How the far side was asked to write.
 pub fn writing(asked: &message::Writing) -> Writing {
-    let message::Writing { dry_run, keep_extra, limit, trash, backup, make_parents, fsync } = asked.clone();
+    let message::Writing { dry_run, keep_extra, limit, trash, backup, delete_excluded, make_parents, fsync } =
+        asked.clone();
     let backup = backup.map(|path| OsString::from_vec(path).into());
     let fsync = match fsync {
         0 => Fsync::Each,
         2 => Fsync::Off,
         _ => Fsync::Batch,
     };
-    Writing { dry_run, keep_extra, limit, trash, backup, make_parents, fsync }
+    Writing { dry_run, keep_extra, limit, trash, backup, delete_excluded, make_parents, fsync }
 }
 
 /// A failure of the far side, with the host's name in front.

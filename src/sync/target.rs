@@ -60,16 +60,32 @@ impl Place {
     }
 }
 
-/// Plans from what a comparison found to differ.
-pub fn plan(outcome: Outcome, target: &Listing, lane: Lane, writing: &Writing, fidelity: Fidelity) -> Plan {
-    let source_empty = outcome.their_entries == 0;
-    let differing = outcome
-        .differing
-        .into_iter()
-        .map(|pair| Pair { path: pair.path, source: pair.theirs.map(|record| record.entry), target: pair.ours })
-        .collect();
+/// What a comparison found.
+#[derive(Debug, Default)]
+pub struct Differing {
+    /// The paths that differ, in tree order.
+    pub pairs: Vec<Pair>,
+    /// Whether the source has no entries.
+    pub source_empty: bool,
+}
+
+impl From<Outcome> for Differing {
+    fn from(outcome: Outcome) -> Differing {
+        let source_empty = outcome.their_entries == 0;
+        let pairs = outcome
+            .differing
+            .into_iter()
+            .map(|pair| Pair { path: pair.path, source: pair.theirs.map(|record| record.entry), target: pair.ours })
+            .collect();
+        Differing { pairs, source_empty }
+    }
+}
+
+/// Plans from what differs.
+pub fn plan(differing: Differing, target: &Listing, lane: Lane, writing: &Writing, fidelity: Fidelity) -> Plan {
+    let Differing { pairs, source_empty } = differing;
     mirror::plan(MirrorInput {
-        differing,
+        differing: pairs,
         target,
         lane,
         keep_extra: writing.keep_extra,

@@ -50,7 +50,6 @@ const INSTEAD: &[(&[&str], &str)] = &[
         &["--delete", "--del", "--delete-before", "--delete-during", "--delete-delay", "--delete-after", "--force"],
         DELETES,
     ),
-    (&["--delete-excluded"], "what a filter leaves out is never deleted; delete it at the target by hand"),
     (&["--inplace", "--append", "--append-verify", "--partial", "--partial-dir", "--delay-updates"], ATOMIC),
     (&["-T", "--temp-dir"], "files are staged in `.alike/staging`, on the target's own file system"),
     (&["-b", "--backup", "--suffix"], TRASH),
