@@ -120,7 +120,7 @@ _alike() {
             return 0
             ;;
         alike__subcmd__diff)
-            opts="-c -x -D -n -e -i -0 -v -q --mirror --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --dry-run --keep-extra --max-delete --no-trash --backup-dir --mkpath --fsync --rsh --remote-bin --timeout --no-cache --itemize --stat --name-only --null --verbose --quiet --json --stats --no-progress --color --help"
+            opts="-c -x -D -n -e -i -0 -v -q --mirror --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --dry-run --keep-extra --max-delete --no-trash --delete-excluded --backup-dir --mkpath --fsync --rsh --remote-bin --timeout --no-cache --itemize --stat --name-only --null --verbose --quiet --json --stats --no-progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -373,7 +373,7 @@ _alike() {
             return 0
             ;;
         alike__subcmd__mirror)
-            opts="-c -x -D -n -e -i -v -q --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --dry-run --keep-extra --max-delete --no-trash --backup-dir --mkpath --fsync --rsh --remote-bin --timeout --no-cache --itemize --verbose --quiet --json --stats --no-progress --color --help"
+            opts="-c -x -D -n -e -i -v -q --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --dry-run --keep-extra --max-delete --no-trash --delete-excluded --backup-dir --mkpath --fsync --rsh --remote-bin --timeout --no-cache --itemize --verbose --quiet --json --stats --no-progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

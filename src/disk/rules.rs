@@ -25,7 +25,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::root::open_file;
 use super::status::Status;
-use crate::model::{Kind, Listing, PathRef, RelPath};
+use crate::model::{Digest, Kind, Listing, PathRef, RelPath};
 
 /// The name of an ignore file.
 pub const NAME: &[u8] = b".alikeignore";
@@ -146,9 +146,14 @@ impl Given {
                 let file = path.to_owned().join(NAME).ok();
                 let known = |file: RelPath| {
                     let before = self.before.as_ref()?;
-                    before.find(file.as_ref()).ok().filter(|&at| before.row(at).kind() == Kind::File)
+                    let row = before.row(before.find(file.as_ref()).ok()?);
+                    (row.kind() == Kind::File).then_some(row)
                 };
-                Ok(file.and_then(known).and(own.map(<[u8]>::to_vec)))
+                match (file.and_then(known), own) {
+                    (None, _) => Ok(None),
+                    (Some(row), Some(own)) if is_content(own, row.content()) => Ok(Some(own.to_vec())),
+                    (Some(_), _) => Err(io::Error::other("its ignore file changed since it was scanned")),
+                }
             }
         }
     }
@@ -156,6 +161,11 @@ impl Given {
     fn is_theirs(&self, path: &[u8]) -> bool {
         self.only_theirs.binary_search_by(|theirs| theirs.as_ref().cmp(&PathRef::trusted(path))).is_ok()
     }
+}
+
+/// Whether a text is what was hashed; what was not hashed may be anything.
+pub(super) fn is_content(text: &[u8], content: Digest) -> bool {
+    content == Digest::UNKNOWN || content == Digest::of_content(text)
 }
 
 fn below(above: Option<&Arc<Rules>>, path: PathRef<'_>, text: Option<&[u8]>) -> io::Result<Option<Arc<Rules>>> {

@@ -5,11 +5,10 @@
 //! costs no stack. A directory is opened through its parent's handle, which lives until its last child is opened.
 //! Start at [`Walk::start`].
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rayon::Scope;
@@ -26,7 +25,7 @@ use super::rules::{self, InForce};
 use super::status::Status;
 use crate::model::listing::FLAG_INCOMPLETE;
 use crate::model::path::{NAME_BYTES_MAX, PATH_BYTES_MAX, check_name};
-use crate::model::{Kind, Listing, PathRef, Problem, ProblemKind, RelPath};
+use crate::model::{Digest, Kind, Listing, PathRef, Problem, ProblemKind, RelPath};
 
 /// The name of a replica's own directory.
 const OWN: &[u8] = b".alike";
@@ -49,8 +48,6 @@ pub(super) struct Walk<'s> {
     pub budget: Budget,
     pub grains: Grains,
     pub found: Mutex<Found>,
-    /// Whether any ignore file was obeyed.
-    pub obeyed: AtomicBool,
 }
 
 /// A directory that waits to be opened.
@@ -154,14 +151,19 @@ impl<'s> Walk<'s> {
     /// The ignore rules in a directory.
     fn enter(&self, above: &InForce, path: PathRef<'_>, handle: &OwnedFd, names: &Names) -> io::Result<InForce> {
         let filter = self.observer.options.filter;
-        filter.decree.enter(above, path, || {
+        let said = Cell::new(None);
+        let force = filter.decree.enter(above, path, || {
             if !names.contains(rules::NAME) || filter.leaves_out_rules(path) {
                 return Ok(None);
             }
             let text = rules::read(handle)?;
-            self.obeyed.fetch_or(text.is_some(), Ordering::Relaxed);
+            said.set(text.as_deref().map(Digest::of_content));
             Ok(text)
-        })
+        })?;
+        if let (Some(said), Ok(file)) = (said.get(), path.to_owned().join(rules::NAME)) {
+            Found::lock(&self.found).rules.push((file, said));
+        }
+        Ok(force)
     }
 
     /// A directory that was seen cannot be listed: gone if it is, else never taken for empty.
