@@ -247,6 +247,74 @@ fn a_name_that_was_taken_in_the_trash_is_still_known() {
 }
 
 #[test]
+fn whoever_owns_a_read_only_directory_gets_it_back_read_only() {
+    let sandbox = Sandbox::new();
+    let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
+    left.file("x", b"x");
+    right.file("x", b"x").file("ro/sub/f", b"f").file("ro/g", b"g").mode("ro/sub", 0o555).mode("ro", 0o555);
+    let program = sandbox.path("alike");
+    fs::copy(env!("CARGO_BIN_EXE_alike"), &program).expect("copied");
+    let home = sandbox.path("home");
+    let all = home.parent().expect("the sandbox");
+    let owned = Command::new("chown").args(["-R", "65534:65534"]).arg(all).status();
+    let user = |arguments: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program).args(arguments);
+        sandbox.run(command.current_dir(all).env_clear().env("HOME", &home).env("PATH", "/usr/bin:/bin"))
+    };
+    if !owned.is_ok_and(|status| status.success()) || !Path::new("/usr/bin/setpriv").exists() {
+        return harness::skip("another user needs root and setpriv");
+    }
+    let mode = |path: &str| right.join(path).metadata().expect("there").permissions().mode() & 0o7777;
+    user(&["mirror", "left", "right", "--max-delete=100%"]).expect(0);
+    user(&["trash", "restore", "right", "ro"]).expect(0);
+    assert_eq!((mode("ro"), mode("ro/sub"), right.read("ro/sub/f")), (0o555, 0o555, b"f".to_vec()));
+    // It gives way to a file, and comes back once more.
+    left.file("ro", b"file");
+    user(&["mirror", "left", "right", "--max-delete=100%"]).expect(0);
+    for turn in 0..3 {
+        user(&["trash", "restore", "right", "ro"]).expect(0);
+        assert_eq!(mode("ro"), if turn % 2 == 0 { 0o555 } else { 0o644 });
+    }
+    assert_eq!(right.read("ro/g"), b"g");
+    user(&["trash", "empty", "right"]).expect(0);
+    assert!(!right.has(".alike"));
+}
+
+#[test]
+fn what_is_removed_goes_run_by_run_and_a_kill_leaves_nothing_behind() {
+    let sandbox = Sandbox::new();
+    let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
+    left.file("stays", b"1");
+    right.file("stays", b"1");
+    for run in 0..6 {
+        for number in 0..60 {
+            right.file(format!("d{number}/f"), b"f");
+        }
+        right.file(format!("last{run}"), b"l");
+        mirror(&sandbox, &["--max-delete=100%", "--fsync=off"]).expect(0);
+    }
+    let mut before = runs(&right).len();
+    for turn in 0..20 {
+        let verb = ["trash", "empty", "right", "--older-than=0s"];
+        let mut child = sandbox.command(verb).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+        thread::sleep(Duration::from_millis(2 + 2 * turn));
+        child.kill().expect("killed");
+        child.wait().expect("ends");
+        let after = runs(&right);
+        assert!(after.len() <= before, "a run that went is gone");
+        before = after.len();
+        for run in after {
+            assert_eq!(fs::read_dir(run).expect("readable").count(), 61, "a run that stays is whole");
+        }
+    }
+    sandbox.alike(["trash", "empty", "right"]).expect(0);
+    // Where all of it went at a kill, there is nothing that the command would open.
+    mirror(&sandbox, &[]).expect(0);
+    assert!(!right.has(".alike"), "the next run cleans up");
+}
+
+#[test]
 fn restores_that_are_killed_lose_nothing() {
     let sandbox = Sandbox::new();
     let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));

@@ -95,7 +95,7 @@ impl Target {
     }
 
     /// Does something that moves `path` itself: a directory without write permission cannot be moved by its owner.
-    pub(super) fn in_moving<T>(
+    pub(in crate::disk) fn in_moving<T>(
         &self,
         path: PathRef<'_>,
         kind: Kind,

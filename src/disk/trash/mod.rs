@@ -6,14 +6,14 @@
 //!                                       photos/     a container: made by us, 0700, for what was in `photos`
 //!                                       photos/a    a thing, as it was: bytes, bits, times, attributes
 //!                                       old/        a directory that went as a whole is a thing too
-//! .alike/trash/20261123T034500Z-07a12035.record     says what the names do not (see [`record`])
+//! .alike/trash/20261123T034500Z-07a12035.record     says what the names do not (see `record`)
 //! ```
 //!
 //! A thing whose name is taken gets another one, and what is in a directory that went as a whole is never mixed with what
 //! came one by one: that comes to a container of another name. Both are recorded. Without its record a run can still be
 //! restored: then a directory counts as a container, and every name as the one that the thing had.
 //!
-//! [`shelf`] lists what is there, [`restore`] brings things back, [`expire`] removes, [`export`] carries to `--backup-dir`.
+//! [`shelf`] lists what is there, [`restore`] brings things back, [`expire`] removes, `export` carries to `--backup-dir`.
 
 pub mod expire;
 mod export;

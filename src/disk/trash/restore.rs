@@ -162,12 +162,13 @@ impl<'t> Restorer<'t> {
                 moved => break moved?,
             }
         }
-        let swapped = self.permitted(path, parent, || swap::exchange(rest.leaf(), here));
+        let swapped = self.target.in_moving(path, standing.kind, parent, || swap::exchange(rest.leaf(), here));
         match swapped {
             Ok(Some(())) => Ok(()),
             Ok(None) => {
                 let mut other = trash.rest(&leaving)?;
-                self.permitted(path, parent, || swap::replace_plainly(rest.leaf(), here, &mut other))
+                self.target
+                    .in_moving(path, standing.kind, parent, || swap::replace_plainly(rest.leaf(), here, &mut other))
             }
             Err(error) => {
                 let _it_stays_in_the_trash_of_this_run = swap::move_to_free(rest.leaf(), lying.leaf());
