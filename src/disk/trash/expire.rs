@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{self, AtFlags};
 
-use super::record::{self, Known, Record};
+use super::record::{self, Record};
 use super::shelf::{self, Shelf};
 use crate::disk::directories::Directories;
 use crate::disk::place::swap::{self, Leaf};
@@ -150,7 +150,7 @@ impl Target {
 
 /// An upper bound of what a run's trash takes on disk. A run that was killed has recorded none: it is measured once.
 fn recorded(trash: &OwnedFd, run: &str) -> io::Result<u64> {
-    if let Some(bytes) = Known::read(trash, run)?.bytes {
+    if let Some(bytes) = record::bytes(trash, run)? {
         return Ok(bytes);
     }
     let bytes = measured(trash, run)?;

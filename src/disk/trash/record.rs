@@ -2,14 +2,15 @@
 //! whole, and with which permission bits. Owns the form of the record, a file beside the run's directory.
 //!
 //! Fields end in a NUL. A thing: `m`, its inode in decimal, its permission bits in octal, its path below the run's
-//! directory, its path in the root. At the end of the run: `b` and an upper bound of its bytes on disk in decimal. A line
-//! is written before the thing goes there, so it may be in vain: it counts only for the inode that it names. The last
+//! directory, its path in the root. At the end of the run: `b/`, which is no path, and an upper bound of its bytes
+//! on disk in decimal. A line is written before the thing goes there, so it may be in vain: it counts only for the inode that it names. The last
 //! line of a run that was killed may be torn; it ends the record.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 
 use rustix::fs::{self, AtFlags, Mode, OFlags};
 
@@ -23,6 +24,9 @@ const BYTES_MAX: u64 = 256 << 20;
 pub(super) fn name(run: &str) -> String {
     format!("{run}{SUFFIX}")
 }
+
+/// The last line is never longer.
+const TAIL_BYTES: usize = 32;
 
 const SUFFIX: &str = ".record";
 
@@ -66,7 +70,7 @@ impl Record {
 
     /// The run is over.
     pub fn finish(&mut self, bytes: u64) -> io::Result<()> {
-        self.file()?.write_all(format!("b\0{bytes}\0").as_bytes())
+        self.file()?.write_all(format!("b/\0{bytes}\0").as_bytes())
     }
 
     /// There is nothing that it could tell of.
@@ -84,12 +88,26 @@ impl Record {
     }
 }
 
+/// What [`Record::finish`] wrote last of all, without reading the rest; `None` where the run was killed.
+pub(super) fn bytes(trash: impl AsFd, run: &str) -> io::Result<Option<u64>> {
+    let file = match root::open_file(trash, name(run).as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let mut tail = [0; TAIL_BYTES];
+    let start = file.metadata()?.len().saturating_sub(TAIL_BYTES as u64);
+    let length = file.read_at(&mut tail, start)?;
+    let tail = &tail[..length];
+    let Some(at) = tail.windows(3).rposition(|window| window == b"b/\0") else { return Ok(None) };
+    let number = tail[at + 3..].strip_suffix(b"\0").and_then(|digits| std::str::from_utf8(digits).ok());
+    // No path ends in a slash, so these bytes are the mark, also behind a line that was torn.
+    Ok(number.and_then(|digits| digits.parse().ok()))
+}
+
 /// A record that was read.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     lines: HashMap<Box<[u8]>, Vec<Line>>,
-    /// An upper bound of what the run's things take on disk; `None` where the run was killed.
-    pub bytes: Option<u64>,
 }
 
 impl Known {
@@ -126,7 +144,6 @@ impl Known {
                 let (place, path) = (fields.next()?, RelPath::new(fields.next()?).ok()?);
                 self.lines.entry(place.into()).or_default().push(Line { inode, mode, path });
             }
-            b"b" => self.bytes = Some(number(10, fields.next())?),
             _ => return None,
         }
         Some(())
@@ -150,11 +167,16 @@ mod tests {
         let known = Known::read(handle(), "run").expect("read");
         assert_eq!(known.of(path("a.~1").as_ref(), 7), Some(&line(7, "a")));
         assert_eq!(known.of(path("a.~1").as_ref(), 8), Some(&line(8, "b/\nc")));
-        assert_eq!((known.of(path("a").as_ref(), 7), known.bytes), (None, Some(12)));
+        assert_eq!(known.of(path("a").as_ref(), 7), None);
+        assert_eq!(bytes(handle(), "run").expect("read"), Some(12));
+        assert_eq!(bytes(handle(), "none").expect("read"), None);
         let whole = std::fs::read(directory.path().join("run.record")).expect("read");
         for end in 0..whole.len() {
             let known = Known::parse(&whole[..end]);
-            assert_eq!(known.bytes, None);
+            std::fs::write(directory.path().join("torn.record"), &whole[..end]).expect("written");
+            assert_eq!(bytes(handle(), "torn").expect("read"), None);
+            Record::new(handle(), "torn").finish(34).expect("measured");
+            assert_eq!(bytes(handle(), "torn").expect("read"), Some(34));
             let first = known.of(path("a.~1").as_ref(), 7);
             assert!(first.is_none_or(|found| *found == line(7, "a")));
         }
