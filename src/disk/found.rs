@@ -37,6 +37,8 @@ pub(super) struct Found {
     pub flagged: usize,
     /// What failed.
     pub problems: Vec<Problem>,
+    /// The ignore files that were obeyed, each with the digest of what it said.
+    pub rules: Vec<(RelPath, Digest)>,
     /// Files that are hashed after the walk; a row refers to one by its index.
     pub late: Vec<Late>,
     /// Files with several names, each looked at once.

@@ -63,6 +63,12 @@ impl Names {
         self.names.len()
     }
 
+    /// Whether there is such a name.
+    pub fn contains(&self, name: &[u8]) -> bool {
+        let bytes = |entry: &Name| &self.bytes[entry.range()];
+        self.names.binary_search_by(|entry| bytes(entry).cmp(name)).is_ok()
+    }
+
     /// The name at `index`, for the kernel.
     pub fn at(&self, index: usize) -> &CStr {
         let Range { start, end } = self.names[index].range();

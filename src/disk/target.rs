@@ -23,7 +23,7 @@ use super::remove;
 use super::root::{self, Root};
 use super::stage::{Staged, Staging};
 use super::status::Status;
-use super::trash::{Rest, Trash};
+use super::trash::{Leaving, Rest, Trash};
 use crate::model::plan::action::Before;
 use crate::model::{Digest, Entry, Kind, PathRef, Problem, RelPath, Stamp};
 
@@ -170,6 +170,14 @@ impl Target {
         Ok(kept)
     }
 
+    pub(super) const fn trash(&self) -> &Trash {
+        &self.trash
+    }
+
+    pub(super) const fn control(&self) -> &Control {
+        &self.control
+    }
+
     pub(super) const fn staging(&self) -> &Staging {
         &self.staging
     }
@@ -190,10 +198,10 @@ impl Target {
     }
 
     /// Where what leaves a path goes.
-    pub(super) fn rest(&self, path: PathRef<'_>, before: &Stamp) -> io::Result<Rest> {
+    pub(super) fn rest(&self, path: PathRef<'_>, before: &Before) -> io::Result<Rest> {
         match &self.discard {
-            Some(discard) => Ok(discard.rest(path, before)),
-            None => self.trash.rest(path),
+            Some(discard) => Ok(discard.rest(path, &before.stamp)),
+            None => self.trash.rest(&Leaving::scanned(path, before)),
         }
     }
 
@@ -206,8 +214,10 @@ impl Target {
 
     /// A path goes with a directory above it.
     pub(super) fn expect_within(&self, path: &RelPath, before: &Before) {
-        if let (Some(discard), false) = (&self.discard, before.kind == Kind::Directory) {
-            discard.expect(path, &before.stamp);
+        match &self.discard {
+            Some(discard) if before.kind != Kind::Directory => discard.expect(path, &before.stamp),
+            Some(_) => {}
+            None => self.trash.weigh_within(before.stamp.size),
         }
     }
 

@@ -8,9 +8,9 @@ use super::digest::Digest;
 use super::entry::{Entry, Kind};
 use super::lane::Lane;
 use super::listing::{Listing, Row};
+use super::merge::{Pair, Pairs};
 use super::path::{PathRef, RelPath};
 use super::record::{Event, Seen, Witness, record};
-use super::merge::{Pair, Pairs};
 
 /// What a scan found, and what was known before.
 pub struct Look<'a> {
@@ -130,12 +130,10 @@ impl Look<'_> {
     /// A directory's time alone is no change.
     fn is_same(&self, before: Row<'_>, now: Row<'_>) -> bool {
         self.lane.equal_rows(before, now)
-            || before.kind() == Kind::Directory
-                && now.kind() == Kind::Directory
-                && {
-                    let (before, now) = (before.entry(), now.entry());
-                    self.lane.equal(PathRef::ROOT, &Entry { mtime: now.mtime, ..before }, &now)
-                }
+            || before.kind() == Kind::Directory && now.kind() == Kind::Directory && {
+                let (before, now) = (before.entry(), now.entry());
+                self.lane.equal(PathRef::ROOT, &Entry { mtime: now.mtime, ..before }, &now)
+            }
     }
 
     fn judge(&self, name: RelPath, events: &mut Events) {

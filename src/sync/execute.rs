@@ -11,6 +11,7 @@ use super::error::Error;
 use super::fetch::{Fetch, Fetched};
 use super::placements::{InPlace, Placements};
 use crate::disk::announce::{Announced, Way};
+use crate::disk::copy::PlaceError;
 use crate::disk::gauge::Gauge;
 use crate::disk::place::{Placed, lacked_room};
 use crate::disk::stage::Staged;
@@ -125,7 +126,9 @@ impl<'a> Installer<'a> {
         let action = self.action(index);
         let from = copy_source(&action.step)?;
         let row = self.run.listing.row(self.run.listing.find(from.as_ref()).ok()?);
-        match self.run.target.copy_within(from, &row.stamp(), &row.content()) {
+        let copy = || self.run.target.copy_within(from, &row.stamp(), &row.content());
+        let copied = copy().or_else(|error| if self.made_room(&error, row.size()) { copy() } else { Err(error) });
+        match copied {
             Ok(staged) => Some((index, staged, row.content())),
             Err(error) => {
                 (self.run.tell)(Told::Problem(error.into_problem(&action.path)));
@@ -224,16 +227,23 @@ impl<'a> Installer<'a> {
         outcome
     }
 
-    /// Of what failed for lack of room, what fits by now: a large file that does not fit takes the room of small ones only
+    /// Whether it was for lack of room that a copy failed, and the oldest of the trash made some.
+    fn made_room(&self, error: &PlaceError, bytes: u64) -> bool {
+        error.lacked_room() && self.run.target.make_room(bytes.saturating_add(BLOCK_BYTES))
+    }
+
+    /// Of what failed for lack of room, what fits by now, with the oldest of the trash removed for it: a large file that does not fit takes the room of small ones only
     /// while it is written. The smallest come first; the others are told.
     fn fitting(&self, mut starved: Vec<(usize, Problem)>) -> Vec<usize> {
         let size = |index: usize| self.action(index).wanted.as_ref().map_or(0, |entry| entry.size);
         starved.sort_by_key(|&(index, _)| size(index));
-        let mut room = if starved.is_empty() { 0 } else { self.run.target.room() };
+        let sized = |index: usize| size(index).next_multiple_of(BLOCK_BYTES).saturating_add(BLOCK_BYTES);
+        let mut room =
+            if starved.is_empty() { 0 } else { self.room_for(starved.iter().map(|&(index, _)| sized(index))) };
         let mut fitting = Vec::new();
         for (index, problem) in starved {
             // A file takes whole blocks, and some for itself.
-            match room.checked_sub(size(index).next_multiple_of(BLOCK_BYTES) + BLOCK_BYTES) {
+            match room.checked_sub(sized(index)) {
                 Some(left) if !self.halted() => {
                     room = left;
                     fitting.push(index);
@@ -243,6 +253,21 @@ impl<'a> Installer<'a> {
         }
         fitting.sort_unstable();
         fitting
+    }
+
+    /// The room for files of these sizes, the smallest first; the oldest of the trash goes as far as that helps.
+    fn room_for(&self, sizes: impl Iterator<Item = u64>) -> u64 {
+        let target = self.run.target;
+        let attainable = target.attainable_room();
+        let needed = sizes.scan(0_u64, |sum, size| {
+            *sum = sum.saturating_add(size);
+            Some(*sum)
+        });
+        let needed = needed.take_while(|&sum| sum <= attainable).last().unwrap_or(0);
+        if target.room() < needed {
+            target.make_room(needed);
+        }
+        target.room()
     }
 
     fn fetched(&self, index: usize, fetched: Fetched) {
@@ -377,7 +402,14 @@ impl<'a> Installer<'a> {
 
     /// Does one action and tells of it; whether it was done.
     fn place(&self, index: usize, staged: Option<Staged>, content: Option<Digest>) -> bool {
-        self.placed(index, self.run.target.place(self.action(index), staged), content)
+        let plain = staged.is_none();
+        let placed = match self.run.target.place(self.action(index), staged) {
+            Err(problem) if plain && lacked_room(&problem) && self.run.target.make_room(BLOCK_BYTES) => {
+                self.run.target.place(self.action(index), None)
+            }
+            placed => placed,
+        };
+        self.placed(index, placed, content)
     }
 
     /// Tells what became of an action; whether it was done.

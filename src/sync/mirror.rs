@@ -12,8 +12,8 @@ use super::narrate::{Narration, Narrator, Tally};
 use super::placements::InPlace;
 use super::report::{Event, Gauges, Report, RootSummary, Side as Which, Summary};
 use super::side::{self, Found, Side};
-use super::target::{self, Installation, Place};
-use super::{pull, push, refuse};
+use super::target::{self, Differing, Installation, Place};
+use super::{pull, push, refuse, rules};
 use crate::disk::read::Reader;
 use crate::disk::root::Root;
 use crate::model::lane::Lane;
@@ -33,7 +33,14 @@ pub fn run(job: &Mirror, report: &mut dyn Report) -> Result<Summary, Error> {
             let resolved = refuse::resolved(target);
             refuse::precious(&resolved, job.writing.limit)?;
             refuse::nested(&source, &resolved)?;
-            local(job, source, Place::open(target, &job.writing)?, &gauges, report)?
+            refuse::backup_in_source(&source, &resolved, &job.writing)?;
+            local(
+                job,
+                source,
+                Place::open(target, &job.writing, &job.reading.of_target(&job.writing))?,
+                &gauges,
+                report,
+            )?
         }
         (Location::Remote { host, path }, Location::Local(target)) => {
             pull::run(job, host, path, target, &gauges, report)?
@@ -58,7 +65,8 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
     report.event(Event::Header { left: &left, right: &right });
     let lane = side::lane(&job.reading, side::superuser());
     let source = Side::new(source, &job.reading, job.cache)?;
-    let target = place.root.map(|root| Side::new(root, &job.reading, job.cache)).transpose()?.map(Arc::new);
+    let target_reading = job.reading.of_target(&job.writing);
+    let target = place.root.map(|root| Side::new(root, &target_reading, job.cache)).transpose()?.map(Arc::new);
     let (source_end, target_end) =
         rayon::join(|| scan(Some(&source), lane, &gauges.left), || scan(target.as_deref(), lane, &gauges.right));
     let (mut source_end, target_end) = (source_end?, target_end?);
@@ -67,9 +75,12 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
     narration.which = Which::Right;
     tally = tell_problems(&target_end.found.problems, tally, &mut narration);
     keep_there(&source, &mut source_end, narration.report);
-    let outcome = compare_in_memory(&source_end, &target_end)?;
+    let differing = Differing::from(compare_in_memory(&source_end, &target_end)?);
     source_end.listing().rest();
-    let plan = target::plan(outcome, &target_end.found.listing, lane, &job.writing, job.reading.fidelity);
+    let theirs = (source.root(), &source_end.found.listing);
+    let (target_end, differing, more) = rules::settle(theirs, target.as_deref(), target_end, differing)?;
+    tally = tell_problems(&more, tally, &mut narration);
+    let plan = target::plan(differing, &target_end.found.listing, lane, &job.writing, job.reading.fidelity);
     let plan = Arc::new(plan);
     let left = source_end.found.summary(&source_end.tree);
     let before = target_end.found.summary(&target_end.tree);
@@ -86,7 +97,7 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
         found: Arc::new(target_end.found),
         plan,
         lane,
-        writing: job.writing,
+        writing: job.writing.clone(),
         gauge: Arc::clone(&gauges.right),
         lock: None,
     };

@@ -13,6 +13,7 @@ use super::narrate::{Narration, Tally};
 use super::pull::salt;
 use super::remote::{self, Far};
 use super::report::{Event, Gauges, Report, RootSummary, Side as Which, Summary};
+use super::rules;
 use super::side::{self, Found, Side};
 use super::supply::Supplier;
 use crate::disk::gauge::Gauge;
@@ -81,7 +82,10 @@ async fn converse(
     let supplier = Supplier::new(Arc::clone(side), end.listing().clone(), !far.link.is_loopback());
     let supplying = tokio::spawn(Arc::new(supplier).serve(far.link.clone()));
     while hearing.finished.is_none() {
-        hearing.heard(control.receive().await?)?;
+        match control.receive().await? {
+            Message::RulesWanted(paths) => rules::answer(&mut control, side, end.listing(), &paths).await?,
+            message => hearing.heard(message)?,
+        }
     }
     supplying.abort();
     control.send(&Message::Bye).await?;
@@ -135,7 +139,13 @@ impl Hearing<'_> {
                 Gauge::set(&self.gauges.right.bytes_done, bytes);
             }
             Message::Finished(scanned) => self.finished = Some(scanned),
-            Message::Greeting(_) | Message::Turn | Message::Reconcile(_) | Message::Failed(_) | Message::Bye => {
+            Message::Greeting(_)
+            | Message::Turn
+            | Message::Reconcile(_)
+            | Message::RulesWanted(_)
+            | Message::Rules(_)
+            | Message::Failed(_)
+            | Message::Bye => {
                 return Err(violation("a message out of turn"));
             }
         }

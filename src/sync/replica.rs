@@ -15,8 +15,9 @@ use super::side::{self, Found, Side};
 use crate::disk::announce::{self, Announced, Way};
 use crate::disk::control::{self, Lock};
 use crate::disk::gauge::Gauge;
+use crate::disk::hidden::Hidden;
 use crate::disk::root::Root;
-use crate::model::agreed::{self, Agreed, Wanted};
+use crate::model::agreed::{self, Agreed};
 use crate::model::dot::{Dot, ReplicaId};
 use crate::model::era::{self, Era, Eras, Story};
 use crate::model::knowledge::Knowledge;
@@ -147,9 +148,8 @@ impl Replica {
             if !self.noted.contains_key(&path) {
                 continue;
             }
-            let inode_at = |listing: &Listing| {
-                listing.find(path.as_ref()).ok().map(|index| listing.row(index).stamp().inode)
-            };
+            let inode_at =
+                |listing: &Listing| listing.find(path.as_ref()).ok().map(|index| listing.row(index).stamp().inode);
             let (now, before) = (inode_at(&found.listing), found.before().and_then(inode_at));
             let in_place = match way {
                 _ if now == Some(inode) => true,
@@ -262,15 +262,21 @@ impl Replica {
     }
 
     /// What a meeting comes to for this replica.
-    pub fn meet(
-        &mut self,
-        theirs: &Greeting,
-        differing: &[(RelPath, Siblings)],
-    ) -> Result<Joined, Error> {
+    pub fn meet(&mut self, theirs: &Greeting, differing: &[(RelPath, Siblings)]) -> Result<Joined, Error> {
         let knowledge = self.header.knowledge.clone();
         let agreed = self.agreed()?;
         let half = Half { agreed, knowledge: &knowledge };
         meeting::meet(half, &theirs.knowledge, differing).map_err(|_| self.too_large())
+    }
+
+    /// Whether the disk is known to show what is agreed on, so that there is nothing to plan.
+    pub fn is_in_place(&self) -> bool {
+        self.noted.is_empty()
+    }
+
+    /// Conflict copies that the disk shall show.
+    pub const fn copies(&self) -> u64 {
+        self.header.copies
     }
 
     /// Names at which nothing is done in this run.
@@ -309,7 +315,7 @@ impl Replica {
     }
 
     /// What the disk shall show.
-    pub fn wanted(&mut self) -> Result<Wanted, Error> {
+    pub fn wanted(&mut self) -> Result<Listing, Error> {
         self.agreed()?.wanted().map_err(|_| self.too_large())
     }
 
@@ -329,10 +335,8 @@ impl Replica {
         let one_file_system = self.side.reading().one_file_system;
         self.agreed()?;
         let disk = &found.listing;
-        let filter = self.side.filter();
-        let unseen = |path: PathRef<'_>| {
-            filter.excludes(path, false) || filter.excludes(path, true) || is_hidden(disk, path, one_file_system)
-        };
+        let hidden = Hidden::new(self.side.root(), self.side.filter());
+        let unseen = |path: PathRef<'_>| hidden.hides(path) || is_beyond(disk, path, one_file_system);
         let agreed = self.agreed.as_ref().expect("it was just read");
         Ok(mint::events(&Look {
             disk,
@@ -400,6 +404,7 @@ impl Replica {
         let tree = Tree::build(agreed.listing(), Lane::STATE);
         self.header.top = tree.top();
         self.header.entries = agreed.listing().len() as u64;
+        self.header.copies = agreed.copies() as u64;
         if let Some(state) = self.state.as_ref().filter(|_| !self.writing.dry_run) {
             let entries: Vec<_> = changed.iter().collect();
             let change = Change { entries: &entries, settle, witnesses: &witnesses, eras: Some(&self.eras) };
@@ -505,6 +510,7 @@ fn blank(root: RootKey) -> Result<Header, Error> {
         counter: 0,
         top: empty.top(),
         entries: 0,
+        copies: 0,
         knowledge: Knowledge::new(),
     })
 }
@@ -518,7 +524,7 @@ fn witness_of(dot: Dot, event: &Event) -> Option<Witness> {
 }
 
 /// Whether a path that a scan did not find may be there all the same.
-fn is_hidden(disk: &Listing, path: PathRef<'_>, one_file_system: bool) -> bool {
+fn is_beyond(disk: &Listing, path: PathRef<'_>, one_file_system: bool) -> bool {
     let mut above = Some(path);
     while let Some(place) = above {
         if let Ok(index) = disk.find(place) {

@@ -17,6 +17,7 @@ use super::narrate::{Narration, Narrator, Tally};
 use super::placements::InPlace;
 use super::remote::{reading, writing};
 use super::report::Gauges;
+use super::rules;
 use super::side::{self, Found, Side};
 use super::supply::Supplier;
 use super::target::{self, Installation, Place};
@@ -97,7 +98,7 @@ impl Opened {
         let lane = side::lane(&reading, ask.superuser && side::superuser());
         let (root, shown) = match ask.role {
             Role::Replica => {
-                let root = twoway_end::open(&path, &writing(&ask.writing))?;
+                let root = twoway_end::open(&path, &writing(&ask.writing), &reading)?;
                 let shown = root.path().display().to_string();
                 let (gauge, writing) = (Arc::clone(gauge), writing(&ask.writing));
                 let looking = spawn_blocking(move || ReplicaEnd::look(root, &reading, writing, &gauge));
@@ -109,7 +110,7 @@ impl Opened {
                 (Some(root), shown)
             }
             Role::Target => {
-                let place = Place::open(&path, &writing(&ask.writing))?;
+                let place = Place::open(&path, &writing(&ask.writing), &reading)?;
                 (place.root, place.path.display().to_string())
             }
         };
@@ -165,10 +166,16 @@ async fn source(control: &mut Control, link: &Link, side: Arc<Side>, end: End) -
     control.reconcile(&mut machine, |_| Err(violation("a message out of turn"))).await?;
     let supplier = Arc::new(Supplier::new(Arc::clone(&side), end.listing().clone(), !link.is_loopback()));
     let supplying = tokio::spawn(supplier.serve(link.clone()));
+    let (asked, listing) = (Arc::clone(&side), end.listing().clone());
     let End { found, tree } = end;
     // The index is written while content flows.
     let keeping = spawn_blocking(move || side.save(&found, &tree));
-    let last = control.receive().await;
+    let last = loop {
+        match control.receive().await {
+            Ok(Message::RulesWanted(paths)) => rules::answer(control, &asked, &listing, &paths).await?,
+            last => break last,
+        }
+    };
     supplying.abort();
     // A cache that cannot be written costs the next run time and nothing else.
     let _ = keeping.await;
@@ -207,7 +214,12 @@ impl Receiving<'_> {
         let outcome = control.reconcile(&mut machine, |_| Err(violation("a message out of turn"))).await?;
         let writing = writing(&self.ask.writing);
         let fidelity = reading(&self.ask).fidelity;
-        let plan = Arc::new(target::plan(outcome, end.listing(), self.lane, &writing, fidelity));
+        let first = Arc::clone(&end.tree);
+        let (end, differing, more) = rules::settle_afar(control, side.as_ref(), end, outcome.into()).await?;
+        tell_all(control, &more).await?;
+        let again = !Arc::ptr_eq(&first, &end.tree);
+        let before = if again { end.found.summary(&end.tree).into() } else { before };
+        let plan = Arc::new(target::plan(differing, end.listing(), self.lane, &writing, fidelity));
         tell_all(control, &plan.problems).await?;
         control.send(&Message::Planned(plan.totals())).await?;
         let (Some(side), false) = (side, writing.dry_run) else {

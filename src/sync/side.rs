@@ -13,6 +13,7 @@ use crate::disk::filter::Filter;
 use crate::disk::gauge::Gauge;
 use crate::disk::map;
 use crate::disk::root::Root;
+use crate::disk::rules::Decree;
 use crate::disk::scan::{self, Memory, ScanOptions, Scanned};
 use crate::model::digest::{Digest, Domain, Hasher};
 use crate::model::lane::{Bytes, Lane};
@@ -45,6 +46,7 @@ pub struct Found {
     pub listing: Listing,
     /// What could not be read.
     pub problems: Vec<Problem>,
+    obeyed: bool,
     /// Bytes that were read and hashed.
     pub hashed_bytes: u64,
     /// The tree that the index held, where it still covers a listing.
@@ -57,8 +59,7 @@ pub struct Found {
 impl Side {
     /// Prepares to read `root`.
     pub fn new(root: Root, reading: &Reading, write_cache: bool) -> Result<Side, Error> {
-        let filter = Filter::new(&reading.filter)
-            .map_err(|e| Error::Usage { message: e.to_string(), hint: "patterns have gitignore's syntax".into() })?;
+        let filter = filter(reading)?;
         let cache = Places::from_environment().map(|places| {
             let key = key(&root);
             let variant = variant(reading);
@@ -102,7 +103,7 @@ impl Side {
     pub fn scan(&self, gauge: &Gauge) -> Result<Found, Error> {
         let kept = self.load();
         let memory = Recollection { journal: self.journal(), placed: None };
-        let found = self.scan_against(kept, &memory, gauge);
+        let found = self.scan_against(kept, &memory, &self.filter, gauge);
         if found.is_err() {
             // Interrupted: the next run goes on from here. A run that gets through keeps an index instead.
             memory.keep();
@@ -110,30 +111,46 @@ impl Side {
         found
     }
 
+    /// Whether ignore files are obeyed.
+    pub fn obeys(&self) -> bool {
+        !self.reading.everything
+    }
+
+    /// Walks the root again by other ignore files.
+    pub fn scan_by(&self, before: &Found, decree: Decree, gauge: &Gauge) -> Result<Found, Error> {
+        let memory = Recollection { journal: self.journal(), placed: None };
+        let filter = filter(&self.reading)?.obeying(decree);
+        let kept = Some((before.listing.clone(), None));
+        let mut found = self.scan_against(kept, &memory, &filter, gauge)?;
+        found.hashed_bytes += before.hashed_bytes;
+        Ok(found)
+    }
+
     /// Walks the root again after a run that put `placed` in place: nothing of that is hashed once more.
     pub fn rescan(&self, before: &Found, placed: &InPlace, gauge: &Gauge) -> Result<Found, Error> {
         let memory = Recollection { journal: None, placed: Some(placed) };
-        self.scan_against(Some((before.listing.clone(), None)), &memory, gauge)
+        self.scan_against(Some((before.listing.clone(), None)), &memory, &self.filter, gauge)
     }
 
     fn scan_against(
         &self,
         kept: Option<(Listing, Option<Tree>)>,
         memory: &Recollection<'_>,
+        filter: &Filter,
         gauge: &Gauge,
     ) -> Result<Found, Error> {
         let options = ScanOptions {
-            filter: &self.filter,
+            filter,
             one_file_system: self.reading.one_file_system,
             checksum: self.reading.checksum && memory.placed.is_none(),
             quick: self.reading.quick,
         };
         let base = kept.as_ref().map(|(listing, _)| listing);
-        let Scanned { listing, changed, problems, hashed_bytes, .. } =
+        let Scanned { listing, changed, problems, obeyed, hashed_bytes, .. } =
             scan::scan(&self.root, base, memory, &options, gauge)?;
         let before = kept.as_ref().map(|(listing, _)| listing.clone());
         let kept = kept.and_then(|(listing, tree)| tree.map(|tree| (listing, tree)));
-        Ok(Found { listing, problems, hashed_bytes, kept, before, changed })
+        Ok(Found { listing, problems, obeyed, hashed_bytes, kept, before, changed })
     }
 
     /// Keeps the index for the next run. A cache that cannot be written costs time only, so it is a note, not an error.
@@ -170,6 +187,13 @@ impl Side {
     }
 }
 
+/// The patterns that the user gave.
+pub fn filter(reading: &Reading) -> Result<Filter, Error> {
+    let filter = Filter::new(&reading.filter)
+        .map_err(|e| Error::Usage { message: e.to_string(), hint: "patterns have gitignore's syntax".into() })?;
+    Ok(filter.obeying(if reading.everything { Decree::Nobody } else { Decree::Own }))
+}
+
 fn key(root: &Root) -> RootKey {
     let identity = root.identity();
     RootKey { file_system: identity.file_system, inode: identity.inode }
@@ -178,7 +202,20 @@ fn key(root: &Root) -> RootKey {
 impl Found {
     /// A root that is not there yet.
     pub fn nothing() -> Found {
-        Found { listing: Listing::empty(), problems: Vec::new(), hashed_bytes: 0, kept: None, before: None, changed: false }
+        Found {
+            listing: Listing::empty(),
+            problems: Vec::new(),
+            obeyed: false,
+            hashed_bytes: 0,
+            kept: None,
+            before: None,
+            changed: false,
+        }
+    }
+
+    /// Whether any ignore file was obeyed.
+    pub fn obeyed(&self) -> bool {
+        self.obeyed
     }
 
     /// Whether the root differs from what the index knew: then its peer will most likely differ too.
@@ -220,7 +257,13 @@ impl Found {
         });
         let bytes = sizes.sum();
         self.listing.rest();
-        RootSummary { top: tree.top(), entries: self.listing.len() as u64, bytes, hashed_bytes: self.hashed_bytes }
+        RootSummary {
+            top: tree.top(),
+            entries: self.listing.len() as u64,
+            bytes,
+            hashed_bytes: self.hashed_bytes,
+            ignoring: self.obeyed,
+        }
     }
 }
 

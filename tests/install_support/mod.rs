@@ -108,6 +108,10 @@ pub fn trash(root: &Path) -> Vec<(String, Vec<u8>)> {
     let Ok(runs) = fs::read_dir(root.join(".alike/trash")) else { return found };
     for run in runs {
         let run = run.expect("readable").path();
+        // Beside the directory of a run lies its record.
+        if run.is_file() {
+            continue;
+        }
         collect(&run, &run, &mut found);
     }
     found.sort();

@@ -6,6 +6,7 @@ mod index;
 mod mirror;
 mod serve;
 mod sync;
+mod trash;
 
 use std::ffi::OsString;
 
@@ -50,6 +51,7 @@ pub enum Command {
     Mirror(mirror::Mirror),
     Diff(diff::Diff),
     Index(index::Index),
+    Trash(trash::Trash),
     Completions(completions::Completions),
     #[command(hide = true)]
     Serve(serve::Serve),
@@ -63,6 +65,7 @@ impl Command {
             Command::Mirror(mirror) => mirror.run(),
             Command::Diff(diff) => diff.run(),
             Command::Index(index) => index.run(),
+            Command::Trash(trash) => trash.run(),
             Command::Completions(completions) => completions.run(),
             Command::Serve(serve) => serve.run(),
         }

@@ -46,10 +46,10 @@ enum Event<'a> {
 }
 
 #[derive(Serialize)]
-struct Versioned<'a> {
+struct Versioned<'a, E> {
     v: u32,
     #[serde(flatten)]
-    event: Event<'a>,
+    event: &'a E,
 }
 
 #[derive(Serialize)]
@@ -136,7 +136,7 @@ impl Form for Json {
             Direction::Both => Some("both"),
         };
         let Json { verb, dry_run, quick, .. } = *self;
-        write(out, Event::Header(Header { verb, left, right, direction, dry_run, quick }));
+        write(out, &Event::Header(Header { verb, left, right, direction, dry_run, quick }));
     }
 
     fn action(&mut self, out: &mut Output, action: &Action, side: Side) {
@@ -146,7 +146,7 @@ impl Form for Json {
         };
         write(
             out,
-            Event::Action(Done {
+            &Event::Action(Done {
                 op: op(&action.step),
                 side: name(side),
                 path: text(&action.path),
@@ -161,16 +161,16 @@ impl Form for Json {
     fn problem(&mut self, out: &mut Output, problem: &Problem, side: Side) {
         let Problem { path, kind, cause } = problem;
         let (path, path_b64) = (text(path), raw(path));
-        write(out, Event::Problem(Failed { path, path_b64, kind: class(*kind), cause, side: name(side) }));
+        write(out, &Event::Problem(Failed { path, path_b64, kind: class(*kind), cause, side: name(side) }));
         out.flush();
     }
 
     fn progress(&mut self, out: &mut Output, progress: &Progress) {
-        write(out, Event::Progress(*progress));
+        write(out, &Event::Progress(*progress));
     }
 
     fn ending(&mut self, out: &mut Output, ending: Ending<'_>) {
-        write(out, Event::Summary(Ended::new(ending)));
+        write(out, &Event::Summary(Ended::new(ending)));
     }
 }
 
@@ -210,7 +210,8 @@ impl Root {
     }
 }
 
-fn write(out: &mut Output, event: Event<'_>) {
+/// One object on a line of its own.
+pub fn write(out: &mut Output, event: &impl Serialize) {
     let line = serde_json::to_string(&Versioned { v: VERSION, event });
     out.line(line.expect("strings and finite numbers have a JSON form"));
 }
@@ -233,7 +234,8 @@ fn name(side: Side) -> &'static str {
     }
 }
 
-fn class(kind: ProblemKind) -> &'static str {
+/// The class of a problem.
+pub fn class(kind: ProblemKind) -> &'static str {
     match kind {
         ProblemKind::Unreadable => "unreadable",
         ProblemKind::Changed => "changed",
@@ -246,12 +248,12 @@ fn class(kind: ProblemKind) -> &'static str {
 }
 
 /// The path as text; the root itself is `.`.
-fn text(path: &RelPath) -> Cow<'_, str> {
+pub fn text(path: &RelPath) -> Cow<'_, str> {
     if path.as_ref().is_root() { Cow::Borrowed(".") } else { String::from_utf8_lossy(path.as_bytes()) }
 }
 
 /// The path's bytes, where text cannot carry them.
-fn raw(path: &RelPath) -> Option<String> {
+pub fn raw(path: &RelPath) -> Option<String> {
     std::str::from_utf8(path.as_bytes()).is_err().then(|| base64::encode(path.as_bytes()))
 }
 

@@ -65,7 +65,7 @@ pub fn problem() -> Problem {
 }
 
 pub fn summary() -> Summary {
-    let root = RootSummary { top: Digest([0xab; 32]), entries: 12, bytes: 34_000, hashed_bytes: 56 };
+    let root = RootSummary { top: Digest([0xab; 32]), entries: 12, bytes: 34_000, hashed_bytes: 56, ignoring: false };
     Summary {
         alike: true,
         left: root,

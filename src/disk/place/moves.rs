@@ -95,7 +95,7 @@ impl Target {
         kind: Kind,
     ) -> Result<(), Refusal> {
         self.check(before, &here.status().map_err(Refusal::gone)?)?;
-        let mut rest = self.rest(path, &before.stamp)?;
+        let mut rest = self.rest(path, before)?;
         let exchanged = self.in_moving(from, kind, from_parent, || {
             self.in_moving(path, before.kind, parent, || swap::exchange(there, here))
         })?;
@@ -140,11 +140,12 @@ impl Target {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Placed::GONE),
             now => now?,
         };
-        self.check(scanned(action)?, &now)?;
+        let before = scanned(action)?;
+        self.check(before, &now)?;
         if now.kind == Kind::Directory && !whole {
             return self.remove_directory(path, here, &parent);
         }
-        let mut rest = self.rest(path, &now.stamp)?;
+        let mut rest = self.rest(path, before)?;
         self.in_moving(path, now.kind, &parent, || swap::move_to_rest(here, &mut rest))?;
         self.left(path, now.kind);
         if same_content(now.kind, &now.stamp, &rest.leaf().status()?) {

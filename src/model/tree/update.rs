@@ -6,10 +6,10 @@ use std::ops::Range;
 use super::build::{Raise, unreadable_rows};
 use super::change::{Before, Change};
 use super::level::Children;
-use crate::model::merge::{Pair, Pairs};
 use super::{Level, Tree, index_of};
 use crate::model::cut::TOP_NODES_MAX;
 use crate::model::listing::{Listing, ROWS_AT_ONCE};
+use crate::model::merge::{Pair, Pairs};
 
 /// Children `old` of the old level (rows at first, nodes above) gave way to children `new` of the new one. What lies
 /// between two splices is equal on both sides.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::disk::gauge::Gauge;
+use crate::disk::hidden::Hidden;
 use crate::disk::root::Root;
 use crate::model::agreed::siblings_of;
 use crate::model::plan::Plan;
@@ -14,9 +15,9 @@ use crate::proto::reconcile::Outcome;
 use crate::sync::error::Error;
 use crate::sync::holdings::Holdings;
 use crate::sync::job::{Reading, Writing};
+use crate::sync::placements::InPlace;
 use crate::sync::replica::{Greeting, Looked, Replica};
 use crate::sync::report::RootSummary;
-use crate::sync::placements::InPlace;
 use crate::sync::side::{self, Found};
 use crate::sync::target::{Installation, Place};
 
@@ -39,14 +40,14 @@ pub struct Task {
 }
 
 /// Opens the root of a replica, or makes it; a rehearsal makes nothing, and there must be something to look at.
-pub fn open(path: &Path, writing: &Writing) -> Result<Root, Error> {
-    Place::open(path, writing)?.root.map_or_else(|| Ok(Root::open(path)?), Ok)
+pub fn open(path: &Path, writing: &Writing, reading: &Reading) -> Result<Root, Error> {
+    Place::open(path, writing, reading)?.root.map_or_else(|| Ok(Root::open(path)?), Ok)
 }
 
 impl End {
     /// Opens the replica of a root and looks at it.
     pub fn look(root: Root, reading: &Reading, writing: Writing, gauge: &Gauge) -> Result<End, Error> {
-        let mut replica = Replica::open(root, reading, writing)?;
+        let mut replica = Replica::open(root, reading, writing.clone())?;
         let looked = replica.look(gauge)?;
         Ok(End { replica, looked, reading: reading.clone(), writing })
     }
@@ -60,21 +61,24 @@ impl End {
 
     /// What is to be done here.
     pub fn task(&mut self) -> Result<Task, Error> {
+        let conflicts = self.replica.copies();
+        // Without an index, what is missing on disk has no witness either.
+        if self.replica.is_in_place() && self.looked.found.before().is_some() {
+            return Ok(Task { plan: Arc::new(Plan::default()), conflicts });
+        }
         let wanted = self.replica.wanted()?;
         let held = self.replica.held().clone();
         let side = Arc::clone(self.replica.side());
-        let filter = side.filter();
-        let left_alone = |path: PathRef<'_>| {
-            held.contains(&path.to_owned()) || filter.excludes(path, false) || filter.excludes(path, true)
-        };
+        let hidden = Hidden::new(side.root(), side.filter());
+        let left_alone = |path: PathRef<'_>| held.contains(&path.to_owned()) || hidden.hides(path);
         let plan = twoway::plan(&TwoWayInput {
-            wanted: &wanted.listing,
+            wanted: &wanted,
             disk: &self.looked.found.listing,
             lane: side::lane(&self.reading, side::superuser()),
             left_alone: &left_alone,
             guard: Guard { limit: self.writing.limit, source_empty: false },
         });
-        Ok(Task { plan: Arc::new(plan), conflicts: wanted.copies as u64 })
+        Ok(Task { plan: Arc::new(plan), conflicts })
     }
 
     /// What it can hand out.
@@ -89,7 +93,7 @@ impl End {
             found: Arc::new(std::mem::replace(&mut self.looked.found, Found::nothing())),
             plan: task.plan,
             lane: side::lane(&self.reading, side::superuser()),
-            writing: self.writing,
+            writing: self.writing.clone(),
             gauge: Arc::clone(gauge),
             lock: self.replica.lock().cloned(),
         }
@@ -116,6 +120,7 @@ impl End {
             entries: listing.len() as u64,
             bytes: listing.rows().map(|row| row.size()).sum(),
             hashed_bytes: self.looked.found.hashed_bytes,
+            ignoring: self.looked.found.obeyed(),
         }
     }
 }
