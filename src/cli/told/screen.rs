@@ -61,6 +61,7 @@ impl Report for Screen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::told::form::Direction;
     use crate::cli::output::tests::pages;
     use crate::cli::told::json::Json;
     use crate::cli::told::samples;
