@@ -80,11 +80,10 @@ impl Eras {
         self.eras.iter()
     }
 
-    /// Takes what `other` knows beyond this. The stories do not part.
-    pub fn extend(&mut self, other: Story<'_>) {
-        let written = other.written();
-        if written.len() > self.eras.len() {
-            self.eras = written.to_vec();
+    /// Takes what `other` knows beyond `highest`, the highest counter seen here before the join. The stories do not part.
+    pub fn extend(&mut self, highest: u64, other: Story<'_>) {
+        if other.highest > highest {
+            self.eras = other.written().to_vec();
         }
     }
 }
@@ -181,7 +180,7 @@ mod tests {
         let mut story = eras(&[(1, 7), (6, 8)]);
         story.begin(Era { first: 6, token: 9 });
         assert_eq!(story, eras(&[(1, 7), (6, 9)]));
-        story.extend(Story { eras: &eras(&[(1, 7), (6, 9), (8, 1), (10, 2)]), highest: 9 });
+        story.extend(7, Story { eras: &eras(&[(1, 7), (6, 9), (8, 1), (10, 2)]), highest: 9 });
         assert_eq!(story, eras(&[(1, 7), (6, 9), (8, 1)]));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use alike::model::era::{Era, Eras, Story};
 use alike::model::project::{Shown, project};
 use alike::model::record::Witness;
-use alike::model::{Dot, Entry, Knowledge, PathRef, RelPath, ReplicaId, Siblings};
+use alike::model::{Entry, Knowledge, PathRef, RelPath, ReplicaId, Siblings};
 
 use crate::kernel::oracle::Mask;
 
@@ -47,7 +47,7 @@ pub struct Replica {
     pub snapshots: Vec<(Memory, BTreeMap<RelPath, Entry>)>,
     /// What was put in place and has no witness yet.
     pub unwitnessed: BTreeMap<RelPath, Entry>,
-    /// Absent files whose delete was refused in this run.
+    /// Paths of which a delete was refused in this run: nothing of theirs is installed.
     pub held: Vec<RelPath>,
     pub clock: i64,
 }
@@ -101,13 +101,6 @@ impl Memory {
             eras: Vec::new(),
             seen: 0,
         }
-    }
-
-    /// Takes the next dot.
-    pub fn next_dot(&mut self) -> Dot {
-        let dot = Dot { replica: self.id, counter: self.knows.highest(self.id) + 1 };
-        self.knows.insert(dot);
-        dot
     }
 
     pub fn begin_era(&mut self, token: u64) {

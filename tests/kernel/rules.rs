@@ -41,12 +41,10 @@ pub enum Mutant {
     WantedIsDeleted,
     /// Files are taken away before what replaces them is in place.
     DeletesFirst,
+    /// What stands elsewhere is superseded all the same.
+    StandingIsIgnored,
     /// A name in the form of a copy's is a path of its own always.
     CopiesAreOwnPaths,
-    /// A version that touches metadata is shown as a conflict of its own.
-    TouchConflicts,
-    /// Refused deletes are carried out.
-    GuardIsDeaf,
 }
 
 impl Mutant {
@@ -70,6 +68,9 @@ impl Mutant {
         Mutant::WitnessBeforeInstall,
         Mutant::InstallIsAWrite,
         Mutant::WantedIsDeleted,
+        Mutant::StandingIsIgnored,
+        Mutant::DeletesFirst,
+        Mutant::CopiesAreOwnPaths,
     ];
 }
 

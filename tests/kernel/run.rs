@@ -65,7 +65,7 @@ impl World {
             Op::RacedMeet => self.meet(r, other, Way { race: Some(step.c), ..Way::default() })?,
             Op::Ignore => {
                 let path = path();
-                self.replicas[r].ignored.push(path);
+                self.ignore(r, path);
             }
             Op::Heed => self.replicas[r].ignored.clear(),
             Op::Reopen => self.replicas[r].is_open = false,

@@ -38,6 +38,10 @@ impl World {
     /// A user who is faster than an install.
     pub fn race(&mut self, r: usize, choice: u8) {
         let path = self.paths[usize::from(choice) % self.paths.len()].clone();
+        if let Some(number) = self.replicas[r].disk.get(&path).and_then(Oracle::number_of) {
+            // Its copy may come to stand beside it while it is overwritten: then both are kept.
+            self.oracle.bytes[number].spread = true;
+        }
         if choice & 64 == 0 { self.write(r, &path, choice) } else { self.delete(r, &path) }
     }
 
@@ -146,6 +150,17 @@ impl World {
         true
     }
 
+    /// From now on nobody looks: what was done since the last look may go unseen.
+    pub fn ignore(&mut self, r: usize, path: RelPath) {
+        let replica = &mut self.replicas[r];
+        for (name, row) in &replica.memory.rows {
+            if !replica.is_witnessed(name) {
+                self.oracle.spread(&row.witness.entry);
+            }
+        }
+        replica.ignored.push(path);
+    }
+
     /// The memory, or all of the root, as it was.
     pub fn restore(
         &mut self,
@@ -172,7 +187,9 @@ impl Oracle {
         let Some(number) = replica.disk.get(path).and_then(Oracle::number_of) else { return };
         let bytes = &mut self.bytes[number];
         bytes.overwritten = true;
-        bytes.replaced |= replica.is_witnessed(path) && !replica.ignores(path.as_ref());
+        // Where the same bytes stand twice, one of them may be on its way to another name.
+        let twins = replica.disk.values().filter(|entry| Oracle::number_of(entry) == Some(number)).count();
+        bytes.replaced |= twins == 1 && replica.is_witnessed(path) && !replica.ignores(path.as_ref());
     }
 
     fn spread(&mut self, entry: &Entry) {
