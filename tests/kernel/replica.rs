@@ -68,6 +68,26 @@ impl Replica {
         }
     }
 
+    /// All that it holds, for people.
+    pub fn tell(&self) -> String {
+        let number = |entry: &Entry| crate::kernel::oracle::Oracle::number_of(entry).map_or(0, |number| number);
+        let file = |entry: &Entry| format!("{}@{}/{:o}", number(entry), entry.mtime.secs, entry.mode);
+        let mut told = format!("{:?}\n     E", self.memory.id);
+        for (path, siblings) in &self.memory.entries {
+            let versions =
+                siblings.iter().map(|it| format!("{:?}{}:{}", it.dot.replica, it.dot.counter, file(&it.entry)));
+            told.push_str(&format!(" {path}={:?}", versions.collect::<Vec<_>>()));
+        }
+        told.push_str("\n     D");
+        self.disk.iter().for_each(|(path, entry)| told.push_str(&format!(" {path}={}", file(entry))));
+        told.push_str("\n     V");
+        for (path, row) in &self.memory.rows {
+            let dots: Vec<_> = row.witness.dots.iter().map(|dot| format!("{:?}{}", dot.replica, dot.counter)).collect();
+            told.push_str(&format!(" {path}={}{dots:?}", file(&row.witness.entry)));
+        }
+        told
+    }
+
     /// Whether a path, or the file whose copy it is, or a directory above it is ignored.
     pub fn ignores(&self, path: PathRef<'_>) -> bool {
         if self.ignored.is_empty() {

@@ -25,6 +25,32 @@ pub fn run(schedule: &Schedule, rules: Rules) -> Result<(), Failure> {
     world.finish()
 }
 
+/// Runs a schedule and tells what every replica holds after each step.
+pub fn tell(schedule: &Schedule, rules: Rules) -> String {
+    let mut world = World::new(schedule, rules);
+    let mut told = String::new();
+    for &step in &schedule.steps {
+        let outcome = world.step(step);
+        told.push_str(&format!("{step:?} {outcome:?}\n"));
+        world
+            .replicas
+            .iter()
+            .enumerate()
+            .for_each(|(r, replica)| told.push_str(&format!("  {r}: {}\n", replica.tell())));
+    }
+    for round in 0..2 {
+        for other in 1..world.replicas.len() {
+            world.replicas.iter_mut().for_each(|replica| replica.ignored.clear());
+            let outcome = world.meet(0, other, Way::default());
+            told.push_str(&format!("round {round}: 0 meets {other} {outcome:?}\n"));
+            for r in [0, other] {
+                told.push_str(&format!("  {r}: {}\n", world.replicas[r].tell()));
+            }
+        }
+    }
+    told
+}
+
 impl World {
     fn new(schedule: &Schedule, rules: Rules) -> World {
         let paths = PATHS[usize::from(schedule.paths) % PATHS.len()];

@@ -180,12 +180,17 @@ fn look(replica: &Replica, name: &RelPath, wants: &Wants, rules: Rules) -> Found
     Found { event: bend(event, rules, replica, &found), ..found }
 }
 
-/// The versions of a path that other disk paths hold where they are wanted.
+/// The versions of a path that other disk paths hold.
 fn standing(replica: &Replica, wants: &Wants, name: &RelPath, home: &RelPath) -> Vec<Dot> {
     let mut standing = Vec::new();
     for (other, (_, shown)) in wants.iter().filter(|(other, (its_home, _))| *other != name && its_home == home) {
         if replica.disk.get(other).is_some_and(|disk| same_version(disk, &shown.entry)) {
             standing.extend_from_slice(&shown.dots);
+        }
+    }
+    for (other, row) in replica.memory.rows.iter().filter(|(other, row)| *other != name && row.home == *home) {
+        if replica.disk.get(other).is_some_and(|disk| alike(disk, &row.witness.entry)) {
+            standing.extend_from_slice(&row.witness.dots);
         }
     }
     standing
@@ -258,7 +263,8 @@ fn judge(replica: &Replica, oracle: &Oracle, found: &Found) -> Result<(), Failur
         (Event::Nothing(_), None, Some(row)) => row.witness.unseen || due == 0,
         (Event::Delete { .. }, None, Some(row)) => !row.witness.unseen && takes_right && gone != 0,
         (Event::Nothing(_), Some(disk), Some(row)) => {
-            alike(&row.witness.entry, disk) || due == 0 && is_held(entries, disk)
+            let same = same_version(&row.witness.entry, disk);
+            alike(&row.witness.entry, disk) || (same || due == 0) && is_held(entries, disk)
         }
         (Event::Nothing(_), Some(disk), None) => is_held(entries, disk),
         (Event::Write { .. }, Some(disk), Some(row)) => {

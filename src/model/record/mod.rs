@@ -41,8 +41,9 @@ pub struct Seen<'a> {
     pub disk: Option<&'a Entry>,
     /// What the projection of the present E wants here.
     pub shown: Option<&'a Shown>,
-    /// Versions of the same path of E that **other** disk paths hold right now just where the projection wants them
-    /// ([`same_version`]). Empty for nearly every path: one without copies has no other disk paths.
+    /// Versions of the same path of E that **other** disk paths hold right now: those of their witness where they are as
+    /// witnessed, and those of what the projection wants there where they are the [`same_version`]. Empty for nearly
+    /// every path: one without copies has no other disk paths.
     pub standing: &'a [Dot],
     /// What E holds: of the path whose versions the witness stood for; without a witness, of
     /// [`home_of`](super::project::home_of) the name.
@@ -140,7 +141,7 @@ fn stayed(seen: &Seen<'_>, disk: &Entry, witness: &Witness) -> Event {
     if unchanged(&witness.entry, disk) || seen.is_install(disk, witness) {
         return Event::Nothing(Quiet::Settled);
     }
-    Event::Write { entry: disk.clone(), replaced: replaced(seen.siblings, disk, witness), supersedes: supersedes() }
+    Event::Write { entry: disk.clone(), replaced: replaced(seen, disk, witness), supersedes: supersedes() }
 }
 
 impl Seen<'_> {
@@ -184,18 +185,19 @@ fn unchanged(before: &Entry, after: &Entry) -> bool {
 }
 
 /// What a new version on top of the witness remembers to have replaced: what the witness showed, and what that had replaced.
-fn replaced(siblings: &Siblings, disk: &Entry, witness: &Witness) -> Vec<Replaced> {
-    if !disk.is_file() || !witness.entry.is_file() {
+/// Nothing where the witness is in doubt: a touch elsewhere would yield to somebody who never had its bytes before him.
+fn replaced(seen: &Seen<'_>, disk: &Entry, witness: &Witness) -> Vec<Replaced> {
+    let is_doubtful = witness.dots.iter().any(|dot| seen.standing.contains(dot));
+    if !disk.is_file() || !witness.entry.is_file() || is_doubtful {
         return Vec::new();
     }
-    let mut replaced = vec![Replaced::of(&witness.entry)];
-    let before = siblings
-        .iter()
-        .find(|version| witness.dots.contains(&version.dot) && version.entry.content == witness.entry.content);
+    let last = Replaced::of(&witness.entry);
+    let is_its =
+        |version: &&Version| witness.dots.contains(&version.dot) && version.entry.content == witness.entry.content;
+    let past = seen.siblings.iter().find(is_its).map_or(&[][..], |version| &version.replaced).iter();
     // A file that is touched over and over must not push out what it once replaced.
-    let past = before.map_or(&[][..], |version| &version.replaced).iter();
-    replaced.extend(past.filter(|past| **past != replaced[0]).take(REPLACED_MAX - 1).copied().collect::<Vec<_>>());
-    replaced
+    let past = past.filter(|past| **past != last).take(REPLACED_MAX - 1);
+    std::iter::once(&last).chain(past).copied().collect()
 }
 
 #[cfg(test)]
