@@ -263,8 +263,10 @@ fn judge(replica: &Replica, oracle: &Oracle, found: &Found) -> Result<(), Failur
         (Event::Nothing(_), None, Some(row)) => row.witness.unseen || due == 0,
         (Event::Delete { .. }, None, Some(row)) => !row.witness.unseen && takes_right && gone != 0,
         (Event::Nothing(_), Some(disk), Some(row)) => {
+            // What is wanted here belongs to another path: what was here is wanted elsewhere.
+            let foreign = entries.get(&found.name).is_some() && found.name != found.home;
             let same = same_version(&row.witness.entry, disk);
-            alike(&row.witness.entry, disk) || (same || due == 0) && is_held(entries, disk)
+            alike(&row.witness.entry, disk) || (same || due == 0 || foreign) && is_held(entries, disk)
         }
         (Event::Nothing(_), Some(disk), None) => is_held(entries, disk),
         (Event::Write { .. }, Some(disk), Some(row)) => {

@@ -166,9 +166,14 @@ impl Seen<'_> {
             return unchanged(&shown.entry, disk);
         }
         let made = both_directories(&shown.entry, disk) && !witness.entry.is_directory();
-        // An install puts a version that lives on under its other name before it replaces it here. If that is not there,
-        // the user moved what is wanted here over it, or took the other name away: either way he is done with it.
-        (made || same_version(&shown.entry, disk)) && self.had(witness, |_| false).is_empty()
+        if !made && !same_version(&shown.entry, disk) {
+            return false;
+        }
+        // A name that came to another path of E may have been replaced before what was here stands where it belongs. Within
+        // one path an install never does that: if it does not stand there, the user moved what is wanted here over it, or
+        // took the other name away; either way he is done with it.
+        let is_ours = shown.dots.iter().any(|dot| self.siblings.version(*dot).is_some());
+        !is_ours || self.had(witness, |_| false).is_empty()
     }
 }
 
