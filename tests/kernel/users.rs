@@ -158,6 +158,7 @@ impl World {
                 self.oracle.spread(&row.witness.entry);
             }
         }
+        replica.unwitnessed.values().for_each(|entry| self.oracle.spread(entry));
         replica.ignored.push(path);
     }
 

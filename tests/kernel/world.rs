@@ -257,6 +257,10 @@ fn judge(replica: &Replica, oracle: &Oracle, found: &Found) -> Result<(), Failur
     };
     // What stands elsewhere may stay: what was here when it came there, nobody saw.
     let due = stands & held & !oracle.events_of(siblings, &found.standing, replica.memory.seen);
+    // What yields to the version that is wanted here has its place here.
+    let given = replica.unwitnessed.get(&found.name).is_some()
+        && disk.is_some()
+        && found.event == Event::Nothing(Quiet::Settled);
     let takes_right = gone & due == due && gone & !(stands | like) == 0;
     let pending = disk.is_some() && replica.unwitnessed.get(&found.name) == disk;
     let right = match (&found.event, disk, row) {
@@ -266,7 +270,7 @@ fn judge(replica: &Replica, oracle: &Oracle, found: &Found) -> Result<(), Failur
             // What is wanted here belongs to another path: what was here is wanted elsewhere.
             let foreign = entries.get(&found.name).is_some() && found.name != found.home;
             let same = same_version(&row.witness.entry, disk);
-            alike(&row.witness.entry, disk) || (same || due == 0 || foreign) && is_held(entries, disk)
+            alike(&row.witness.entry, disk) || (same || due == 0 || foreign || given) && is_held(entries, disk)
         }
         (Event::Nothing(_), Some(disk), None) => is_held(entries, disk),
         (Event::Write { .. }, Some(disk), Some(row)) => {

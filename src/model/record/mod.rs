@@ -173,7 +173,7 @@ impl Seen<'_> {
         // one path an install never does that: if it does not stand there, the user moved what is wanted here over it, or
         // took the other name away; either way he is done with it.
         let is_ours = shown.dots.iter().any(|dot| self.siblings.version(*dot).is_some());
-        !is_ours || self.had(witness, |_| false).is_empty()
+        !is_ours || self.had(witness, |_| false).iter().all(|dot| shown.dots.contains(dot))
     }
 }
 
