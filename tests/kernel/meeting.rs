@@ -59,6 +59,9 @@ impl World {
     /// Joins, and commits on one side after the other.
     fn commit(&mut self, left: usize, right: usize, way: Way) -> Result<(), Failure> {
         let (mine, theirs) = (&self.replicas[left].memory, &self.replicas[right].memory);
+        if mine.knows == theirs.knows && mine.entries != theirs.entries {
+            return Err("equal K and unequal E".to_owned());
+        }
         let seen = mine.seen | theirs.seen;
         let joined = join_all(mine, theirs, self.rules);
         let mut knows = mine.knows.clone();

@@ -43,8 +43,6 @@ pub enum Mutant {
     DeletesFirst,
     /// What stands elsewhere is superseded all the same.
     StandingIsIgnored,
-    /// A name in the form of a copy's is a path of its own always.
-    CopiesAreOwnPaths,
 }
 
 impl Mutant {
@@ -70,7 +68,6 @@ impl Mutant {
         Mutant::WantedIsDeleted,
         Mutant::StandingIsIgnored,
         Mutant::DeletesFirst,
-        Mutant::CopiesAreOwnPaths,
     ];
 }
 

@@ -160,14 +160,11 @@ impl World {
 fn look(replica: &Replica, name: &RelPath, wants: &Wants, rules: Rules) -> Found {
     let Memory { entries, rows, .. } = &replica.memory;
     let (disk, row) = (replica.disk.get(name), rows.get(name));
-    let own = |name: &RelPath| {
-        disk.is_some_and(Entry::is_directory) || rules.broken(Mutant::CopiesAreOwnPaths) && name.as_ref().depth() > 0
-    };
     let held = |path: alike::model::PathRef<'_>| holds(entries, path);
     let present = |path: alike::model::PathRef<'_>| held(path) || replica.disk.contains_key(&path.to_owned());
     let home = match row {
         Some(row) => row.home.clone(),
-        None if own(name) => name.clone(),
+        None if disk.is_some_and(Entry::is_directory) => name.clone(),
         None => home_of(name.as_ref(), &held, &present),
     };
     let nothing = Siblings::new();
