@@ -36,6 +36,8 @@ pub struct Bytes {
 pub struct Oracle {
     pub happenings: Vec<Happening>,
     pub bytes: Vec<Bytes>,
+    /// A memory was restored, cloned or lost: what was superseded may come back, but nothing may be lost.
+    pub forked: bool,
 }
 
 impl Oracle {
@@ -89,7 +91,7 @@ impl Oracle {
                 held |= event;
             }
         }
-        if held == expected {
+        if held == expected || self.forked && expected & !held == 0 {
             return Ok(());
         }
         Err(format!("missing {:?}, too many {:?}", self.name(expected & !held), self.name(held & !expected)))

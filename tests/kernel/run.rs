@@ -57,11 +57,10 @@ impl World {
         let path = |path: &&str| RelPath::new(path.as_bytes()).expect("a legal path");
         let mut world = World {
             replicas: Vec::new(),
-            oracle: Oracle { happenings: Vec::new(), bytes: vec![Bytes { overwritten: true, ..Bytes::default() }; 2] },
+            oracle: Oracle { bytes: vec![Bytes { overwritten: true, ..Bytes::default() }; 2], ..Oracle::default() },
             rules,
             random: Random(schedule.steps.len() as u64),
             paths: paths.iter().map(path).collect(),
-            forked: false,
             recorded: 0,
             installed: 0,
             ids: 0,
@@ -115,7 +114,7 @@ impl World {
                 }
             }
             Op::Clone | Op::Image if self.replicas.len() < 6 => {
-                self.forked = true;
+                self.oracle.forked = true;
                 let mut copy = self.replicas[r].clone();
                 copy.is_open = false;
                 copy.moved = step.op == Op::Clone;
@@ -124,7 +123,7 @@ impl World {
                 self.replicas.push(copy);
             }
             Op::Forget => {
-                self.forked = true;
+                self.oracle.forked = true;
                 let id = self.new_id();
                 self.replicas[r].memory = Memory::new(id);
                 self.replicas[r].is_open = false;
@@ -143,7 +142,7 @@ impl World {
             for other in 1..self.replicas.len() {
                 self.meet(0, other, Way::default()).map_err(|why| format!("round {round}: {why}"))?;
             }
-            if round > 0 && self.recorded > 0 && !self.forked {
+            if round > 0 && self.recorded > 0 && !self.oracle.forked {
                 return Err(format!("an event in round {round}, when no user did anything"));
             }
             quiet = round > 0 && self.recorded == 0 && self.installed == 0;
@@ -180,7 +179,7 @@ impl World {
             if !there && !bytes.overwritten {
                 return Err(format!("bytes {number} are lost"));
             }
-            if there && bytes.replaced && !bytes.spread && !self.forked {
+            if there && bytes.replaced && !bytes.spread && !self.oracle.forked {
                 return Err(format!("bytes {number} are back"));
             }
         }

@@ -169,7 +169,7 @@ impl World {
         (memory, disk): (Memory, std::collections::BTreeMap<RelPath, Entry>),
         all: bool,
     ) {
-        self.forked = true;
+        self.oracle.forked = true;
         if all {
             let names: Vec<RelPath> = self.replicas[r].disk.keys().cloned().collect();
             names.iter().for_each(|name| self.oracle.overwrite(&self.replicas[r], name));

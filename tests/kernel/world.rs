@@ -18,8 +18,6 @@ pub struct World {
     pub rules: Rules,
     pub random: Random,
     pub paths: Vec<RelPath>,
-    /// Whether a memory was ever restored, cloned or lost.
-    pub forked: bool,
     /// Events that scans found.
     pub recorded: usize,
     /// Changes made to disks by installing.
