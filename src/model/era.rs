@@ -11,7 +11,8 @@
 //! - Everyone keeps the eras of every id that it knows of, and two that meet compare them before any join.
 //! - An id whose stories part: the side that gives way **recuts**. It records every version of that id behind the parting
 //!   again under its own dots ([`recut`]), puts those into its witnesses, and **forgets those counters in K**
-//!   ([`Knowledge::forget_after`](super::Knowledge::forget_after)) and those eras. Everyone chooses the same side, so one story is left in the end.
+//!   ([`Knowledge::forget_after`](super::Knowledge::forget_after)) and those eras. It takes one dot more, for the deletes
+//!   of the story: they are done, and without a dot of their own they would be equal K with unequal E. Everyone chooses the same side, so one story is left in the end.
 //! - The own id, and the peer knows more of it than this memory, or another story, or is itself of that id: a new id, before
 //!   any join, and a recut where the stories part. Versions from before the parting keep their dots: they are what they
 //!   were, and to record them again would bring back what others have deleted since.

@@ -27,6 +27,8 @@ pub enum Mutant {
     TouchSupersedesAll,
     /// A recut leaves the counters in K.
     RecutKeepsKnowledge,
+    /// The deletes of a story that is forgotten keep no dot.
+    RecutTakesNoDot,
     /// A memory that opens skips counters, and has seen them.
     SkippedCountersAreSeen,
     /// The events of a scan are applied one by one, and judged against what the last one left.

@@ -132,6 +132,10 @@ impl World {
         if let Some((_, eras)) = eras.iter_mut().find(|(other, _)| *other == id) {
             eras.forget_after(common);
         }
+        // The deletes of the forgotten story are done and have no version to be recorded again: this dot stands for them.
+        if !self.rules.broken(Mutant::RecutTakesNoDot) {
+            knows.insert(Dot { replica: own, counter: knows.highest(own) + 1 });
+        }
         for (path, siblings) in entries.iter_mut() {
             let before = siblings.clone();
             let mint = || {
