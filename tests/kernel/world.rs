@@ -2,7 +2,7 @@
 
 use alike::model::era;
 use alike::model::path::RelPath;
-use alike::model::project::{Shown, home_of, same_version};
+use alike::model::project::{Shown, home_of, same_bytes, same_version};
 use alike::model::record::{Event, Quiet, Seen, Witness, record};
 use alike::model::{Dot, Entry, Kind, ReplicaId, Siblings};
 use std::collections::BTreeMap;
@@ -183,12 +183,12 @@ fn look(replica: &Replica, name: &RelPath, wants: &Wants, rules: Rules) -> Found
 fn standing(replica: &Replica, wants: &Wants, name: &RelPath, home: &RelPath) -> Vec<Dot> {
     let mut standing = Vec::new();
     for (other, (_, shown)) in wants.iter().filter(|(other, (its_home, _))| *other != name && its_home == home) {
-        if replica.disk.get(other).is_some_and(|disk| same_version(disk, &shown.entry)) {
+        if replica.disk.get(other).is_some_and(|disk| same_bytes(disk, &shown.entry)) {
             standing.extend_from_slice(&shown.dots);
         }
     }
     for (other, row) in replica.memory.rows.iter().filter(|(other, row)| *other != name && row.home == *home) {
-        if replica.disk.get(other).is_some_and(|disk| alike(disk, &row.witness.entry)) {
+        if replica.disk.get(other).is_some_and(|disk| same_bytes(disk, &row.witness.entry)) {
             standing.extend_from_slice(&row.witness.dots);
         }
     }

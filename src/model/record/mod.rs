@@ -41,9 +41,11 @@ pub struct Seen<'a> {
     pub disk: Option<&'a Entry>,
     /// What the projection of the present E wants here.
     pub shown: Option<&'a Shown>,
-    /// Versions of the same path of E that **other** disk paths hold right now: those of their witness where they are as
-    /// witnessed, and those of what the projection wants there where they are the [`same_version`]. Empty for nearly
-    /// every path: one without copies has no other disk paths.
+    /// Versions of the same path of E whose bytes **other** disk paths hold right now ([`same_bytes`]): those of what their
+    /// witness showed, and those of what the projection wants there. Empty for nearly every path: one without copies has no
+    /// other disk paths.
+    ///
+    /// [`same_bytes`]: super::project::same_bytes
     pub standing: &'a [Dot],
     /// What E holds: of the path whose versions the witness stood for; without a witness, of
     /// [`home_of`](super::project::home_of) the name.
@@ -192,7 +194,9 @@ fn unchanged(before: &Entry, after: &Entry) -> bool {
 /// What a new version on top of the witness remembers to have replaced: what the witness showed, and what that had replaced.
 /// Nothing where the witness is in doubt: a touch elsewhere would yield to somebody who never had its bytes before him.
 fn replaced(seen: &Seen<'_>, disk: &Entry, witness: &Witness) -> Vec<Replaced> {
-    let is_doubtful = witness.dots.iter().any(|dot| seen.standing.contains(dot));
+    let is_wanted = seen.shown.is_some_and(|shown| same_version(&shown.entry, disk));
+    let is_doubtful =
+        is_wanted && !same_version(disk, &witness.entry) || witness.dots.iter().any(|dot| seen.standing.contains(dot));
     if !disk.is_file() || !witness.entry.is_file() || is_doubtful {
         return Vec::new();
     }
