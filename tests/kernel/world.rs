@@ -272,6 +272,8 @@ fn judge(replica: &Replica, oracle: &Oracle, found: &Found) -> Result<(), Failur
             alike(&row.witness.entry, disk) || (same || due == 0 || foreign || given) && is_held(entries, disk)
         }
         (Event::Nothing(_), Some(disk), None) => is_held(entries, disk),
+        // What is here is what is wanted here, and the user is done with what was here.
+        (Event::Delete { .. }, Some(disk), Some(_)) => takes_right && gone != 0 && is_held(entries, disk),
         (Event::Write { .. }, Some(disk), Some(row)) => {
             (!pending || due != 0) && !alike(&row.witness.entry, disk) && takes_right
         }
@@ -336,7 +338,12 @@ fn settle(replica: &mut Replica, oracle: &mut Oracle, found: Found, want: Option
             let mask = oracle.happened(Happening { dot: next, home: home.clone(), entry: entry.clone(), supersedes });
             memory.seen |= mask;
             match entry {
-                None => drop(memory.rows.remove(&name)),
+                None => {
+                    memory.rows.remove(&name);
+                    if let (Some(disk), Some((home, shown))) = (disk, want) {
+                        witness(memory, oracle, home, shown, disk);
+                    }
+                }
                 Some(entry) => {
                     let witness = Witness { dots: vec![next], entry, unseen: false };
                     memory.rows.insert(name, Row { home, witness, stands: mask });

@@ -66,7 +66,8 @@ pub enum Event {
         /// Versions in E that the writer had before him, ascending.
         supersedes: Vec<Dot>,
     },
-    /// Somebody deleted. The caller takes a new dot.
+    /// Somebody deleted. The caller takes a new dot. Where a file is here all the same, it is what is shown here, and that
+    /// is its witness from now on.
     Delete {
         /// Versions in E that were deleted, ascending; at least one.
         supersedes: Vec<Dot>,
@@ -139,11 +140,18 @@ fn appeared(seen: &Seen<'_>, disk: &Entry) -> Event {
 }
 
 fn stayed(seen: &Seen<'_>, disk: &Entry, witness: &Witness) -> Event {
-    let supersedes = || seen.had(witness, |entry| same_version(entry, &witness.entry));
-    if unchanged(&witness.entry, disk) || seen.is_install(disk, witness) {
+    if unchanged(&witness.entry, disk) {
         return Event::Nothing(Quiet::Settled);
     }
-    Event::Write { entry: disk.clone(), replaced: replaced(seen, disk, witness), supersedes: supersedes() }
+    match seen.left_by_install(disk, witness) {
+        Some(supersedes) if supersedes.is_empty() => Event::Nothing(Quiet::Settled),
+        Some(supersedes) => Event::Delete { supersedes },
+        None => Event::Write {
+            entry: disk.clone(),
+            replaced: replaced(seen, disk, witness),
+            supersedes: seen.had(witness, |entry| same_version(entry, &witness.entry)),
+        },
+    }
 }
 
 impl Seen<'_> {
@@ -160,22 +168,25 @@ impl Seen<'_> {
         self.siblings.iter().filter(had).map(|version| version.dot).collect()
     }
 
-    /// Whether what is here is what we installed, or what a user made just like it.
-    fn is_install(&self, disk: &Entry, witness: &Witness) -> bool {
-        let Some(shown) = self.shown else { return false };
+    /// Where what is here is what we installed, or what a user made just like it: the versions of the witness that nobody
+    /// has any more. `None` where it is anything else.
+    fn left_by_install(&self, disk: &Entry, witness: &Witness) -> Option<Vec<Dot>> {
+        let shown = self.shown?;
         if same_version(&shown.entry, &witness.entry) {
             // Only metadata is on its way here, so metadata alone tells our install from a user's touch.
-            return unchanged(&shown.entry, disk);
+            return unchanged(&shown.entry, disk).then(Vec::new);
         }
         let made = both_directories(&shown.entry, disk) && !witness.entry.is_directory();
         if !made && !same_version(&shown.entry, disk) {
-            return false;
+            return None;
         }
         // A name that came to another path of E may have been replaced before what was here stands where it belongs. Within
         // one path an install never does that: if it does not stand there, the user moved what is wanted here over it, or
         // took the other name away; either way he is done with it.
         let is_ours = shown.dots.iter().any(|dot| self.siblings.version(*dot).is_some());
-        !is_ours || self.had(witness, |_| false).iter().all(|dot| shown.dots.contains(dot))
+        let mut left = if is_ours { self.had(witness, |_| false) } else { Vec::new() };
+        left.retain(|dot| !shown.dots.contains(dot));
+        Some(left)
     }
 }
 
@@ -194,9 +205,7 @@ fn unchanged(before: &Entry, after: &Entry) -> bool {
 /// What a new version on top of the witness remembers to have replaced: what the witness showed, and what that had replaced.
 /// Nothing where the witness is in doubt: a touch elsewhere would yield to somebody who never had its bytes before him.
 fn replaced(seen: &Seen<'_>, disk: &Entry, witness: &Witness) -> Vec<Replaced> {
-    let is_wanted = seen.shown.is_some_and(|shown| same_version(&shown.entry, disk));
-    let is_doubtful =
-        is_wanted && !same_version(disk, &witness.entry) || witness.dots.iter().any(|dot| seen.standing.contains(dot));
+    let is_doubtful = witness.dots.iter().any(|dot| seen.standing.contains(dot));
     if !disk.is_file() || !witness.entry.is_file() || is_doubtful {
         return Vec::new();
     }
