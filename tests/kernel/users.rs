@@ -89,6 +89,9 @@ impl World {
     fn make_directory(&mut self, r: usize, path: &RelPath) {
         let replica = &mut self.replicas[r];
         if !replica.disk.contains_key(path) && !is_below_a_file(replica, path) {
+            if let Some(parent) = path.as_ref().parent().filter(|parent| !parent.is_root()) {
+                replica.disk.entry(parent.to_owned()).or_insert_with(directory);
+            }
             replica.disk.insert(path.clone(), directory());
         }
     }

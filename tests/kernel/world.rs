@@ -35,6 +35,8 @@ struct Found {
     home: RelPath,
     event: Event,
     standing: Vec<Dot>,
+    /// The versions wanted here, where they are here.
+    here: Vec<Dot>,
 }
 
 impl World {
@@ -174,8 +176,10 @@ fn look(replica: &Replica, name: &RelPath, wants: &Wants, rules: Rules) -> Found
     let standing =
         if rules.broken(Mutant::StandingIsIgnored) { Vec::new() } else { standing(replica, wants, name, &home) };
     let shown = wants.get(name).map(|(_, shown)| shown);
+    let here = shown.filter(|shown| disk.is_some_and(|disk| same_version(disk, &shown.entry)));
+    let here = here.map_or(Vec::new(), |shown| shown.dots.clone());
     let event = record(&Seen { witness: row.map(|row| &row.witness), disk, shown, standing: &standing, siblings });
-    let found = Found { name: name.clone(), home, event: Event::Nothing(Quiet::Settled), standing };
+    let found = Found { name: name.clone(), home, event: Event::Nothing(Quiet::Settled), standing, here };
     Found { event: bend(event, rules, replica, &found), ..found }
 }
 
@@ -256,10 +260,8 @@ fn judge(replica: &Replica, oracle: &Oracle, found: &Found) -> Result<(), Failur
     };
     // What stands elsewhere may stay: what was here when it came there, nobody saw.
     let due = stands & held & !oracle.events_of(siblings, &found.standing, replica.memory.seen);
-    // What yields to the version that is wanted here has its place here.
-    let given = replica.unwitnessed.get(&found.name).is_some()
-        && disk.is_some()
-        && found.event == Event::Nothing(Quiet::Settled);
+    // What yields to the version that is here has its place here.
+    let given = due & !oracle.events_of(siblings, &found.here, replica.memory.seen) == 0;
     let takes_right = gone & due == due && gone & !(stands | like) == 0;
     let pending = disk.is_some() && replica.unwitnessed.get(&found.name) == disk;
     let right = match (&found.event, disk, row) {
@@ -267,7 +269,8 @@ fn judge(replica: &Replica, oracle: &Oracle, found: &Found) -> Result<(), Failur
         (Event::Delete { .. }, None, Some(row)) => !row.witness.unseen && takes_right && gone != 0,
         (Event::Nothing(_), Some(disk), Some(row)) => {
             // What is wanted here belongs to another path: what was here is wanted elsewhere.
-            let foreign = entries.get(&found.name).is_some() && found.name != found.home;
+            let foreign = entries.get(&found.name).is_some() && found.name != found.home
+                || disk.is_directory() && found.here.is_empty();
             let same = same_version(&row.witness.entry, disk);
             alike(&row.witness.entry, disk) || (same || due == 0 || foreign || given) && is_held(entries, disk)
         }
