@@ -4,7 +4,7 @@ use alike::model::project::view_of;
 use alike::model::{Digest, Entry, Kind, RelPath, Time};
 
 use crate::kernel::oracle::{Bytes, Oracle};
-use crate::kernel::replica::{Memory, Replica};
+use crate::kernel::replica::{Memory, Replica, wanted};
 use crate::kernel::schedule::{Op, Step};
 use crate::kernel::world::World;
 
@@ -193,7 +193,11 @@ impl Oracle {
         bytes.overwritten = true;
         // Where the same bytes stand twice, one of them may be on its way to another name.
         let twins = replica.disk.values().filter(|entry| Oracle::number_of(entry) == Some(number)).count();
-        bytes.replaced |= twins == 1 && replica.is_witnessed(path) && !replica.ignores(path.as_ref());
+        // Where another version is to come to this name, what was here lives on until its own place is known to be empty.
+        let wants = wanted(&replica.memory.entries);
+        let due = wants.get(path).zip(replica.memory.rows.get(path));
+        let is_due = due.is_some_and(|((_, shown), row)| shown.dots == row.witness.dots);
+        bytes.replaced |= is_due && twins == 1 && replica.is_witnessed(path) && !replica.ignores(path.as_ref());
     }
 
     fn spread(&mut self, entry: &Entry) {

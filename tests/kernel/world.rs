@@ -260,26 +260,17 @@ fn judge(replica: &Replica, oracle: &Oracle, found: &Found) -> Result<(), Failur
     };
     // What stands elsewhere may stay: what was here when it came there, nobody saw.
     let due = stands & held & !oracle.events_of(siblings, &found.standing, replica.memory.seen);
-    // What yields to the version that is here has its place here.
-    let given = due & !oracle.events_of(siblings, &found.here, replica.memory.seen) == 0;
     let takes_right = gone & due == due && gone & !(stands | like) == 0;
     let pending = disk.is_some() && replica.unwitnessed.get(&found.name) == disk;
     let right = match (&found.event, disk, row) {
         (Event::Nothing(_), None, Some(row)) => row.witness.unseen || due == 0,
         (Event::Delete { .. }, None, Some(row)) => !row.witness.unseen && takes_right && gone != 0,
         (Event::Nothing(_), Some(disk), Some(row)) => {
-            // What is wanted here belongs to another path: what was here is wanted elsewhere.
-            let foreign = entries.get(&found.name).is_some() && found.name != found.home
-                || disk.is_directory() && found.here.is_empty();
-            let same = same_version(&row.witness.entry, disk);
-            alike(&row.witness.entry, disk) || (same || due == 0 || foreign || given) && is_held(entries, disk)
+            alike(&row.witness.entry, disk)
+                || (!found.here.is_empty() || disk.is_directory() || due == 0) && is_held(entries, disk)
         }
         (Event::Nothing(_), Some(disk), None) => is_held(entries, disk),
-        // What is here is what is wanted here, and the user is done with what was here.
-        (Event::Delete { .. }, Some(disk), Some(_)) => takes_right && gone != 0 && is_held(entries, disk),
-        (Event::Write { .. }, Some(disk), Some(row)) => {
-            (!pending || due != 0) && !alike(&row.witness.entry, disk) && takes_right
-        }
+        (Event::Write { .. }, Some(disk), Some(row)) => !pending && !alike(&row.witness.entry, disk) && takes_right,
         (Event::Write { .. }, Some(_), None) => !pending && gone == 0,
         (Event::Nothing(_), None, None) => true,
         _ => false,
@@ -341,12 +332,7 @@ fn settle(replica: &mut Replica, oracle: &mut Oracle, found: Found, want: Option
             let mask = oracle.happened(Happening { dot: next, home: home.clone(), entry: entry.clone(), supersedes });
             memory.seen |= mask;
             match entry {
-                None => {
-                    memory.rows.remove(&name);
-                    if let (Some(disk), Some((home, shown))) = (disk, want) {
-                        witness(memory, oracle, home, shown, disk);
-                    }
-                }
+                None => drop(memory.rows.remove(&name)),
                 Some(entry) => {
                     let witness = Witness { dots: vec![next], entry, unseen: false };
                     memory.rows.insert(name, Row { home, witness, stands: mask });

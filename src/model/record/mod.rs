@@ -66,8 +66,7 @@ pub enum Event {
         /// Versions in E that the writer had before him, ascending.
         supersedes: Vec<Dot>,
     },
-    /// Somebody deleted. The caller takes a new dot. Where a file is here all the same, it is what is shown here, and that
-    /// is its witness from now on.
+    /// Somebody deleted. The caller takes a new dot.
     Delete {
         /// Versions in E that were deleted, ascending; at least one.
         supersedes: Vec<Dot>,
@@ -140,17 +139,13 @@ fn appeared(seen: &Seen<'_>, disk: &Entry) -> Event {
 }
 
 fn stayed(seen: &Seen<'_>, disk: &Entry, witness: &Witness) -> Event {
-    if unchanged(&witness.entry, disk) {
+    if unchanged(&witness.entry, disk) || seen.is_install(disk, witness) {
         return Event::Nothing(Quiet::Settled);
     }
-    match seen.left_by_install(disk, witness) {
-        Some(supersedes) if supersedes.is_empty() => Event::Nothing(Quiet::Settled),
-        Some(supersedes) => Event::Delete { supersedes },
-        None => Event::Write {
-            entry: disk.clone(),
-            replaced: replaced(seen, disk, witness),
-            supersedes: seen.had(witness, |entry| same_version(entry, &witness.entry)),
-        },
+    Event::Write {
+        entry: disk.clone(),
+        replaced: replaced(seen, disk, witness),
+        supersedes: seen.had(witness, |entry| same_version(entry, &witness.entry)),
     }
 }
 
@@ -168,25 +163,17 @@ impl Seen<'_> {
         self.siblings.iter().filter(had).map(|version| version.dot).collect()
     }
 
-    /// Where what is here is what we installed, or what a user made just like it: the versions of the witness that nobody
-    /// has any more. `None` where it is anything else.
-    fn left_by_install(&self, disk: &Entry, witness: &Witness) -> Option<Vec<Dot>> {
-        let shown = self.shown?;
+    /// Whether what is here is what we installed, or what a user made just like it. The versions of the witness stay: an
+    /// install that was cut off may have replaced their file before they stood where they are wanted now. So a user who
+    /// moves a copy over the plain file just when that copy is about to come there has to do it again.
+    fn is_install(&self, disk: &Entry, witness: &Witness) -> bool {
+        let Some(shown) = self.shown else { return false };
         if same_version(&shown.entry, &witness.entry) {
             // Only metadata is on its way here, so metadata alone tells our install from a user's touch.
-            return unchanged(&shown.entry, disk).then(Vec::new);
+            return unchanged(&shown.entry, disk);
         }
         let made = both_directories(&shown.entry, disk) && !witness.entry.is_directory();
-        if !made && !same_version(&shown.entry, disk) {
-            return None;
-        }
-        // A name that came to another path of E may have been replaced before what was here stands where it belongs. Within
-        // one path an install never does that: if it does not stand there, the user moved what is wanted here over it, or
-        // took the other name away; either way he is done with it.
-        let is_ours = shown.dots.iter().any(|dot| self.siblings.version(*dot).is_some());
-        let mut left = if is_ours { self.had(witness, |_| false) } else { Vec::new() };
-        left.retain(|dot| !shown.dots.contains(dot));
-        Some(left)
+        made || same_version(&shown.entry, disk)
     }
 }
 
