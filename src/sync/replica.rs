@@ -249,6 +249,9 @@ impl Replica {
                 }
             }
             self.header.knowledge.forget_after(*id, parting.common);
+            // The deletes of the forgotten story are done and have no version to be recorded again: one dot stands for them.
+            self.header.counter += 1;
+            self.header.knowledge.insert(Dot { replica: self.header.id, counter: self.header.counter });
             self.eras.entry(*id).or_default().forget_after(parting.common);
         }
         again.values().for_each(|&dot| self.header.knowledge.insert(dot));
@@ -288,10 +291,10 @@ impl Replica {
     pub fn join(&mut self, joined: Joined, theirs: &Greeting, disk: &Listing) -> Result<(), Error> {
         let Joined { agreed, knowledge, changed } = joined;
         let witnesses = self.witnesses(&agreed, &changed, disk)?;
-        self.header.knowledge = knowledge;
+        let knew = std::mem::replace(&mut self.header.knowledge, knowledge);
         for (id, eras) in &theirs.eras {
             let story = Story { eras, highest: theirs.knowledge.highest(*id) };
-            self.eras.entry(*id).or_default().extend(story);
+            self.eras.entry(*id).or_default().extend(knew.highest(*id), story);
         }
         self.write(&changed, witnesses, false)
     }
