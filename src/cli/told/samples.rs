@@ -79,6 +79,7 @@ pub fn summary() -> Summary {
             metadata: 5,
             ..Totals::default()
         },
+        conflicts: 0,
         problems: 0,
         problem_exit: 0,
         sent: 38_200,

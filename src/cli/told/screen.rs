@@ -62,6 +62,7 @@ impl Report for Screen {
 mod tests {
     use super::*;
     use crate::cli::output::tests::pages;
+    use crate::cli::told::form::Direction;
     use crate::cli::told::json::Json;
     use crate::cli::told::samples;
     use crate::model::plan::Totals;
