@@ -46,6 +46,7 @@ pub fn explain(error: &Error, asked: Asked<'_>) -> Failure {
         Error::State(_) | Error::Corrupt { .. } => failure.hint(
             "`alike index --rebuild DIR` forgets what is remembered: the next sync joins both sides and deletes nothing",
         ),
+        Error::NoReplica { .. } => failure.hint("`alike sync LEFT RIGHT` makes both directories replicas"),
         Error::Memory { .. } => failure.hint("`--no-cache` runs without writing a cache"),
         Error::Interrupted => failure.hint(GOES_ON),
     }

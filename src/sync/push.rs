@@ -135,7 +135,12 @@ impl Hearing<'_> {
                 Gauge::set(&self.gauges.right.bytes_done, bytes);
             }
             Message::Finished(scanned) => self.finished = Some(scanned),
-            Message::Greeting(_) | Message::Turn | Message::Reconcile(_) | Message::Failed(_) | Message::Bye => {
+            Message::Greeting(_)
+            | Message::Decided(_)
+            | Message::Turn
+            | Message::Reconcile(_)
+            | Message::Failed(_)
+            | Message::Bye => {
                 return Err(violation("a message out of turn"));
             }
         }

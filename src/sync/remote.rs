@@ -133,6 +133,7 @@ pub fn question(
         writing: wire(writing),
         superuser: side::superuser(),
         cache,
+        decides: message::Decides::Nobody,
     }
 }
 

@@ -4,6 +4,8 @@
 //! What is on disk wherever it stops: a scan's events are one commit, a meeting's join another, and a witness that the
 //! index does not know yet is noted in the same commit as the change that outdated it. The index is saved after that.
 
+mod decide;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;

@@ -1,9 +1,12 @@
 //! The commands: one file each, with its help, its arguments and its function.
 
 mod completions;
+mod conflicts;
 mod diff;
 mod index;
+mod log;
 mod mirror;
+mod resolve;
 mod serve;
 mod sync;
 
@@ -36,7 +39,7 @@ nothing: contents are made alike with contents.
 
 Exit status:
    0 alike                    12 versions do not match
-   1 they differ              20 interrupted; what was done is kept
+   1 they differ; conflicts   20 interrupted; what was done is kept
    2 usage                    23 some entries failed
    3 a root cannot be used    24 the source changed while it was read
    5 the peer refused         25 the guard refused
@@ -49,6 +52,9 @@ pub enum Command {
     Sync(sync::Sync),
     Mirror(mirror::Mirror),
     Diff(diff::Diff),
+    Conflicts(conflicts::Conflicts),
+    Resolve(resolve::Resolve),
+    Log(log::Log),
     Index(index::Index),
     Completions(completions::Completions),
     #[command(hide = true)]
@@ -62,6 +68,9 @@ impl Command {
             Command::Sync(sync) => sync.run(),
             Command::Mirror(mirror) => mirror.run(),
             Command::Diff(diff) => diff.run(),
+            Command::Conflicts(conflicts) => conflicts.run(),
+            Command::Resolve(resolve) => resolve.run(),
+            Command::Log(log) => log.run(),
             Command::Index(index) => index.run(),
             Command::Completions(completions) => completions.run(),
             Command::Serve(serve) => serve.run(),

@@ -9,16 +9,18 @@
 //! ```
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::form::{Direction, Ending, Form};
 use super::progress::Progress;
+use super::versions::{Conflicting, Present, Settled};
 use crate::cli::base64;
 use crate::cli::output::Output;
 use crate::model::plan::{Action, Step};
 use crate::model::{Problem, ProblemKind, RelPath};
-use crate::sync::report::{RootSummary, Side};
+use crate::sync::report::{Conflict, RootSummary, Side, Version};
 
 const VERSION: u32 = 1;
 
@@ -42,6 +44,9 @@ enum Event<'a> {
     Action(Done<'a>),
     Progress(Progress),
     Problem(Failed<'a>),
+    Conflict(Conflicting),
+    Settled(Settled),
+    Version(Present),
     Summary(Ended),
 }
 
@@ -93,13 +98,15 @@ struct Failed<'a> {
 enum Ended {
     Pair(Pair),
     Single(Single),
+    Counted(BTreeMap<String, u64>),
 }
 
 #[derive(Serialize)]
 struct Pair {
     alike: bool,
     left: Root,
-    right: Root,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    right: Option<Root>,
     files: u64,
     bytes: u64,
     renames: u64,
@@ -165,6 +172,18 @@ impl Form for Json {
         out.flush();
     }
 
+    fn conflict(&mut self, out: &mut Output, conflict: &Conflict) {
+        write(out, Event::Conflict(Conflicting::new(conflict)));
+    }
+
+    fn settled(&mut self, out: &mut Output, path: &RelPath, kept: &[RelPath]) {
+        write(out, Event::Settled(Settled::new(path, kept)));
+    }
+
+    fn version(&mut self, out: &mut Output, path: &RelPath, version: &Version) {
+        write(out, Event::Version(Present::new(path, version)));
+    }
+
     fn progress(&mut self, out: &mut Output, progress: &Progress) {
         write(out, Event::Progress(*progress));
     }
@@ -177,10 +196,11 @@ impl Form for Json {
 impl Ended {
     fn new(ending: Ending<'_>) -> Ended {
         match ending {
-            Ending::Pair(summary) => Ended::Pair(Pair {
+            Ending::Counted { noun, count } => Ended::Counted(BTreeMap::from([(format!("{noun}s"), count)])),
+            Ending::Pair(summary) | Ending::Alone(summary) => Ended::Pair(Pair {
                 alike: summary.alike,
                 left: Root::new(&summary.left),
-                right: Root::new(&summary.right),
+                right: matches!(ending, Ending::Pair(_)).then(|| Root::new(&summary.right)),
                 files: summary.totals.files,
                 bytes: summary.totals.bytes,
                 renames: summary.totals.renames,
@@ -246,12 +266,12 @@ fn class(kind: ProblemKind) -> &'static str {
 }
 
 /// The path as text; the root itself is `.`.
-fn text(path: &RelPath) -> Cow<'_, str> {
+pub fn text(path: &RelPath) -> Cow<'_, str> {
     if path.as_ref().is_root() { Cow::Borrowed(".") } else { String::from_utf8_lossy(path.as_bytes()) }
 }
 
 /// The path's bytes, where text cannot carry them.
-fn raw(path: &RelPath) -> Option<String> {
+pub fn raw(path: &RelPath) -> Option<String> {
     std::str::from_utf8(path.as_bytes()).is_err().then(|| base64::encode(path.as_bytes()))
 }
 
