@@ -182,4 +182,6 @@ pub struct Index {
     pub reading: Reading,
     /// Whether the index cache is written.
     pub cache: bool,
+    /// What a replica remembers is moved aside first.
+    pub forget: bool,
 }

@@ -118,7 +118,14 @@ impl Replica {
         let noted = noted.into_iter().collect();
         let eras = state.as_ref().map(State::eras).transpose()?.unwrap_or_default();
         let (agreed, tree, era, held) = (None, None, None, BTreeSet::new());
-        Ok(Replica { registry, side, lock, writing, state, header, agreed, tree, noted, eras, era, held })
+        let mut replica =
+            Replica { registry, side, lock, writing, state, header, agreed, tree, noted, eras, era, held };
+        if replica.writing.dry_run {
+            // A rehearsal reads its memory at once: a run beside it need not wait until it has ended.
+            replica.agreed()?;
+            replica.state = None;
+        }
+        Ok(replica)
     }
 
     /// How the root is read.
@@ -141,13 +148,19 @@ impl Replica {
     pub fn look(&mut self, gauge: &Gauge) -> Result<Looked, Error> {
         let found = self.side.scan(gauge)?;
         let mut problems = Vec::new();
-        if found.changed() || !self.noted.is_empty() || found.before().is_none() {
+        if found.changed() || !self.noted.is_empty() || self.before(&found).is_none() {
             let events = self.events(&found)?;
             let events = self.guard(events, &found, &mut problems);
             self.record(events)?;
             self.keep(&found)?;
         }
         Ok(Looked { found, problems })
+    }
+
+    /// What the last look found. A memory that has seen nothing has looked at nothing, whatever an older one's index says:
+    /// what is on disk would pass for what others have deleted since.
+    fn before<'a>(&self, found: &'a Found) -> Option<&'a Listing> {
+        found.before().filter(|_| !self.header.knowledge.is_empty())
     }
 
     /// What is agreed on, for a comparison.
@@ -293,7 +306,7 @@ impl Replica {
         let agreed = self.agreed.as_ref().expect("it was just read");
         Ok(mint::events(&Look {
             disk,
-            before: found.before(),
+            before: self.before(found),
             noted: &self.noted,
             agreed,
             lane: side::lane(self.side.reading(), side::superuser()),

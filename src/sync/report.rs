@@ -1,5 +1,6 @@
 //! What a job tells while it runs. The library calls, the terminal implements; a test collects.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::disk::gauge::Gauge;
@@ -36,6 +37,8 @@ pub enum Event<'a> {
     Action(&'a Action, Side),
     /// A path failed; the job goes on.
     Problem(&'a Problem, Side),
+    /// A replica's memory was moved aside, to this place.
+    Forgotten(&'a Path),
     /// A path of which there is more than one version.
     Conflict(&'a Conflict),
     /// A conflict is settled: its path, and the names under which something was kept.

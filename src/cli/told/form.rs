@@ -1,5 +1,7 @@
 //! One way to say what a job tells.
 
+use std::path::Path;
+
 use super::progress::Progress;
 use crate::cli::output::Output;
 use crate::model::plan::Action;
@@ -52,6 +54,9 @@ pub trait Form: Send {
     fn problem(&mut self, out: &mut Output, problem: &Problem, _side: Side) {
         out.error(problem_text(&problem.path, &problem.cause));
     }
+
+    /// A replica's memory was moved aside.
+    fn forgotten(&mut self, _out: &mut Output, _place: &Path) {}
 
     /// A path of which there is more than one version.
     fn conflict(&mut self, _out: &mut Output, _conflict: &Conflict) {}

@@ -10,6 +10,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -44,6 +45,9 @@ enum Event<'a> {
     Action(Done<'a>),
     Progress(Progress),
     Problem(Failed<'a>),
+    Forgotten {
+        path: Cow<'a, str>,
+    },
     Conflict(Conflicting),
     Settled(Settled),
     Version(Present),
@@ -170,6 +174,10 @@ impl Form for Json {
         let (path, path_b64) = (text(path), raw(path));
         write(out, Event::Problem(Failed { path, path_b64, kind: class(*kind), cause, side: name(side) }));
         out.flush();
+    }
+
+    fn forgotten(&mut self, out: &mut Output, place: &Path) {
+        write(out, Event::Forgotten { path: place.to_string_lossy() });
     }
 
     fn conflict(&mut self, out: &mut Output, conflict: &Conflict) {

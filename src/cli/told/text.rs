@@ -1,5 +1,7 @@
 //! The form for people: first line both roots, then one line a path where asked for, last line what it came to.
 
+use std::path::Path;
+
 use super::form::{Direction, Ending, Form};
 use super::line::{self, Line};
 use super::versions;
@@ -61,6 +63,13 @@ impl Form for Text {
                 out.line(format_args!("{mark} {}{}", line.path, line.details));
             }
             Listing::Items => out.line(itemized(action)),
+        }
+    }
+
+    fn forgotten(&mut self, out: &mut Output, place: &Path) {
+        if !self.quiet {
+            let place = place.display().to_string();
+            out.line(format_args!("what was remembered is in {}: delete it once it is not missed", safe(&place)));
         }
     }
 
