@@ -274,6 +274,10 @@ fn an_index_without_its_memory_is_not_believed() {
     sandbox.alike(["sync", "left", "right"]).expect(1);
     assert_eq!(left.shown(), right.shown());
     assert!(left.has("new") && left.has("d1/1") && left.has("d0/3"), "what is on disk is nobody's delete");
+    left.remove(".alike/state.redb");
+    let (third, before) = (sandbox.tree("third"), left.shown());
+    sandbox.alike(["sync", "left", "third"]).expect(1);
+    assert_eq!((left.shown(), third.shown()), (before.clone(), before), "all of it is news to a third one");
 }
 
 #[test]
