@@ -48,7 +48,7 @@ impl Agreed {
     /// The siblings of a path; empty where it holds none.
     pub fn siblings(&self, path: PathRef<'_>) -> Siblings {
         match self.listing.find(path) {
-            Ok(index) => siblings_of(&self.listing.row(index).entry()).unwrap_or_else(Siblings::new),
+            Ok(index) => siblings_of(&self.listing.row(index).entry()).unwrap_or_default(),
             Err(_) => Siblings::new(),
         }
     }

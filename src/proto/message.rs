@@ -437,6 +437,16 @@ mod tests {
     }
 
     #[test]
+    fn a_decision_is_told_as_it_is_and_one_that_cannot_be_read_is_refused() {
+        let path = RelPath::new(b"a/b").expect("legal");
+        let decision = Decision::new(&path, &Siblings::new());
+        assert_eq!(decision.read(), Ok((path, Siblings::new())));
+        for (path, siblings) in [(&b""[..], &b""[..]), (b"../x", b""), (b"a", b"no siblings")] {
+            assert_eq!(Decision { path: path.into(), siblings: siblings.into() }.read(), Err(Unreadable));
+        }
+    }
+
+    #[test]
     fn trailing_bytes_are_refused() {
         let mut bytes = Message::Bye.encode();
         bytes.push(0);

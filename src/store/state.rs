@@ -274,7 +274,7 @@ impl State {
     fn each(
         &self,
         table: TableDefinition<'_, &[u8], &[u8]>,
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Option<()>,
+        each: &mut Each<'_>,
     ) -> Result<(), StateError> {
         let read = self.begin_read()?;
         let Some(table) = opened(read.open_table(table)).map_err(|error| self.refuse(error))? else { return Ok(()) };
@@ -315,6 +315,9 @@ fn open_file(path: &Path) -> Result<Database, StateError> {
         }
     }
 }
+
+/// Takes a key and a value; `None` where they are not what was written.
+type Each<'a> = dyn FnMut(&[u8], &[u8]) -> Option<()> + 'a;
 
 /// A table that was never written is empty.
 fn opened<T>(table: Result<T, TableError>) -> Result<Option<T>, TableError> {

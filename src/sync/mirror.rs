@@ -148,15 +148,16 @@ pub fn join_in_memory(
     mut answering: Machine,
     both: bool,
 ) -> Result<(Outcome, Option<Outcome>), Error> {
-    let mut asked = None;
+    let (mut asked, mut answered) = (None, None);
     loop {
         while let Some(frame) = asking.poll_transmit() {
             answering.handle(&frame).map_err(super::converse::violation)?;
         }
         asked = asked.or_else(|| asking.poll_outcome());
-        let answered = if both { answering.poll_outcome() } else { None };
-        if asked.is_some() && (answered.is_some() || !both) {
-            return Ok((asked.expect("it was just looked at"), answered));
+        answered = answered.or_else(|| answering.poll_outcome().filter(|_| both));
+        match asked {
+            Some(asked) if answered.is_some() || !both => return Ok((asked, answered)),
+            unfinished => asked = unfinished,
         }
         while let Some(frame) = answering.poll_transmit() {
             asking.handle(&frame).map_err(super::converse::violation)?;

@@ -5,6 +5,7 @@
 //! {"v":1,"type":"action","op":"create","side":"right","path":"a/b","bytes":12}      also "from", "path_b64", "from_b64"
 //! {"v":1,"type":"progress","phase":"scan"|"transfer","entries":N,"hashed_bytes":N,"files":N,"bytes":N,...}
 //! {"v":1,"type":"problem","path":"a/b","kind":"unreadable","cause":"permission denied","side":"left"}
+//! {"v":1,"type":"forgotten","path":"/a/.alike/forgotten-1"}          conflict, settled, version: [`super::versions`]
 //! {"v":1,"type":"summary","alike":true,"left":{"top":"...","entries":N},...}
 //! ```
 
