@@ -43,6 +43,9 @@ _alike() {
             alike,sync)
                 cmd="alike__subcmd__sync"
                 ;;
+            alike,trash)
+                cmd="alike__subcmd__trash"
+                ;;
             alike__subcmd__help,completions)
                 cmd="alike__subcmd__help__subcmd__completions"
                 ;;
@@ -70,6 +73,42 @@ _alike() {
             alike__subcmd__help,sync)
                 cmd="alike__subcmd__help__subcmd__sync"
                 ;;
+            alike__subcmd__help,trash)
+                cmd="alike__subcmd__help__subcmd__trash"
+                ;;
+            alike__subcmd__help__subcmd__trash,empty)
+                cmd="alike__subcmd__help__subcmd__trash__subcmd__empty"
+                ;;
+            alike__subcmd__help__subcmd__trash,list)
+                cmd="alike__subcmd__help__subcmd__trash__subcmd__list"
+                ;;
+            alike__subcmd__help__subcmd__trash,restore)
+                cmd="alike__subcmd__help__subcmd__trash__subcmd__restore"
+                ;;
+            alike__subcmd__trash,empty)
+                cmd="alike__subcmd__trash__subcmd__empty"
+                ;;
+            alike__subcmd__trash,help)
+                cmd="alike__subcmd__trash__subcmd__help"
+                ;;
+            alike__subcmd__trash,list)
+                cmd="alike__subcmd__trash__subcmd__list"
+                ;;
+            alike__subcmd__trash,restore)
+                cmd="alike__subcmd__trash__subcmd__restore"
+                ;;
+            alike__subcmd__trash__subcmd__help,empty)
+                cmd="alike__subcmd__trash__subcmd__help__subcmd__empty"
+                ;;
+            alike__subcmd__trash__subcmd__help,help)
+                cmd="alike__subcmd__trash__subcmd__help__subcmd__help"
+                ;;
+            alike__subcmd__trash__subcmd__help,list)
+                cmd="alike__subcmd__trash__subcmd__help__subcmd__list"
+                ;;
+            alike__subcmd__trash__subcmd__help,restore)
+                cmd="alike__subcmd__trash__subcmd__help__subcmd__restore"
+                ;;
             *)
                 ;;
         esac
@@ -77,7 +116,7 @@ _alike() {
 
     case "${cmd}" in
         alike)
-            opts="-h -V --help --version sync mirror diff conflicts resolve log index completions help"
+            opts="-h -V --help --version sync mirror diff conflicts resolve log index trash completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -123,7 +162,7 @@ _alike() {
             return 0
             ;;
         alike__subcmd__diff)
-            opts="-c -x -D -n -e -i -0 -v -q --mirror --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --dry-run --keep-extra --max-delete --no-trash --mkpath --fsync --rsh --remote-bin --timeout --no-cache --prefer --itemize --stat --name-only --null --verbose --quiet --json --stats --no-progress --color --help"
+            opts="-c -x -D -n -e -i -0 -v -q --mirror --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --dry-run --keep-extra --max-delete --no-trash --delete-excluded --backup-dir --mkpath --fsync --rsh --remote-bin --timeout --no-cache --prefer --itemize --stat --name-only --null --verbose --quiet --json --stats --no-progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -154,6 +193,13 @@ _alike() {
                     ;;
                 --max-delete)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backup-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
                     return 0
                     ;;
                 --fsync)
@@ -192,7 +238,7 @@ _alike() {
             return 0
             ;;
         alike__subcmd__help)
-            opts="sync mirror diff conflicts resolve log index completions help"
+            opts="sync mirror diff conflicts resolve log index trash completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -331,6 +377,62 @@ _alike() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        alike__subcmd__help__subcmd__trash)
+            opts="list restore empty"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__help__subcmd__trash__subcmd__empty)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__help__subcmd__trash__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__help__subcmd__trash__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         alike__subcmd__index)
             opts="-c -x -D -v -q --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --rebuild --no-cache --verbose --quiet --json --stats --no-progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -391,7 +493,7 @@ _alike() {
             return 0
             ;;
         alike__subcmd__mirror)
-            opts="-c -x -D -n -e -i -v -q --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --dry-run --keep-extra --max-delete --no-trash --mkpath --fsync --rsh --remote-bin --timeout --no-cache --itemize --verbose --quiet --json --stats --no-progress --color --help"
+            opts="-c -x -D -n -e -i -v -q --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --dry-run --keep-extra --max-delete --no-trash --delete-excluded --backup-dir --mkpath --fsync --rsh --remote-bin --timeout --no-cache --itemize --verbose --quiet --json --stats --no-progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -422,6 +524,13 @@ _alike() {
                     ;;
                 --max-delete)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backup-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
                     return 0
                     ;;
                 --fsync)
@@ -478,7 +587,7 @@ _alike() {
             return 0
             ;;
         alike__subcmd__sync)
-            opts="-c -x -D -n -e -i -v -q --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --dry-run --keep-extra --max-delete --no-trash --mkpath --fsync --rsh --remote-bin --timeout --no-cache --prefer --itemize --verbose --quiet --json --stats --no-progress --color --help"
+            opts="-c -x -D -n -e -i -v -q --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --dry-run --keep-extra --max-delete --no-trash --delete-excluded --backup-dir --mkpath --fsync --rsh --remote-bin --timeout --no-cache --prefer --itemize --verbose --quiet --json --stats --no-progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -511,6 +620,13 @@ _alike() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --backup-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
                 --fsync)
                     COMPREPLY=($(compgen -W "each batch off" -- "${cur}"))
                     return 0
@@ -533,6 +649,156 @@ _alike() {
                     ;;
                 --prefer)
                     COMPREPLY=($(compgen -W "newest left right" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__trash)
+            opts="-h --help list restore empty help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__trash__subcmd__empty)
+            opts="-q --older-than --quiet --json --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --older-than)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__trash__subcmd__help)
+            opts="list restore empty help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__trash__subcmd__help__subcmd__empty)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__trash__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__trash__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__trash__subcmd__help__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__trash__subcmd__list)
+            opts="-q --quiet --json --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__trash__subcmd__restore)
+            opts="-n -q --at --run --dry-run --quiet --json --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --run)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --color)

@@ -33,12 +33,14 @@ complete -c alike -n "__fish_alike_needs_command" -f -a "conflicts" -d 'List the
 complete -c alike -n "__fish_alike_needs_command" -f -a "resolve" -d 'Settle conflicts: say which version stays'
 complete -c alike -n "__fish_alike_needs_command" -f -a "log" -d 'Print which replica wrote what'
 complete -c alike -n "__fish_alike_needs_command" -f -a "index" -d 'Build or refresh the hash tree of a directory'
+complete -c alike -n "__fish_alike_needs_command" -f -a "trash" -d 'List, restore or remove what was overwritten or deleted'
 complete -c alike -n "__fish_alike_needs_command" -f -a "completions" -d 'Print what a shell needs to complete the commands and flags'
 complete -c alike -n "__fish_alike_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c alike -n "__fish_alike_using_subcommand sync" -l exclude -d 'Leave out what matches (gitignore syntax)' -r
 complete -c alike -n "__fish_alike_using_subcommand sync" -l include -d 'Take in again what an earlier pattern left out' -r
 complete -c alike -n "__fish_alike_using_subcommand sync" -l exclude-from -d 'Read gitignore lines from a file' -r -F
 complete -c alike -n "__fish_alike_using_subcommand sync" -l max-delete -d 'How many deletes are meant, as a number or in percent of the target\'s entries' -r
+complete -c alike -n "__fish_alike_using_subcommand sync" -l backup-dir -d 'Move what is replaced or deleted there, not into the trash; a relative path starts at the target' -r -f -a "(__fish_complete_directories)"
 complete -c alike -n "__fish_alike_using_subcommand sync" -l fsync -d 'Make data durable file by file, in batches, or not at all' -r -f -a "each\t''
 batch\t''
 off\t''"
@@ -62,6 +64,7 @@ complete -c alike -n "__fish_alike_using_subcommand sync" -s D -l devices -d 'Ke
 complete -c alike -n "__fish_alike_using_subcommand sync" -s n -l dry-run -d 'Change nothing; print what a run would do, as `alike diff` does'
 complete -c alike -n "__fish_alike_using_subcommand sync" -l keep-extra -d 'Leave what only the target has'
 complete -c alike -n "__fish_alike_using_subcommand sync" -l no-trash -d 'Keep nothing of what is replaced or deleted'
+complete -c alike -n "__fish_alike_using_subcommand sync" -l delete-excluded -d 'Delete also what patterns and ignore files leave out'
 complete -c alike -n "__fish_alike_using_subcommand sync" -l mkpath -d 'Make what is missing above the target'
 complete -c alike -n "__fish_alike_using_subcommand sync" -l no-cache -d 'Write no cache of hashes; an existing one is still read'
 complete -c alike -n "__fish_alike_using_subcommand sync" -s i -l itemize -d 'Print each change as rsync\'s eleven characters'
@@ -75,6 +78,7 @@ complete -c alike -n "__fish_alike_using_subcommand mirror" -l exclude -d 'Leave
 complete -c alike -n "__fish_alike_using_subcommand mirror" -l include -d 'Take in again what an earlier pattern left out' -r
 complete -c alike -n "__fish_alike_using_subcommand mirror" -l exclude-from -d 'Read gitignore lines from a file' -r -F
 complete -c alike -n "__fish_alike_using_subcommand mirror" -l max-delete -d 'How many deletes are meant, as a number or in percent of the target\'s entries' -r
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l backup-dir -d 'Move what is replaced or deleted there, not into the trash; a relative path starts at the target' -r -f -a "(__fish_complete_directories)"
 complete -c alike -n "__fish_alike_using_subcommand mirror" -l fsync -d 'Make data durable file by file, in batches, or not at all' -r -f -a "each\t''
 batch\t''
 off\t''"
@@ -95,6 +99,7 @@ complete -c alike -n "__fish_alike_using_subcommand mirror" -s D -l devices -d '
 complete -c alike -n "__fish_alike_using_subcommand mirror" -s n -l dry-run -d 'Change nothing; print what a run would do, as `alike diff` does'
 complete -c alike -n "__fish_alike_using_subcommand mirror" -l keep-extra -d 'Leave what only the target has'
 complete -c alike -n "__fish_alike_using_subcommand mirror" -l no-trash -d 'Keep nothing of what is replaced or deleted'
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l delete-excluded -d 'Delete also what patterns and ignore files leave out'
 complete -c alike -n "__fish_alike_using_subcommand mirror" -l mkpath -d 'Make what is missing above the target'
 complete -c alike -n "__fish_alike_using_subcommand mirror" -l no-cache -d 'Write no cache of hashes; an existing one is still read'
 complete -c alike -n "__fish_alike_using_subcommand mirror" -s i -l itemize -d 'Print each change as rsync\'s eleven characters'
@@ -108,6 +113,7 @@ complete -c alike -n "__fish_alike_using_subcommand diff" -l exclude -d 'Leave o
 complete -c alike -n "__fish_alike_using_subcommand diff" -l include -d 'Take in again what an earlier pattern left out' -r
 complete -c alike -n "__fish_alike_using_subcommand diff" -l exclude-from -d 'Read gitignore lines from a file' -r -F
 complete -c alike -n "__fish_alike_using_subcommand diff" -l max-delete -d 'How many deletes are meant, as a number or in percent of the target\'s entries' -r
+complete -c alike -n "__fish_alike_using_subcommand diff" -l backup-dir -d 'Move what is replaced or deleted there, not into the trash; a relative path starts at the target' -r -f -a "(__fish_complete_directories)"
 complete -c alike -n "__fish_alike_using_subcommand diff" -l fsync -d 'Make data durable file by file, in batches, or not at all' -r -f -a "each\t''
 batch\t''
 off\t''"
@@ -132,6 +138,7 @@ complete -c alike -n "__fish_alike_using_subcommand diff" -s D -l devices -d 'Ke
 complete -c alike -n "__fish_alike_using_subcommand diff" -s n -l dry-run -d 'Change nothing; print what a run would do, as `alike diff` does'
 complete -c alike -n "__fish_alike_using_subcommand diff" -l keep-extra -d 'Leave what only the target has'
 complete -c alike -n "__fish_alike_using_subcommand diff" -l no-trash -d 'Keep nothing of what is replaced or deleted'
+complete -c alike -n "__fish_alike_using_subcommand diff" -l delete-excluded -d 'Delete also what patterns and ignore files leave out'
 complete -c alike -n "__fish_alike_using_subcommand diff" -l mkpath -d 'Make what is missing above the target'
 complete -c alike -n "__fish_alike_using_subcommand diff" -l no-cache -d 'Write no cache of hashes; an existing one is still read'
 complete -c alike -n "__fish_alike_using_subcommand diff" -s i -l itemize -d 'Print each change as rsync\'s eleven characters'
@@ -196,13 +203,48 @@ complete -c alike -n "__fish_alike_using_subcommand index" -l json -d 'Print JSO
 complete -c alike -n "__fish_alike_using_subcommand index" -l stats -d 'Print a table of figures before the last line'
 complete -c alike -n "__fish_alike_using_subcommand index" -l no-progress -d 'Show no progress bar'
 complete -c alike -n "__fish_alike_using_subcommand index" -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand trash; and not __fish_seen_subcommand_from list restore empty help" -s h -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand trash; and not __fish_seen_subcommand_from list restore empty help" -f -a "list" -d 'List what is in the trash of a directory'
+complete -c alike -n "__fish_alike_using_subcommand trash; and not __fish_seen_subcommand_from list restore empty help" -f -a "restore" -d 'Bring back what was overwritten or deleted'
+complete -c alike -n "__fish_alike_using_subcommand trash; and not __fish_seen_subcommand_from list restore empty help" -f -a "empty" -d 'Remove what is in the trash for good'
+complete -c alike -n "__fish_alike_using_subcommand trash; and not __fish_seen_subcommand_from list restore empty help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from list" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from list" -l json -d 'Print JSON, one object a line, and nothing else on standard output'
+complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from list" -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from restore" -l at -d 'The versions that stood there then: a date such as 2026-11-23 or 2026-11-23T14:30 in UTC, or 2h, 7d ago' -r
+complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from restore" -l run -d 'The versions that went in this run, as `list --json` names it; its beginning is enough' -r
+complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from restore" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from restore" -s n -l dry-run -d 'Change nothing; print what would be restored'
+complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from restore" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from restore" -l json -d 'Print JSON, one object a line, and nothing else on standard output'
+complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from restore" -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from empty" -l older-than -d 'Only what went before: 7d, 12h, or a date' -r
+complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from empty" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from empty" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from empty" -l json -d 'Print JSON, one object a line, and nothing else on standard output'
+complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from empty" -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from help" -f -a "list" -d 'List what is in the trash of a directory'
+complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from help" -f -a "restore" -d 'Bring back what was overwritten or deleted'
+complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from help" -f -a "empty" -d 'Remove what is in the trash for good'
+complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c alike -n "__fish_alike_using_subcommand completions" -s h -l help -d 'Print help'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index completions help" -f -a "sync" -d 'Make LEFT and RIGHT agree: changes go both ways'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index completions help" -f -a "mirror" -d 'Make TARGET equal to SOURCE'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index completions help" -f -a "diff" -d 'Print what a run would do'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index completions help" -f -a "conflicts" -d 'List the paths of which there is more than one version'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index completions help" -f -a "resolve" -d 'Settle conflicts: say which version stays'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index completions help" -f -a "log" -d 'Print which replica wrote what'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index completions help" -f -a "index" -d 'Build or refresh the hash tree of a directory'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index completions help" -f -a "completions" -d 'Print what a shell needs to complete the commands and flags'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "sync" -d 'Make LEFT and RIGHT agree: changes go both ways'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "mirror" -d 'Make TARGET equal to SOURCE'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "diff" -d 'Print what a run would do'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "conflicts" -d 'List the paths of which there is more than one version'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "resolve" -d 'Settle conflicts: say which version stays'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "log" -d 'Print which replica wrote what'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "index" -d 'Build or refresh the hash tree of a directory'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "trash" -d 'List, restore or remove what was overwritten or deleted'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "completions" -d 'Print what a shell needs to complete the commands and flags'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c alike -n "__fish_alike_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "list" -d 'List what is in the trash of a directory'
+complete -c alike -n "__fish_alike_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "restore" -d 'Bring back what was overwritten or deleted'
+complete -c alike -n "__fish_alike_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "empty" -d 'Remove what is in the trash for good'

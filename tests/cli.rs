@@ -33,7 +33,7 @@ fn completions_in_the_repository_are_up_to_date() {
 #[test]
 fn help_says_what_it_said() {
     let sandbox = Sandbox::new();
-    let pages: [(&[&str], &str); 8] = [
+    let pages: [(&[&str], &str); 12] = [
         (&["--help"], "alike"),
         (&["sync", "--help"], "sync"),
         (&["conflicts", "--help"], "conflicts"),
@@ -42,6 +42,10 @@ fn help_says_what_it_said() {
         (&["mirror", "--help"], "mirror"),
         (&["diff", "--help"], "diff"),
         (&["help", "index"], "index"),
+        (&["trash", "--help"], "trash"),
+        (&["trash", "list", "--help"], "trash-list"),
+        (&["trash", "restore", "--help"], "trash-restore"),
+        (&["trash", "empty", "--help"], "trash-empty"),
     ];
     for (arguments, page) in pages {
         let outcome = sandbox.alike(arguments).expect(0);

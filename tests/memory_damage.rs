@@ -50,6 +50,7 @@ fn header(entries: u64) -> Header {
         counter: entries,
         top: Digest([3; 32]),
         entries,
+        copies: 0,
         knowledge,
     }
 }

@@ -106,7 +106,8 @@ fn every_kind_of_change_reaches_the_other_side_through_ssh_in_both_directions() 
         let run = |code: i32| {
             let near = if local_is_left { &left } else { &right };
             let there = far.at(if local_is_left { &right } else { &left });
-            let arguments = if local_is_left { [near.text().to_owned(), there] } else { [there, near.text().to_owned()] };
+            let arguments =
+                if local_is_left { [near.text().to_owned(), there] } else { [there, near.text().to_owned()] };
             far.alike(["sync".to_owned()].into_iter().chain(arguments)).expect(code)
         };
         for name in ["kept", "to-edit", "to-edit-too", "to-delete", "to-delete-too", "both", "edit-or-delete"] {

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::found::{Claim, Contents, Fix, Found, Group, Late, Piece, Span, unreadable_row};
+use super::blocks::Sealed;
+use super::found::{Claim, Contents, Fix, Found, Group, Late, Span, unreadable_row};
 use super::observe::{Observed, Outcome};
 use crate::model::entry::Extra;
 use crate::model::listing::{Builder, FLAG_INCOMPLETE, Row};
@@ -16,7 +17,8 @@ pub(super) struct TooMany;
 
 /// Puts the next listing together; `None` where it is the base.
 pub(super) fn assemble(base: &Listing, found: &mut Found) -> Result<Option<Listing>, TooMany> {
-    let links = Links::gather(base, found);
+    let blocks = std::mem::take(&mut found.blocks).seal();
+    let links = Links::gather(base, found, &blocks);
     let marked = ancestors(&found.incomplete);
     if found.contents.is_empty() && marks_are_kept(base, found.flagged, &marked) {
         return Ok(None);
@@ -26,6 +28,7 @@ pub(super) fn assemble(base: &Listing, found: &mut Found) -> Result<Option<Listi
         base,
         touched: touched(base, found, &links, &marked),
         contents: std::mem::take(&mut found.contents),
+        blocks,
         outcomes: Outcomes { claims: &found.claims, late: &found.late },
         links,
         marked,
@@ -42,7 +45,7 @@ pub(super) fn assemble(base: &Listing, found: &mut Found) -> Result<Option<Listi
 
 fn fresh_rows(found: &Found) -> usize {
     let rows = |contents: &Contents| match contents {
-        Contents::Pieces(pieces) => pieces.iter().map(|piece| piece.rows.len()).sum(),
+        Contents::Pieces(pieces) => pieces.iter().map(|piece| piece.rows.rows).sum(),
         Contents::Gone | Contents::Unreadable => 0,
     };
     found.contents.values().map(rows).sum()
@@ -51,7 +54,13 @@ fn fresh_rows(found: &Found) -> usize {
 /// What is still to be done, the next last.
 enum Work {
     Kept(Range<usize>),
-    Fresh(Rc<Piece>, Range<usize>),
+    Fresh(Rc<Fresh>, Range<usize>),
+}
+
+/// The new rows of a piece.
+struct Fresh {
+    rows: Listing,
+    fixes: HashMap<usize, Fix>,
 }
 
 struct Assembly<'a> {
@@ -59,6 +68,7 @@ struct Assembly<'a> {
     /// Rows of the base at or below which something differs, sorted.
     touched: Vec<usize>,
     contents: HashMap<Box<[u8]>, Contents>,
+    blocks: Sealed,
     outcomes: Outcomes<'a>,
     links: Links,
     /// Directories that are incomplete, themselves or below.
@@ -115,7 +125,7 @@ impl Assembly<'_> {
     }
 
     /// One row of a piece.
-    fn fresh(&mut self, piece: &Piece, index: usize) -> Result<(), TooMany> {
+    fn fresh(&mut self, piece: &Fresh, index: usize) -> Result<(), TooMany> {
         let row = piece.rows.row(index);
         let Some(&fix) = piece.fixes.get(&index) else {
             if row.kind() == Kind::Directory {
@@ -163,10 +173,10 @@ impl Assembly<'_> {
         for piece in pieces {
             lined.push(Work::Kept(cursor..piece.base.start.max(cursor)));
             cursor = piece.base.end.max(cursor);
-            let piece = Rc::new(piece);
-            lined.extend(piece.spans.iter().map(|span| match span {
-                Span::Kept(rows) => Work::Kept(rows.clone()),
-                Span::Fresh(rows) => Work::Fresh(Rc::clone(&piece), rows.clone()),
+            let fresh = Rc::new(Fresh { rows: self.blocks.take(piece.rows), fixes: piece.fixes });
+            lined.extend(piece.spans.into_iter().map(|span| match span {
+                Span::Kept(rows) => Work::Kept(rows),
+                Span::Fresh(rows) => Work::Fresh(Rc::clone(&fresh), rows),
             }));
         }
         lined.push(Work::Kept(cursor..base.end));
@@ -220,7 +230,7 @@ struct Links {
 
 impl Links {
     /// Counts the paths of every group, and names the problems of rows whose one look failed.
-    fn gather(base: &Listing, found: &mut Found) -> Links {
+    fn gather(base: &Listing, found: &mut Found, blocks: &Sealed) -> Links {
         let mut links = Links::default();
         // Nothing new and nothing gone: every group is what it was.
         if found.contents.is_empty() {
@@ -229,16 +239,17 @@ impl Links {
         let outcomes = Outcomes { claims: &found.claims, late: &found.late };
         for (directory, contents) in &found.contents {
             let Contents::Pieces(pieces) = contents else { continue };
-            for (piece, (&index, &fix)) in
-                pieces.iter().flat_map(|piece| piece.fixes.iter().map(move |fix| (piece, fix)))
-            {
-                let path = piece.rows.row(index).path();
-                match (outcomes.of(fix), fix) {
-                    (Outcome::Row(_), Fix::Group(group)) => links.count(group, path),
-                    (Outcome::Row(_), Fix::Late(_)) | (Outcome::Gone, _) => {}
-                    (Outcome::Unreadable(kind, cause), _) => {
-                        found.incomplete.push(PathRef::trusted(directory).to_owned());
-                        found.problems.push(Problem { path: path.to_owned(), kind: *kind, cause: cause.clone() });
+            for piece in pieces.iter().filter(|piece| !piece.fixes.is_empty()) {
+                let rows = blocks.look(piece.rows);
+                for (&index, &fix) in &piece.fixes {
+                    let path = rows.row(index).path();
+                    match (outcomes.of(fix), fix) {
+                        (Outcome::Row(_), Fix::Group(group)) => links.count(group, path),
+                        (Outcome::Row(_), Fix::Late(_)) | (Outcome::Gone, _) => {}
+                        (Outcome::Unreadable(kind, cause), _) => {
+                            found.incomplete.push(PathRef::trusted(directory).to_owned());
+                            found.problems.push(Problem { path: path.to_owned(), kind: *kind, cause: cause.clone() });
+                        }
                     }
                 }
             }

@@ -45,6 +45,11 @@ pub enum PlaceError {
 }
 
 impl PlaceError {
+    /// Whether there was no room for the copy.
+    pub fn lacked_room(&self) -> bool {
+        matches!(self, PlaceError::Write(error) if Errno::from_io_error(error) == Some(Errno::NOSPC))
+    }
+
     /// The problem that this makes of a path.
     pub fn into_problem(self, path: &RelPath) -> Problem {
         let (kind, cause) = match self {

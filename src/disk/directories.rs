@@ -11,7 +11,6 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{self, AtFlags, CWD, Mode, OFlags};
-use rustix::io::Errno;
 
 use super::status::Status;
 use crate::model::{PathRef, RelPath};
@@ -61,13 +60,6 @@ struct Held {
     used: u64,
 }
 
-/// What is done where a component is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Missing {
-    Fail,
-    Make,
-}
-
 impl Directories {
     /// The directories below `top`.
     pub fn below(top: impl AsFd) -> io::Result<Directories> {
@@ -78,16 +70,6 @@ impl Directories {
 
     /// Opens an existing directory.
     pub fn open(&self, path: PathRef<'_>) -> io::Result<Arc<Directory>> {
-        self.reach(path, Missing::Fail)
-    }
-
-    /// Opens a directory and makes what is missing of it, 0700. Where something else has the name of a component,
-    /// the directory gets another name: nothing is ever in the way. For directories of our own, as in the trash.
-    pub fn create(&self, path: PathRef<'_>) -> io::Result<Arc<Directory>> {
-        self.reach(path, Missing::Make)
-    }
-
-    fn reach(&self, path: PathRef<'_>, missing: Missing) -> io::Result<Arc<Directory>> {
         let mut at = path;
         let mut directory = loop {
             match at.parent() {
@@ -104,10 +86,7 @@ impl Directories {
             let from = if end == 0 { 0 } else { end + 1 };
             end = path.as_bytes()[from..].iter().position(|&b| b == b'/').map_or(path.as_bytes().len(), |n| from + n);
             let name = &path.as_bytes()[from..end];
-            let opened = self.with_permission(above, &directory, || match missing {
-                Missing::Fail => step(directory.as_fd(), name),
-                Missing::Make => make_step(directory.as_fd(), name),
-            })?;
+            let opened = self.with_permission(above, &directory, || step(directory.as_fd(), name))?;
             directory = Arc::new(opened);
             self.hold(PathRef::trusted(&path.as_bytes()[..end]), &directory);
         }
@@ -257,21 +236,6 @@ fn step(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<Directory> {
     let handle = fs::openat(parent, name, flags, Mode::empty())?;
     let status = Status::of(&handle)?;
     Ok(Directory { handle, heirs: (status.mode & SET_GROUP != 0).then_some(status.gid) })
-}
-
-fn make_step(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<Directory> {
-    let mut attempt = 0;
-    loop {
-        let name = other_name(name, attempt);
-        match fs::mkdirat(parent, &*name, Mode::RWXU) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(error.into()),
-        }
-        match step(parent, &name) {
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory && attempt < ATTEMPTS_MAX => attempt += 1,
-            opened => return opened,
-        }
-    }
 }
 
 /// How many names are tried where one is taken.

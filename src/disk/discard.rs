@@ -20,7 +20,7 @@ use super::place::swap::{self, Leaf};
 use super::remove;
 use super::root::open_directory;
 use super::status::Status;
-use super::trash::{Rest, Trash};
+use super::trash::{Leaving, Rest, Trash};
 use crate::model::{Kind, PathRef, Problem, ProblemKind, RelPath, Stamp, Time};
 
 /// The directory in staging.
@@ -158,7 +158,8 @@ impl Emptying<'_> {
 }
 
 fn keep(parent: &OwnedFd, name: &[u8], path: &RelPath, trash: &Trash) -> io::Result<()> {
-    let mut rest = trash.rest(path.as_ref())?;
+    let leaving = Leaving::found(path.as_ref(), &Status::at(parent, name)?);
+    let mut rest = trash.rest(&leaving)?;
     swap::move_to_rest(Leaf::new(parent.as_fd(), name), &mut rest)
 }
 

@@ -1,17 +1,22 @@
-//! What the user left out by pattern, in gitignore syntax. Owns the patterns given for one run; reads no file.
+//! What the user left out by pattern, in gitignore syntax. Owns the patterns given for one run, and says whose ignore files
+//! are obeyed beside them; reads no file.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use super::rules::{self, Decree, InForce};
 use crate::model::PathRef;
 
 /// The patterns of a run. The last pattern that matches decides; `!pattern` includes again.
 #[derive(Debug)]
 pub struct Filter {
     patterns: Option<Gitignore>,
+    /// Whose ignore files are obeyed.
+    pub(super) decree: Decree,
 }
 
 /// A pattern cannot be used.
@@ -27,7 +32,12 @@ pub struct FilterError {
 impl Filter {
     /// Leaves nothing out.
     pub const fn none() -> Filter {
-        Filter { patterns: None }
+        Filter { patterns: None, decree: Decree::Nobody }
+    }
+
+    /// The same patterns, and whose ignore files are obeyed.
+    pub fn obeying(self, decree: Decree) -> Filter {
+        Filter { decree, ..self }
     }
 
     /// Takes gitignore lines in the order given; an `--include` is a line that starts with `!`.
@@ -38,10 +48,10 @@ impl Filter {
             builder.add_line(None, line).map_err(|source| refuse(line, source))?;
         }
         let patterns = builder.build().map_err(|source| refuse(&lines.join(" "), source))?;
-        Ok(Filter { patterns: Some(patterns).filter(|patterns| !patterns.is_empty()) })
+        Ok(Filter { patterns: Some(patterns).filter(|patterns| !patterns.is_empty()), decree: Decree::Own })
     }
 
-    /// Whether nothing is left out.
+    /// Whether there are no patterns.
     pub const fn is_empty(&self) -> bool {
         self.patterns.is_none()
     }
@@ -54,13 +64,33 @@ impl Filter {
         }
         let bytes = path.as_bytes();
         let slashes = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-        slashes.clone().any(|at| self.matches(&bytes[..at], true)) || self.matches(bytes, directory)
+        let out = |path, directory| self.verdict(path, directory) == Some(true);
+        slashes.clone().any(|at| out(&bytes[..at], true)) || out(bytes, directory)
     }
 
-    /// Whether a path, of which no directory above is left out, is left out itself.
-    pub(super) fn matches(&self, path: &[u8], directory: bool) -> bool {
-        let path = Path::new(OsStr::from_bytes(path));
-        self.patterns.as_ref().is_some_and(|patterns| patterns.matched(path, directory).is_ignore())
+    /// Whether the patterns leave a path out, of which no directory above is left out, or take it in; `None` where they
+    /// say nothing of it.
+    fn verdict(&self, path: &[u8], directory: bool) -> Option<bool> {
+        match self.patterns.as_ref()?.matched(Path::new(OsStr::from_bytes(path)), directory) {
+            Match::None => None,
+            Match::Ignore(_) => Some(true),
+            Match::Whitelist(_) => Some(false),
+        }
+    }
+
+    /// Whether an entry is left out by pattern or by the rules in force in its directory; and where it is not, whether
+    /// the target's own rules would leave it out.
+    pub(super) fn hides(&self, force: &InForce, path: &[u8], directory: bool) -> (bool, bool) {
+        match self.verdict(path, directory) {
+            Some(out) => (out, false),
+            None => self.decree.hides(force, path, directory),
+        }
+    }
+
+    /// Whether the ignore file of a directory is left out: then it is not obeyed either.
+    pub(super) fn leaves_out_rules(&self, directory: PathRef<'_>) -> bool {
+        let file = directory.to_owned().join(rules::NAME);
+        file.is_ok_and(|file| self.verdict(file.as_bytes(), false) == Some(true))
     }
 }
 

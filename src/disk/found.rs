@@ -4,13 +4,20 @@
 //! range of the base's rows and says what is in their place, child by child. Rows below a child directory are that
 //! directory's own report.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
+use super::blocks::{Blocks, Packed};
 use super::observe::{Observed, Outcome};
 use crate::model::listing::Builder;
 use crate::model::{Digest, Entry, Kind, Listing, PathRef, Problem, ProblemKind, RelPath, Stamp, Time};
+
+thread_local! {
+    /// Where a thread builds the rows of one part after the other: a builder a part would leave its outgrown rooms behind.
+    static ROWS: RefCell<Builder> = RefCell::default();
+}
 
 /// A file that has several names: device and inode.
 pub(super) type Group = (u64, u64);
@@ -18,6 +25,8 @@ pub(super) type Group = (u64, u64);
 /// What the walk found.
 #[derive(Default)]
 pub(super) struct Found {
+    /// The rows of all pieces.
+    pub blocks: Blocks,
     /// The directories with anything to report, by path.
     pub contents: HashMap<Box<[u8]>, Contents>,
     /// Directories that hold something themselves that the listing shall not hold.
@@ -28,6 +37,8 @@ pub(super) struct Found {
     pub flagged: usize,
     /// What failed.
     pub problems: Vec<Problem>,
+    /// The ignore files that were obeyed, each with the digest of what it said.
+    pub rules: Vec<(RelPath, Digest)>,
     /// Files that are hashed after the walk; a row refers to one by its index.
     pub late: Vec<Late>,
     /// Files with several names, each looked at once.
@@ -52,8 +63,8 @@ pub(super) struct Piece {
     pub base: Range<usize>,
     /// What is there instead.
     pub spans: Vec<Span>,
-    /// The rows that spans refer to: the directory's children alone, with whole paths.
-    pub rows: Listing,
+    /// The rows that spans refer to, among [`Found::blocks`]: the directory's children alone, with whole paths.
+    pub rows: Packed,
     /// Rows that are filled in later.
     pub fixes: HashMap<usize, Fix>,
 }
@@ -135,7 +146,7 @@ impl Part {
             base,
             fresh: 0,
             spans: Vec::new(),
-            rows: Builder::default(),
+            rows: ROWS.take(),
             fixes: HashMap::new(),
             incomplete: false,
             linked: Vec::new(),
@@ -199,15 +210,18 @@ impl Part {
         let unchanged = self.rows.is_empty() && self.spans.is_empty() && self.run == self.base;
         self.close_run();
         self.close_fresh();
-        let Part { index, base, spans, rows, fixes, incomplete, linked, flagged, problems, .. } = self;
-        let piece = (!unchanged).then(|| Piece { part: index, base, spans, rows: rows.finish(), fixes });
+        let Part { index, base, spans, mut rows, fixes, incomplete, linked, flagged, problems, .. } = self;
+        let piece =
+            (!unchanged).then(|| (rows.drain(), Piece { part: index, base, spans, rows: Packed::default(), fixes }));
+        ROWS.set(rows);
         Reported { piece, incomplete, linked, flagged, problems }
     }
 }
 
 /// What one task reports.
 pub(super) struct Reported {
-    piece: Option<Piece>,
+    /// A piece, and its rows that are still to be packed.
+    piece: Option<(Listing, Piece)>,
     incomplete: bool,
     linked: Vec<(Group, usize)>,
     flagged: usize,
@@ -226,7 +240,8 @@ impl Found {
             return;
         }
         let mut found = Found::lock(found);
-        if let Some(piece) = reported.piece {
+        if let Some((rows, mut piece)) = reported.piece {
+            piece.rows = found.blocks.pack(&rows);
             let contents = found.contents.entry(path.as_bytes().into());
             if let Contents::Pieces(pieces) = contents.or_insert_with(|| Contents::Pieces(Vec::new())) {
                 pieces.push(piece);

@@ -12,7 +12,9 @@ use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use memmap2::{Advice, Mmap, MmapOptions};
+use memmap2::{Advice, Mmap, MmapOptions, UncheckedAdvice};
+
+use crate::model::listing::Bytes;
 
 /// Mappings that can be guarded at one time: a few a thread. More are refused, and the caller reads instead.
 const SLOTS: usize = 256;
@@ -79,6 +81,17 @@ impl Mapping {
     pub fn read_ahead(&self) {
         if let Some(map) = &self.bytes {
             let _hint = map.advise(Advice::WillNeed);
+        }
+    }
+}
+
+impl Bytes for Mapping {
+    /// Takes the pages out of this process, not out of the kernel's cache: reading on costs a fault for 16 of them.
+    fn rest(&self) {
+        if let Some(map) = &self.bytes {
+            // SAFETY: the map is a file's and never written to, so that pages that are read again hold what the file
+            // holds, as they did the first time; zeros that stand in for what was cut off stay zeros.
+            let _hint = unsafe { map.unchecked_advise(UncheckedAdvice::DontNeed) };
         }
     }
 }

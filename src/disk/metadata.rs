@@ -100,6 +100,11 @@ pub(super) fn hand_on(reach: Reach<'_>, uid: Option<u32>, gid: Option<u32>, mode
     reach.change_mode(mode)
 }
 
+/// Sets the modification time of whatever an `O_PATH` handle stands for.
+pub(super) fn set_mtime(handle: BorrowedFd<'_>, mtime: Time) -> io::Result<()> {
+    Reach::Path(handle).change_mtime(mtime)
+}
+
 /// The bits that this process takes from the mode of what it makes.
 pub(super) fn umask() -> u16 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

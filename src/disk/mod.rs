@@ -2,7 +2,9 @@
 //!
 //! Start at [`root::Root`]; [`scan`] reads a root, [`target::Target`] changes one.
 
+pub mod announce;
 mod assemble;
+mod blocks;
 pub mod control;
 pub mod copy;
 mod directories;
@@ -14,6 +16,7 @@ pub mod gauge;
 mod grain;
 pub mod handles;
 pub mod hash;
+pub mod hidden;
 pub mod map;
 mod metadata;
 mod names;
@@ -22,10 +25,11 @@ pub mod place;
 pub mod read;
 mod remove;
 pub mod root;
+pub mod rules;
 pub mod scan;
 pub mod stage;
 pub mod status;
 pub mod target;
-mod trash;
+pub mod trash;
 mod walk;
 mod xattr;

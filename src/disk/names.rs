@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{FileType, RawDir};
@@ -23,9 +24,15 @@ pub(super) struct Names {
 struct Name {
     /// The eight bytes after what all names have in common: decides nearly every comparison.
     key: u64,
-    at: usize,
-    bytes: usize,
+    at: u32,
+    bytes: u16,
     file_type: FileType,
+}
+
+impl Name {
+    const fn range(&self) -> Range<usize> {
+        self.at as usize..self.at as usize + self.bytes as usize
+    }
 }
 
 impl Names {
@@ -41,9 +48,11 @@ impl Names {
             if matches!(name, b".\0" | b"..\0") {
                 continue;
             }
-            let at = self.bytes.len();
+            let too_long = |_| io::Error::other("its names are too long together");
+            let at = u32::try_from(self.bytes.len()).map_err(too_long)?;
+            let bytes = u16::try_from(name.len() - 1).map_err(too_long)?;
             self.bytes.extend_from_slice(name);
-            self.names.push(Name { key: 0, at, bytes: name.len() - 1, file_type: entry.file_type() });
+            self.names.push(Name { key: 0, at, bytes, file_type: entry.file_type() });
         }
         self.sort();
         Ok(())
@@ -54,10 +63,16 @@ impl Names {
         self.names.len()
     }
 
+    /// Whether there is such a name.
+    pub fn contains(&self, name: &[u8]) -> bool {
+        let bytes = |entry: &Name| &self.bytes[entry.range()];
+        self.names.binary_search_by(|entry| bytes(entry).cmp(name)).is_ok()
+    }
+
     /// The name at `index`, for the kernel.
     pub fn at(&self, index: usize) -> &CStr {
-        let name = self.names[index];
-        CStr::from_bytes_with_nul(&self.bytes[name.at..=name.at + name.bytes]).expect("`read` kept the one NUL")
+        let Range { start, end } = self.names[index].range();
+        CStr::from_bytes_with_nul(&self.bytes[start..=end]).expect("`read` kept the one NUL")
     }
 
     /// The type that the directory gave for the name at `index`, where it gave one.
@@ -67,14 +82,14 @@ impl Names {
 
     fn sort(&mut self) {
         let bytes = &self.bytes;
-        let name = |name: &Name| &bytes[name.at..name.at + name.bytes];
+        let name = |name: &Name| &bytes[name.range()];
         let Some(first) = self.names.first().map(name) else {
             return;
         };
         let common = |other: &[u8]| first.iter().zip(other).take_while(|(left, right)| left == right).count();
         let skip = self.names.iter().map(|other| common(name(other))).min().unwrap_or(0);
         for entry in &mut self.names {
-            entry.key = key(&bytes[entry.at + skip..entry.at + entry.bytes]);
+            entry.key = key(&name(entry)[skip..]);
         }
         self.names.sort_unstable_by(|left, right| left.key.cmp(&right.key).then_with(|| name(left).cmp(name(right))));
     }

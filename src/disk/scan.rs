@@ -5,7 +5,7 @@
 use std::ffi::CString;
 use std::io;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
@@ -22,7 +22,10 @@ use super::read::Reader;
 use super::root::Root;
 use super::status::Status;
 use super::walk::{LATE_BYTES_MIN, Walk};
-use crate::model::{Digest, Listing, PathRef, Problem, ProblemKind, Stamp};
+use crate::model::{Digest, Listing, PathRef, Problem, ProblemKind, RelPath, Stamp};
+
+/// How often a root is walked whose ignore files change.
+const ATTEMPTS_MAX: u32 = 5;
 
 /// What a scan shall do.
 #[derive(Debug, Clone, Copy)]
@@ -66,13 +69,16 @@ pub struct Scanned {
     pub changed: bool,
     /// Paths that could not be handled, in tree order.
     pub problems: Vec<Problem>,
+    /// Whether any ignore file was obeyed.
+    pub obeyed: bool,
     /// Files read.
     pub hashed_files: u64,
     /// Their bytes.
     pub hashed_bytes: u64,
 }
 
-/// Walks the root and hashes what the base does not know.
+/// Walks the root and hashes what the base does not know. Where an ignore file changes meanwhile it walks again: what is
+/// listed must be what the listed rules leave in sight.
 pub fn scan(
     root: &Root,
     base: Option<&Listing>,
@@ -80,10 +86,42 @@ pub fn scan(
     options: &ScanOptions<'_>,
     gauge: &Gauge,
 ) -> Result<Scanned, Error> {
+    for _ in 0..ATTEMPTS_MAX {
+        let (scanned, obeyed) = scan_once(root, base, memory, options, gauge)?;
+        let is_listed = |(file, said): &(RelPath, Digest)| {
+            let row = scanned.listing.find(file.as_ref()).map(|at| scanned.listing.row(at));
+            row.is_ok_and(|row| row.content() == Digest::UNKNOWN || row.content() == *said)
+        };
+        if obeyed.iter().all(is_listed) {
+            return Ok(scanned);
+        }
+    }
+    let source = io::Error::other("its ignore files change all the time");
+    Err(Error::Open { path: root.path().into(), source })
+}
+
+/// Ignore files that were obeyed, each with the digest of what it said.
+type Obeyed = Vec<(RelPath, Digest)>;
+
+fn scan_once(
+    root: &Root,
+    base: Option<&Listing>,
+    memory: &dyn Memory,
+    options: &ScanOptions<'_>,
+    gauge: &Gauge,
+) -> Result<(Scanned, Obeyed), Error> {
     let observer =
         Observer { memory, options, gauge, hashed_files: AtomicU64::new(0), hashed_bytes: AtomicU64::new(0) };
     let budget = Budget::new();
-    let walk = Walk { root, base, observer, budget, grains: Grains::default(), found: Mutex::default() };
+    let walk = Walk {
+        root,
+        base,
+        observer,
+        budget,
+        grains: Grains::default(),
+        found: Mutex::default(),
+        passed: AtomicUsize::new(0),
+    };
     rayon::scope(|scope| walk.start(scope, root.identity().device));
     let Walk { observer, found, .. } = walk;
     let mut found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -94,15 +132,18 @@ pub fn scan(
     root_is_listed(root, &found)?;
     let empty = Listing::empty();
     let before = base.unwrap_or(&empty);
+    before.rest();
     let next = assemble(before, &mut found).map_err(|TooMany| Error::TooMany { path: root.path().into() })?;
     found.problems.sort_by(|left, right| (&left.path, left.kind).cmp(&(&right.path, right.kind)));
-    Ok(Scanned {
+    let scanned = Scanned {
         changed: base.is_none() || next.is_some(),
         listing: next.unwrap_or_else(|| before.clone()),
         problems: found.problems,
+        obeyed: !found.rules.is_empty(),
         hashed_files: observer.hashed_files.load(Ordering::Relaxed),
         hashed_bytes: observer.hashed_bytes.load(Ordering::Relaxed),
-    })
+    };
+    Ok((scanned, found.rules))
 }
 
 /// A root that cannot be listed ends the job: nothing in it is known.

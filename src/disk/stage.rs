@@ -133,6 +133,11 @@ impl Staged {
         &self.file
     }
 
+    /// The file's inode.
+    pub fn inode(&self) -> io::Result<u64> {
+        Ok(fs::fstat(&self.file)?.st_ino)
+    }
+
     /// Writes at an offset; whole blocks of zeros become holes. [`Staged::set_size`] must follow once, at the end.
     pub fn write_sparse(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut start = 0;

@@ -12,6 +12,7 @@ use std::sync::Mutex;
 
 use rustix::{fs, process};
 
+use super::announce::{self, Announced, Announcements};
 use super::control::{Control, Lock};
 use super::copy::{self, PlaceError};
 use super::directories::{Directories, lock};
@@ -22,7 +23,7 @@ use super::remove;
 use super::root::{self, Root};
 use super::stage::{Staged, Staging};
 use super::status::Status;
-use super::trash::{Rest, Trash};
+use super::trash::{Leaving, Rest, Trash};
 use crate::model::plan::action::Before;
 use crate::model::{Digest, Entry, Kind, PathRef, Problem, RelPath, Stamp};
 
@@ -64,6 +65,8 @@ pub struct Target {
     directories: Directories,
     trash: Trash,
     discard: Option<Discard>,
+    /// Of a replica: what is about to be put in place is said before.
+    announcements: Option<Announcements>,
     umask: u16,
     /// Whose files we make.
     user: (u32, u32),
@@ -82,9 +85,10 @@ impl Target {
         let control = Control::open(&root, held)?;
         let refuse = |source: io::Error| Error::Control { path: root.path().join(super::control::NAME), source };
         let (staging, directories, trash, discard) = prepare(&root, &control, options).map_err(refuse)?;
+        let announcements = held.map(|_| Announcements::new(control.handle())).transpose().map_err(refuse)?;
         let user = (process::geteuid().as_raw(), process::getegid().as_raw());
         let (umask, touched) = (metadata::umask(), Mutex::default());
-        Ok(Target { root, options, control, staging, directories, trash, discard, umask, user, touched })
+        Ok(Target { root, options, control, staging, directories, trash, discard, announcements, umask, user, touched })
     }
 
     /// Whether a run that was killed, or that still goes on, left something in staging.
@@ -143,6 +147,12 @@ impl Target {
         Ok(())
     }
 
+    /// Says which files are about to be put in place, where this is the root of a replica.
+    pub fn announce(&self, files: &mut dyn Iterator<Item = Announced>) -> Result<(), Error> {
+        let refuse = |source| Error::Control { path: self.root.path().join(super::control::NAME), source };
+        self.announcements.as_ref().map_or(Ok(()), |list| list.add(files)).map_err(refuse)
+    }
+
     /// Ends the run: all is durable, staging is gone, and `.alike` too where nothing is in it. Names the paths that
     /// were to be removed for good and were written to instead: they are in the trash.
     pub fn finish(self) -> Result<Vec<Problem>, Error> {
@@ -158,6 +168,14 @@ impl Target {
         self.trash.close().map_err(refuse)?;
         self.control.finish(&self.root).map_err(refuse)?;
         Ok(kept)
+    }
+
+    pub(super) const fn trash(&self) -> &Trash {
+        &self.trash
+    }
+
+    pub(super) const fn control(&self) -> &Control {
+        &self.control
     }
 
     pub(super) const fn staging(&self) -> &Staging {
@@ -180,10 +198,10 @@ impl Target {
     }
 
     /// Where what leaves a path goes.
-    pub(super) fn rest(&self, path: PathRef<'_>, before: &Stamp) -> io::Result<Rest> {
+    pub(super) fn rest(&self, path: PathRef<'_>, before: &Before) -> io::Result<Rest> {
         match &self.discard {
-            Some(discard) => Ok(discard.rest(path, before)),
-            None => self.trash.rest(path),
+            Some(discard) => Ok(discard.rest(path, &before.stamp)),
+            None => self.trash.rest(&Leaving::scanned(path, before)),
         }
     }
 
@@ -196,8 +214,10 @@ impl Target {
 
     /// A path goes with a directory above it.
     pub(super) fn expect_within(&self, path: &RelPath, before: &Before) {
-        if let (Some(discard), false) = (&self.discard, before.kind == Kind::Directory) {
-            discard.expect(path, &before.stamp);
+        match &self.discard {
+            Some(discard) if before.kind != Kind::Directory => discard.expect(path, &before.stamp),
+            Some(_) => {}
+            None => self.trash.weigh_within(before.stamp.size),
         }
     }
 
@@ -234,6 +254,7 @@ type Parts = (Staging, Directories, Trash, Option<Discard>);
 
 fn prepare(root: &Root, control: &Control, options: TargetOptions) -> io::Result<Parts> {
     let trash = Trash::new(control.handle().try_clone()?);
+    announce::forget_in(control.handle())?;
     discard::recover(control.staging(), &trash)?;
     remove::emptied(control.staging())?;
     // What was recovered belongs to the run that was killed, not to this one.

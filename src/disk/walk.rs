@@ -5,10 +5,11 @@
 //! costs no stack. A directory is opened through its parent's handle, which lives until its last child is opened.
 //! Start at [`Walk::start`].
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rayon::Scope;
@@ -21,10 +22,11 @@ use super::hash::Cores;
 use super::names::Names;
 use super::observe::{Observer, Outcome, Subject, cause};
 use super::root::{Root, exists, open_directory};
+use super::rules::{self, InForce};
 use super::status::Status;
-use crate::model::listing::FLAG_INCOMPLETE;
+use crate::model::listing::{FLAG_INCOMPLETE, ROWS_AT_ONCE};
 use crate::model::path::{NAME_BYTES_MAX, PATH_BYTES_MAX, check_name};
-use crate::model::{Kind, Listing, PathRef, Problem, ProblemKind, RelPath};
+use crate::model::{Digest, Kind, Listing, PathRef, Problem, ProblemKind, RelPath};
 
 /// The name of a replica's own directory.
 const OWN: &[u8] = b".alike";
@@ -47,6 +49,8 @@ pub(super) struct Walk<'s> {
     pub budget: Budget,
     pub grains: Grains,
     pub found: Mutex<Found>,
+    /// Names looked at since the base's rows last rested.
+    pub passed: AtomicUsize,
 }
 
 /// A directory that waits to be opened.
@@ -56,6 +60,7 @@ struct Place<'s> {
     /// The rows of the base below it.
     base: Range<usize>,
     device: u64,
+    force: InForce,
 }
 
 /// How a directory is opened.
@@ -80,6 +85,8 @@ struct Opened<'s> {
     base: Range<usize>,
     device: u64,
     grain_ns: i64,
+    /// The ignore rules in it.
+    force: InForce,
 }
 
 /// One name as the walk sees it.
@@ -103,7 +110,8 @@ impl<'s> Walk<'s> {
     /// Spawns the walk. It is done when the scope ends.
     pub fn start(&'s self, scope: &Scope<'s>, device: u64) {
         let base = 0..self.base.map_or(0, Listing::len);
-        let place = Place { way: Way::Root, path: Spot::Known(PathRef::ROOT), base, device };
+        let force = InForce::default();
+        let place = Place { way: Way::Root, path: Spot::Known(PathRef::ROOT), base, device, force };
         scope.spawn(move |scope| self.directory(scope, place));
     }
 
@@ -116,13 +124,17 @@ impl<'s> Walk<'s> {
             Err(error) => return self.refused(place.path.path(), &error),
         };
         let grain_ns = self.grains.of(place.device, &handle);
-        let Place { path, base, device, .. } = place;
+        let Place { path, base, device, force, .. } = place;
         let mut names = NAMES.take();
         if let Err(error) = names.read(&handle) {
             return self.refused(path.path(), &error);
         }
+        let force = match self.enter(&force, path.path(), &handle, &names) {
+            Ok(force) => force,
+            Err(error) => return self.refused(path.path(), &error),
+        };
         super::gauge::Gauge::add(&self.observer.gauge.entries, names.len() as u64);
-        let opened = Opened { held: Arc::new(self.budget.hold(handle)), path, base, device, grain_ns };
+        let opened = Opened { held: Arc::new(self.budget.hold(handle)), path, base, device, grain_ns, force };
         if names.len() <= PART_NAMES {
             self.part(scope, &opened, &names, 0, 0..names.len(), opened.base.clone());
             NAMES.set(names);
@@ -137,6 +149,24 @@ impl<'s> Walk<'s> {
             Way::Root if place.path.path().is_root() => open_again(self.root.handle()),
             Way::Root => open_below(self.root, place.path.path()),
         }
+    }
+
+    /// The ignore rules in a directory.
+    fn enter(&self, above: &InForce, path: PathRef<'_>, handle: &OwnedFd, names: &Names) -> io::Result<InForce> {
+        let filter = self.observer.options.filter;
+        let said = Cell::new(None);
+        let force = filter.decree.enter(above, path, || {
+            if !names.contains(rules::NAME) || filter.leaves_out_rules(path) {
+                return Ok(None);
+            }
+            let text = rules::read(handle)?;
+            said.set(text.as_deref().map(Digest::of_content));
+            Ok(text)
+        })?;
+        if let (Some(said), Ok(file)) = (said.get(), path.to_owned().join(rules::NAME)) {
+            Found::lock(&self.found).rules.push((file, said));
+        }
+        Ok(force)
     }
 
     /// A directory that was seen cannot be listed: gone if it is, else never taken for empty.
@@ -179,6 +209,7 @@ impl<'s> Walk<'s> {
         range: Range<usize>,
         base: Range<usize>,
     ) {
+        let looked_at = range.len();
         let mut part = Part::new(index, base.clone());
         let mut path = opened.path.path().as_bytes().to_vec();
         if !path.is_empty() {
@@ -201,6 +232,16 @@ impl<'s> Walk<'s> {
             self.child(scope, opened, &mut part, &child, names.file_type(at));
         }
         Found::take(&self.found, opened.path.path(), part.finish());
+        self.rest(looked_at);
+    }
+
+    /// Rows that were compared are not needed again before the walk ends.
+    fn rest(&self, looked_at: usize) {
+        let passed = self.passed.fetch_add(looked_at, Ordering::Relaxed) + looked_at;
+        if let Some(base) = self.base.filter(|_| passed >= ROWS_AT_ONCE) {
+            self.passed.store(0, Ordering::Relaxed);
+            base.rest();
+        }
     }
 
     /// Moves the cursor to the first child row of the base that is not below `name`, and says whether it is `name`'s.
@@ -245,8 +286,8 @@ impl<'s> Walk<'s> {
         file_type: FileType,
     ) {
         let filter = self.observer.options.filter;
-        let asked = !filter.is_empty() && file_type != FileType::Unknown;
-        if asked && filter.matches(child.path.as_bytes(), file_type == FileType::Directory) {
+        let hides = |directory| filter.hides(&opened.force, child.path.as_bytes(), directory);
+        if file_type != FileType::Unknown && hides(file_type == FileType::Directory).0 {
             part.incomplete = true;
             return;
         }
@@ -256,7 +297,7 @@ impl<'s> Walk<'s> {
             Err(error) => return part.push_unreadable(child.path, ProblemKind::Unreadable, cause(&error)),
         };
         let directory = status.kind == Kind::Directory;
-        let excluded = file_type == FileType::Unknown && filter.matches(child.path.as_bytes(), directory);
+        let excluded = file_type == FileType::Unknown && hides(directory).0;
         let elsewhere = self.observer.options.one_file_system && status.device != opened.device;
         if excluded || (directory && is_own(opened, child)) {
             part.incomplete = true;
@@ -269,7 +310,7 @@ impl<'s> Walk<'s> {
         }
         self.row(opened, part, child, status);
         if directory {
-            self.descend(scope, opened, child, status.device);
+            self.descend(scope, opened, child, status.device, hides(true).1);
         }
     }
 
@@ -340,14 +381,14 @@ impl<'s> Walk<'s> {
         found.late.len() - 1
     }
 
-    fn descend(&'s self, scope: &Scope<'s>, opened: &Opened<'s>, child: &Child<'_>, device: u64) {
+    fn descend(&'s self, scope: &Scope<'s>, opened: &Opened<'s>, child: &Child<'_>, device: u64, hidden: bool) {
         let known = self.base.zip(child.before).map(|(base, index)| (base.row(index), index));
         let (path, base) = match known {
             Some((row, index)) => (Spot::Known(row.path()), index + 1..index + 1 + row.below()),
             None => (Spot::Fresh(child.path.to_owned()), 0..0),
         };
         let way = if self.budget.allows() { Way::Parent(Arc::clone(&opened.held)) } else { Way::Root };
-        let place = Place { way, path, base, device };
+        let place = Place { way, path, base, device, force: opened.force.descend(hidden) };
         scope.spawn(move |scope| self.directory(scope, place));
     }
 }

@@ -25,15 +25,6 @@ pub struct Agreed {
     listing: Listing,
 }
 
-/// What a disk shall show.
-#[derive(Debug)]
-pub struct Wanted {
-    /// The entries, in tree order.
-    pub listing: Listing,
-    /// How many of them are conflict copies.
-    pub copies: usize,
-}
-
 impl Agreed {
     /// Nothing yet.
     pub fn empty() -> Agreed {
@@ -64,11 +55,7 @@ impl Agreed {
     }
 
     /// The same where a scan found something at more paths than are agreed on.
-    pub fn shown_beside(
-        &self,
-        name: PathRef<'_>,
-        found: &dyn Fn(PathRef<'_>) -> bool,
-    ) -> (RelPath, Option<Shown>) {
+    pub fn shown_beside(&self, name: PathRef<'_>, found: &dyn Fn(PathRef<'_>) -> bool) -> (RelPath, Option<Shown>) {
         let held = |path: PathRef<'_>| self.listing.find(path).is_ok();
         let present = |path: PathRef<'_>| self.is_present(path) || found(path);
         let home = home_of(name, &held, &present);
@@ -102,8 +89,14 @@ impl Agreed {
         Ok(Agreed { listing: next.finish() })
     }
 
+    /// How many conflict copies a disk shows.
+    pub fn copies(&self) -> usize {
+        let several = self.listing.rows().filter(|row| entry_alone(*row).is_none());
+        several.map(|row| self.project(row.path()).copies.len()).sum()
+    }
+
     /// What a disk shall show of all paths.
-    pub fn wanted(&self) -> Result<Wanted, Full> {
+    pub fn wanted(&self) -> Result<Listing, Full> {
         let mut shown: Vec<(RelPath, Entry)> = Vec::new();
         let mut next = Builder::with_capacity(self.listing.len());
         for row in self.listing.rows() {
@@ -118,13 +111,12 @@ impl Agreed {
                 }
             }
         }
-        let copies = shown.iter().filter(|(path, _)| self.listing.find(path.as_ref()).is_err()).count();
         shown.sort_by(|left, right| left.0.cmp(&right.0));
         shown.dedup_by(|left, right| left.0 == right.0);
         for (path, entry) in &shown {
             push(&mut next, path.as_ref(), entry)?;
         }
-        Ok(Wanted { listing: next.finish(), copies })
+        Ok(next.finish())
     }
 
     /// The paths of which a disk shows more than one version, with what it shows of them, in tree order.

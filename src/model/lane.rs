@@ -33,7 +33,8 @@ pub struct Lane {
 
 impl Lane {
     /// Everything but owners: what two ends compare of which one is not root.
-    pub const CONTENT: Lane = Lane { bytes: Bytes::Digest, mode: true, xattrs: true, owner: false, links: true, state: false };
+    pub const CONTENT: Lane =
+        Lane { bytes: Bytes::Digest, mode: true, xattrs: true, owner: false, links: true, state: false };
     /// Everything: what two ends compare that are both root.
     pub const OWNED: Lane = Lane { owner: true, ..Lane::CONTENT };
     /// Everything, and how it came about: what two replicas compare.

@@ -33,8 +33,19 @@ pub const FLAG_RACY: u8 = 1;
 /// it must not be moved or deleted as a whole.
 pub const FLAG_INCOMPLETE: u8 = 2;
 
+/// Rows that are read in a row before [`Listing::rest`]: about a megabyte of them.
+pub const ROWS_AT_ONCE: usize = 8 * 1024;
+
 /// Bytes that several owners share: a vector, or a mapped file.
-pub type SharedBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
+pub type SharedBytes = Arc<dyn Bytes>;
+
+/// Bytes that a listing can lie in.
+pub trait Bytes: AsRef<[u8]> + Send + Sync {
+    /// A hint that they are not needed at once: what can be read again at no cost need not stay in memory.
+    fn rest(&self) {}
+}
+
+impl Bytes for Vec<u8> {}
 
 /// The bytes are not a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +90,9 @@ impl Listing {
         let end = heap_at.checked_add(heap_bytes).filter(|&end| end <= body.len()).ok_or(Damaged)?;
         let (fixed, _) = body[HEADER_BYTES..heap_at].as_chunks::<ROW_BYTES>();
         for (index, row) in fixed.iter().enumerate() {
+            if index % ROWS_AT_ONCE == 0 {
+                bytes.rest();
+            }
             let fits = |offset: u32, bytes: usize| offset as usize + bytes <= heap_bytes;
             let below = u32_at(row, 12) as usize;
             let whole = fits(u32_at(row, 0), u16_at(row, 4) as usize)
@@ -91,6 +105,12 @@ impl Listing {
         }
         let used = start + end;
         Ok((Listing { bytes, start, rows }, used))
+    }
+
+    /// A hint that its rows are not needed at once. A mapped listing takes no memory then until they are; whoever reads
+    /// all of a listing calls this every [`ROWS_AT_ONCE`] rows.
+    pub fn rest(&self) {
+        self.bytes.rest();
     }
 
     /// The bytes that [`Listing::parse`] takes.
@@ -369,6 +389,20 @@ impl Builder {
         Listing { bytes: Arc::new(bytes), start: 0, rows }
     }
 
+    /// As [`Builder::finish`], in no more bytes than the rows take; the builder keeps its room for other rows.
+    pub fn drain(&mut self) -> Listing {
+        self.close_until(PathRef::ROOT, true);
+        let rows = self.len();
+        self.make_header();
+        let mut bytes = [&self.fixed[..], &self.heap[..]].concat();
+        bytes[..8].copy_from_slice(&(rows as u64).to_le_bytes());
+        bytes[8..HEADER_BYTES].copy_from_slice(&(self.heap.len() as u64).to_le_bytes());
+        self.fixed.clear();
+        self.heap.clear();
+        self.last = None;
+        Listing { bytes: Arc::new(bytes), start: 0, rows }
+    }
+
     fn append(&mut self, path: PathRef<'_>, mut row: [u8; ROW_BYTES], extra: &[u8]) {
         self.make_header();
         self.expect_after_last(path);
@@ -502,7 +536,9 @@ mod tests {
         inner.push_rows(&listing, 1..4).expect("room");
         inner.push_rows(&listing, 4..4).expect("room");
         inner.push_rows(&listing, 4..6).expect("room");
-        assert_eq!(inner.finish().as_bytes(), listing.as_bytes());
+        assert_eq!(inner.drain().as_bytes(), listing.as_bytes());
+        inner.push_rows(&listing, 0..6).expect("room");
+        assert_eq!(inner.finish().as_bytes(), listing.as_bytes(), "a drained builder is as a new one");
     }
 
     #[test]

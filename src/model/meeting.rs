@@ -61,7 +61,6 @@ pub fn doubts(left: Teller<'_>, right: Teller<'_>) -> Doubts {
     doubts
 }
 
-
 /// One replica's half of what a meeting knows.
 #[derive(Debug, Clone, Copy)]
 pub struct Half<'a> {
@@ -83,11 +82,7 @@ pub struct Joined {
 }
 
 /// Joins what two replicas hold at the paths at which they differ.
-pub fn meet(
-    ours: Half<'_>,
-    their_knowledge: &Knowledge,
-    differing: &[(RelPath, Siblings)],
-) -> Result<Joined, Full> {
+pub fn meet(ours: Half<'_>, their_knowledge: &Knowledge, differing: &[(RelPath, Siblings)]) -> Result<Joined, Full> {
     let mut changed = BTreeMap::new();
     let mut knowledge = ours.knowledge.clone();
     for (path, theirs) in differing {

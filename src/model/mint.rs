@@ -8,9 +8,9 @@ use super::digest::Digest;
 use super::entry::{Entry, Kind};
 use super::lane::Lane;
 use super::listing::{Listing, Row};
+use super::merge::{Pair, Pairs};
 use super::path::{PathRef, RelPath};
 use super::record::{Event, Seen, Witness, record};
-use super::merge::{Pair, Pairs};
 
 /// What a scan found, and what was known before.
 pub struct Look<'a> {
@@ -130,26 +130,27 @@ impl Look<'_> {
     /// A directory's time alone is no change.
     fn is_same(&self, before: Row<'_>, now: Row<'_>) -> bool {
         self.lane.equal_rows(before, now)
-            || before.kind() == Kind::Directory
-                && now.kind() == Kind::Directory
-                && {
-                    let (before, now) = (before.entry(), now.entry());
-                    self.lane.equal(PathRef::ROOT, &Entry { mtime: now.mtime, ..before }, &now)
-                }
+            || before.kind() == Kind::Directory && now.kind() == Kind::Directory && {
+                let (before, now) = (before.entry(), now.entry());
+                self.lane.equal(PathRef::ROOT, &Entry { mtime: now.mtime, ..before }, &now)
+            }
     }
 
     fn judge(&self, name: RelPath, events: &mut Events) {
         let on_disk = self.disk.find(name.as_ref()).ok().map(|index| self.disk.row(index));
-        if on_disk.is_some_and(|row| !is_kept(row.kind())) {
+        let unreadable = on_disk.is_some_and(|row| row.kind() == Kind::Unreadable);
+        if on_disk.is_some_and(|row| !is_kept(row.kind())) && !unreadable {
             return;
         }
         let found = |path: PathRef<'_>| self.disk.find(path).is_ok();
         let (path, shown) = self.agreed.shown_beside(name.as_ref(), &found);
         let row = self.before.and_then(|before| before.find(name.as_ref()).ok().map(|index| before.row(index)));
         let witness = self.witness(&name, row, shown.as_ref().map(|shown| (&shown.entry, shown.dots.as_slice())));
-        if on_disk.is_none() && (self.unseen)(name.as_ref()) {
+        if unreadable || on_disk.is_none() && (self.unseen)(name.as_ref()) {
             let unseen = witness.map(|witness| Witness { unseen: true, ..witness });
-            events.unseen.push((name, unseen));
+            if self.noted.get(&name) != Some(&unseen) {
+                events.unseen.push((name, unseen));
+            }
             return;
         }
         let disk = on_disk.map(|row| row.entry());

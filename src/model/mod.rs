@@ -7,6 +7,7 @@
 pub mod agreed;
 pub mod batch;
 pub mod cut;
+pub mod date;
 pub mod digest;
 pub mod dot;
 pub mod entry;

@@ -63,7 +63,7 @@ pub enum Decides {
 }
 
 /// How a target is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Writing {
     /// Compare only.
     pub dry_run: bool,
@@ -73,6 +73,10 @@ pub struct Writing {
     pub limit: Limit,
     /// Keep what is replaced.
     pub trash: bool,
+    /// Put it here instead.
+    pub backup: Option<Vec<u8>>,
+    /// Delete what is left out as well.
+    pub delete_excluded: bool,
     /// Make missing parents.
     pub make_parents: bool,
     /// 0 each, 1 batch, 2 off.
@@ -117,6 +121,8 @@ pub struct Scanned {
     pub bytes: u64,
     /// Bytes that were read and hashed.
     pub hashed_bytes: u64,
+    /// Whether any ignore file was obeyed.
+    pub ignoring: bool,
 }
 
 /// What a replica says of itself first.
@@ -157,6 +163,10 @@ pub enum Message {
     Progress(u64, u64),
     /// The target is done; its scan afterwards.
     Finished(Scanned),
+    /// A target asks for the text of the source's ignore files at these paths.
+    RulesWanted(Vec<Vec<u8>>),
+    /// The text of one of them, in the order asked, or why it is not known.
+    Rules(Result<Vec<u8>, String>),
     /// The job failed on the teller's side.
     Failed(Failure),
     /// The asking side needs no more.
@@ -328,7 +338,7 @@ impl TryFrom<Told> for Action {
         };
         let before = told.before.map(|brief| {
             let entry = brief.entry()?;
-            Ok(Before { kind: entry.kind, stamp: Stamp::default(), entry })
+            Ok(Box::new(Before { kind: entry.kind, stamp: Stamp::default(), entry }))
         });
         Ok(Action {
             path,

@@ -27,7 +27,10 @@ const MAGIC: [u8; 8] = *b"alikeidx";
 const VERSION: u32 = 1;
 const HEADER_BYTES: usize = 64;
 const CHECKSUM_BYTES: usize = 32;
-const BODY_AT: usize = HEADER_BYTES + CHECKSUM_BYTES;
+/// Where the listing begins.
+pub const BODY_AT: usize = HEADER_BYTES + CHECKSUM_BYTES;
+/// What is hashed at once: enough for all cores, and all of it that must be in memory.
+const CHECKED_BYTES: usize = 2 << 20;
 const NO_LANE: u8 = 255;
 
 /// What an index file holds.
@@ -104,7 +107,8 @@ pub fn parse(bytes: SharedBytes, root: RootKey) -> Result<Index, IndexError> {
     };
     let tree = tree_range(header, all.len()).ok_or(IndexError::Damaged)?;
     let checksum: &[u8; CHECKSUM_BYTES] = all[HEADER_BYTES..].first_chunk().ok_or(IndexError::Damaged)?;
-    if checksum_of(header, &[&all[BODY_AT..]]) != *checksum {
+    let parts = all[BODY_AT..].chunks(CHECKED_BYTES).inspect(|_| bytes.rest());
+    if checksum_of(header, parts) != *checksum {
         return Err(IndexError::Damaged);
     }
     let parsed = Listing::parse(SharedBytes::clone(&bytes), BODY_AT).map_err(|_| IndexError::Damaged)?;
@@ -125,8 +129,8 @@ fn tree_range(header: &[u8; HEADER_BYTES], file_bytes: usize) -> Option<Range<us
 }
 
 /// Writes the index of `root` beside `path` and renames it there. Its directory is made where it is missing.
-/// Not synced: after a power cut the checksum tells, and the root is hashed again.
-pub fn save(path: &Path, root: RootKey, listing: &Listing, tree: Option<(Lane, &[u8])>) -> Result<(), IndexError> {
+/// Not synced: after a power cut the checksum tells, and the root is hashed again. Gives the file, whoever may replace it.
+pub fn save(path: &Path, root: RootKey, listing: &Listing, tree: Option<(Lane, &[u8])>) -> Result<File, IndexError> {
     let fail = |source| IndexError::Save { path: path.into(), source };
     if let Some(directory) = path.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(fail)?;
@@ -143,13 +147,14 @@ pub fn save(path: &Path, root: RootKey, listing: &Listing, tree: Option<(Lane, &
     header[40..48].copy_from_slice(&(tree.len() as u64).to_le_bytes());
     let staged = path.with_extension("new");
     let mut file = lock_staged(&staged).map_err(fail)?.ok_or_else(|| IndexError::Busy { path: path.into() })?;
-    let checksum = checksum_of(&header, &[rows, tree]);
+    let checksum = checksum_of(&header, [rows, tree]);
     let parts: [&[u8]; 4] = [&header, &checksum, rows, tree];
     let written = file.set_len(0).and_then(|()| parts.iter().try_for_each(|part| file.write_all(part)));
     written.and_then(|()| fs::rename(&staged, path)).map_err(|source| {
         let _left_for_the_next_save = fs::remove_file(&staged);
         fail(source)
-    })
+    })?;
+    Ok(file)
 }
 
 /// Opens the one staged file and takes its lock; `None` where another run has it. A file of a run that was killed is
@@ -157,7 +162,7 @@ pub fn save(path: &Path, root: RootKey, listing: &Listing, tree: Option<(Lane, &
 fn lock_staged(staged: &Path) -> io::Result<Option<File>> {
     loop {
         let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(false).mode(0o600).open(staged)?;
+        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(staged)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
@@ -173,7 +178,7 @@ fn lock_staged(staged: &Path) -> io::Result<Option<File>> {
     }
 }
 
-fn checksum_of(header: &[u8; HEADER_BYTES], parts: &[&[u8]]) -> [u8; CHECKSUM_BYTES] {
+fn checksum_of<'a>(header: &[u8; HEADER_BYTES], parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; CHECKSUM_BYTES] {
     let mut hasher = Hasher::new(Domain::Index);
     hasher.update(header);
     for part in parts {

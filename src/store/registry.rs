@@ -69,8 +69,7 @@ impl Registry {
             DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         }
         let Known { id, root, counter } = known;
-        let mut bytes =
-            format!("{FIRST_LINE}\n{id} {:x} {:x} {counter}\n", root.file_system, root.inode).into_bytes();
+        let mut bytes = format!("{FIRST_LINE}\n{id} {:x} {:x} {counter}\n", root.file_system, root.inode).into_bytes();
         bytes.extend_from_slice(self.path.as_os_str().as_bytes());
         let staged = file.with_extension(format!("{}", std::process::id()));
         fs::write(&staged, bytes)?;

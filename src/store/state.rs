@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! meta      "header" -> version u32 | id [16] | file system u64 | root inode u64 | counter u64 | top [32] | entries u64
-//!                       | knowledge
+//!                       | copies u64 | knowledge
 //! entries   path -> siblings
 //! witnesses path -> nothing | unseen u8 | dots u32 | dot * | siblings of one: the entry
 //! eras      replica id [16] -> (first counter u64 | token u64) *
@@ -87,6 +87,8 @@ pub struct Header {
     pub top: Digest,
     /// Number of paths with entries.
     pub entries: u64,
+    /// Conflict copies that the disk shall show.
+    pub copies: u64,
     /// All writes seen.
     pub knowledge: Knowledge,
 }
@@ -360,13 +362,12 @@ fn encode_header(header: &Header) -> Vec<u8> {
     encoded(|out| {
         out.extend_from_slice(&VERSION.to_le_bytes());
         out.extend_from_slice(&header.id.0);
-        for number in
-            [header.root.file_system, header.root.inode, header.counter]
-        {
+        for number in [header.root.file_system, header.root.inode, header.counter] {
             out.extend_from_slice(&number.to_le_bytes());
         }
         out.extend_from_slice(&header.top.0);
         out.extend_from_slice(&header.entries.to_le_bytes());
+        out.extend_from_slice(&header.copies.to_le_bytes());
         header.knowledge.encode(out);
     })
 }
@@ -378,6 +379,7 @@ fn decode_header(fields: &mut Fields<'_>) -> Option<Header> {
         counter: fields.u64()?,
         top: Digest(fields.array()?),
         entries: fields.u64()?,
+        copies: fields.u64()?,
         knowledge: Knowledge::decode(fields.0)?,
     })
 }
@@ -407,9 +409,8 @@ fn decode_witness(bytes: &[u8]) -> Option<Noted> {
     let mut fields = Fields(bytes);
     let unseen = fields.array::<1>()? == [1];
     let count = fields.u32()?;
-    let dots: Option<Vec<Dot>> = (0..count)
-        .map(|_| Some(Dot { replica: ReplicaId(fields.array()?), counter: fields.u64()? }))
-        .collect();
+    let dots: Option<Vec<Dot>> =
+        (0..count).map(|_| Some(Dot { replica: ReplicaId(fields.array()?), counter: fields.u64()? })).collect();
     let siblings = Siblings::decode(fields.0)?;
     let entry = siblings.iter().next()?.entry.clone();
     Some(Some(Witness { dots: dots?, entry, unseen }))

@@ -50,7 +50,7 @@ pub fn list(job: &Conflicts, report: &mut dyn Report) -> Result<Listed, Error> {
 /// Settles all conflicts whose path matches, and makes the disk show it.
 pub fn resolve(job: &Resolve, report: &mut dyn Report) -> Result<Summary, Error> {
     let pattern = Pattern::new(job)?;
-    let mut looking = Looking::start(job.root.as_path(), job.writing, report)?;
+    let mut looking = Looking::start(job.root.as_path(), job.writing.clone(), report)?;
     let agreed = looking.end.replica.agreed()?.clone();
     let disk = looking.end.looked.found.listing.clone();
     let mut matching = resolve::conflicts(&agreed);

@@ -2,8 +2,8 @@
 
 pub use crate::disk::error::Error as RootError;
 pub use crate::net::Error as NetError;
-pub use crate::store::state::StateError;
 use crate::proto::message::Failure;
+pub use crate::store::state::StateError;
 
 /// A job failed as a whole. What concerns one path only is a [`crate::model::Problem`].
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,9 @@ use rayon::prelude::*;
 
 use super::error::Error;
 use super::fetch::{Fetch, Fetched};
-use super::side::Placements;
+use super::placements::{InPlace, Placements};
+use crate::disk::announce::{Announced, Way};
+use crate::disk::copy::PlaceError;
 use crate::disk::gauge::Gauge;
 use crate::disk::place::{Placed, lacked_room};
 use crate::disk::stage::Staged;
@@ -50,7 +52,7 @@ pub struct Run<'a> {
 }
 
 /// Runs the plan. Problems are told; what was put in place comes back, so that nothing of it is hashed again.
-pub fn execute(run: &Run<'_>, fetch: &dyn Fetch) -> Result<Placements, Error> {
+pub fn execute(run: &Run<'_>, fetch: &dyn Fetch) -> Result<InPlace, Error> {
     let installer = Installer::new(run);
     let copies = installer.stage_copies();
     installer.each_in_order(|step| matches!(step, Step::Mkdir))?;
@@ -62,13 +64,14 @@ pub fn execute(run: &Run<'_>, fetch: &dyn Fetch) -> Result<Placements, Error> {
     installer.metadata()?;
     installer.deletes()?;
     installer.directories()?;
-    Ok(installer.placements.into_inner().unwrap_or_else(PoisonError::into_inner))
+    let placements = installer.placements.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(placements.finish())
 }
 
 struct Installer<'a> {
     run: &'a Run<'a>,
     pending: Mutex<Pending>,
-    placements: Mutex<Placements>,
+    placements: Mutex<Placements<'a>>,
     failed: Mutex<Option<Error>>,
     broken: AtomicBool,
 }
@@ -84,7 +87,7 @@ impl<'a> Installer<'a> {
         Installer {
             run,
             pending: Mutex::default(),
-            placements: Mutex::default(),
+            placements: Mutex::new(Placements::new(run.plan)),
             failed: Mutex::default(),
             broken: AtomicBool::new(false),
         }
@@ -123,7 +126,9 @@ impl<'a> Installer<'a> {
         let action = self.action(index);
         let from = copy_source(&action.step)?;
         let row = self.run.listing.row(self.run.listing.find(from.as_ref()).ok()?);
-        match self.run.target.copy_within(from, &row.stamp(), &row.content()) {
+        let copy = || self.run.target.copy_within(from, &row.stamp(), &row.content());
+        let copied = copy().or_else(|error| if self.made_room(&error, row.size()) { copy() } else { Err(error) });
+        match copied {
             Ok(staged) => Some((index, staged, row.content())),
             Err(error) => {
                 (self.run.tell)(Told::Problem(error.into_problem(&action.path)));
@@ -152,6 +157,12 @@ impl<'a> Installer<'a> {
     }
 
     fn renames(&self) -> Result<(), Error> {
+        let announced = self.run.plan.renames.iter().zip(&self.run.plan.moves).map(|(&index, how)| Announced {
+            path: self.action(index).path.clone(),
+            inode: how.moved.stamp.inode,
+            way: Way::Moved,
+        });
+        self.run.target.announce(&mut { announced })?;
         for (&index, how) in self.run.plan.renames.iter().zip(&self.run.plan.moves) {
             if self.halted() {
                 break;
@@ -191,7 +202,7 @@ impl<'a> Installer<'a> {
             let mut path = to.as_bytes().to_vec();
             path.extend_from_slice(&row.path().as_bytes()[from.as_bytes().len()..]);
             if let Ok(path) = RelPath::new(&path) {
-                placements.insert(path, (row.stamp(), row.content()));
+                placements.put(path, (row.stamp(), row.content()));
             }
         }
     }
@@ -216,16 +227,23 @@ impl<'a> Installer<'a> {
         outcome
     }
 
-    /// Of what failed for lack of room, what fits by now: a large file that does not fit takes the room of small ones only
+    /// Whether it was for lack of room that a copy failed, and the oldest of the trash made some.
+    fn made_room(&self, error: &PlaceError, bytes: u64) -> bool {
+        error.lacked_room() && self.run.target.make_room(bytes.saturating_add(BLOCK_BYTES))
+    }
+
+    /// Of what failed for lack of room, what fits by now, with the oldest of the trash removed for it: a large file that does not fit takes the room of small ones only
     /// while it is written. The smallest come first; the others are told.
     fn fitting(&self, mut starved: Vec<(usize, Problem)>) -> Vec<usize> {
         let size = |index: usize| self.action(index).wanted.as_ref().map_or(0, |entry| entry.size);
         starved.sort_by_key(|&(index, _)| size(index));
-        let mut room = if starved.is_empty() { 0 } else { self.run.target.room() };
+        let sized = |index: usize| size(index).next_multiple_of(BLOCK_BYTES).saturating_add(BLOCK_BYTES);
+        let mut room =
+            if starved.is_empty() { 0 } else { self.room_for(starved.iter().map(|&(index, _)| sized(index))) };
         let mut fitting = Vec::new();
         for (index, problem) in starved {
             // A file takes whole blocks, and some for itself.
-            match room.checked_sub(size(index).next_multiple_of(BLOCK_BYTES) + BLOCK_BYTES) {
+            match room.checked_sub(sized(index)) {
                 Some(left) if !self.halted() => {
                     room = left;
                     fitting.push(index);
@@ -235,6 +253,21 @@ impl<'a> Installer<'a> {
         }
         fitting.sort_unstable();
         fitting
+    }
+
+    /// The room for files of these sizes, the smallest first; the oldest of the trash goes as far as that helps.
+    fn room_for(&self, sizes: impl Iterator<Item = u64>) -> u64 {
+        let target = self.run.target;
+        let attainable = target.attainable_room();
+        let needed = sizes.scan(0_u64, |sum, size| {
+            *sum = sum.saturating_add(size);
+            Some(*sum)
+        });
+        let needed = needed.take_while(|&sum| sum <= attainable).last().unwrap_or(0);
+        if target.room() < needed {
+            target.make_room(needed);
+        }
+        target.room()
     }
 
     fn fetched(&self, index: usize, fetched: Fetched) {
@@ -277,6 +310,14 @@ impl<'a> Installer<'a> {
             self.fail(error.into());
             return;
         }
+        let announced = batch.files.iter().filter_map(|(index, staged, _)| {
+            let (path, inode) = (self.action(*index).path.clone(), staged.inode().ok()?);
+            Some(Announced { path, inode, way: Way::Staged })
+        });
+        if let Err(error) = self.run.target.announce(&mut { announced }) {
+            self.fail(error.into());
+            return;
+        }
         for (index, staged, digest) in batch.files {
             if self.place(index, Some(staged), Some(digest)) {
                 Gauge::add(&self.run.gauge.files_done, 1);
@@ -305,15 +346,14 @@ impl<'a> Installer<'a> {
         let mut placements = lock(&self.placements);
         for (&to, members) in groups {
             let Some(&last) = members.last() else { continue };
-            let Some(&(stamp, _)) = placements.get(&self.action(last).path) else { continue };
-            let known = placements.get(to).map(|&(_, digest)| digest);
+            let Some(stamp) = placements.linked(last) else { continue };
+            let known = placements.digest(to);
             let digest = known.or_else(|| self.listed_digest(to)).unwrap_or(Digest::UNKNOWN);
-            placements.insert(to.clone(), (stamp, digest));
+            placements.put(to.clone(), (stamp, digest));
             for &index in members {
-                placements.insert(self.action(index).path.clone(), (stamp, digest));
+                placements.put_action(index, (stamp, digest));
             }
         }
-        placements.retain(|_, (_, digest)| *digest != Digest::UNKNOWN);
     }
 
     fn listed_digest(&self, path: &RelPath) -> Option<Digest> {
@@ -362,14 +402,21 @@ impl<'a> Installer<'a> {
 
     /// Does one action and tells of it; whether it was done.
     fn place(&self, index: usize, staged: Option<Staged>, content: Option<Digest>) -> bool {
-        self.placed(index, self.run.target.place(self.action(index), staged), content)
+        let plain = staged.is_none();
+        let placed = match self.run.target.place(self.action(index), staged) {
+            Err(problem) if plain && lacked_room(&problem) && self.run.target.make_room(BLOCK_BYTES) => {
+                self.run.target.place(self.action(index), None)
+            }
+            placed => placed,
+        };
+        self.placed(index, placed, content)
     }
 
     /// Tells what became of an action; whether it was done.
     fn placed(&self, index: usize, placed: Result<Placed, Problem>, content: Option<Digest>) -> bool {
         let problem = match placed {
             Ok(placed) => {
-                self.remember(self.action(index), placed.stamp, content);
+                self.remember(index, placed.stamp, content);
                 if !placed.remains {
                     (self.run.tell)(Told::Done(index));
                 }
@@ -386,11 +433,10 @@ impl<'a> Installer<'a> {
         true
     }
 
-    fn remember(&self, action: &Action, stamp: Stamp, content: Option<Digest>) {
-        let is_file = action.wanted.as_ref().is_some_and(Entry::is_file);
+    fn remember(&self, index: usize, stamp: Stamp, content: Option<Digest>) {
+        let is_file = self.action(index).wanted.as_ref().is_some_and(Entry::is_file);
         if is_file {
-            let digest = content.unwrap_or(Digest::UNKNOWN);
-            lock(&self.placements).insert(action.path.clone(), (stamp, digest));
+            lock(&self.placements).put_action(index, (stamp, content.unwrap_or(Digest::UNKNOWN)));
         }
     }
 

@@ -31,6 +31,11 @@ impl Holdings {
         by_content.get(content).map(|&index| self.listing.row(index as usize))
     }
 
+    /// Gives back the memory of rows that were looked up.
+    pub fn rest(&self) {
+        self.listing.rest();
+    }
+
     /// Whether anything is at `path`.
     pub fn at(&self, path: PathRef<'_>) -> Option<Row<'_>> {
         let row = self.listing.row(self.listing.find(path).ok()?);

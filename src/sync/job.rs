@@ -38,6 +38,8 @@ pub struct Remote {
 pub struct Reading {
     /// gitignore lines of `--exclude`, `--include` (as `!line`) and `--exclude-from`, in the order given.
     pub filter: Vec<String>,
+    /// Obey no ignore file.
+    pub everything: bool,
     /// Stay on the root's file system.
     pub one_file_system: bool,
     /// Ignore stamps once: read every file.
@@ -70,7 +72,7 @@ impl Default for Fidelity {
 }
 
 /// How a target is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Writing {
     /// Compare only: change nothing.
     pub dry_run: bool,
@@ -80,6 +82,10 @@ pub struct Writing {
     pub limit: Limit,
     /// Keep what is replaced or deleted in the trash.
     pub trash: bool,
+    /// Put it here instead at the end of the run; a relative path starts at the target.
+    pub backup: Option<PathBuf>,
+    /// Delete what is left out as well.
+    pub delete_excluded: bool,
     /// Make what is missing above the target.
     pub make_parents: bool,
     /// How durability is paid for.
@@ -93,6 +99,8 @@ impl Default for Writing {
             keep_extra: false,
             limit: Limit::Default,
             trash: true,
+            backup: None,
+            delete_excluded: false,
             make_parents: false,
             fsync: Fsync::Batch,
         }
@@ -171,6 +179,16 @@ pub struct Log {
     pub root: PathBuf,
     /// A path in it; `None` for all.
     pub path: Option<PathBuf>,
+}
+
+impl Reading {
+    /// How the target of a mirror is read: what is left out is to be seen where it shall be deleted.
+    pub fn of_target(&self, writing: &Writing) -> Reading {
+        match writing.delete_excluded {
+            true => Reading { filter: Vec::new(), everything: true, ..self.clone() },
+            false => self.clone(),
+        }
+    }
 }
 
 /// `alike index DIR`.

@@ -10,10 +10,11 @@ use super::holdings::Holdings;
 use super::job::{Location, Mirror};
 use super::ledger::{ASK_INTERVAL, Ledger};
 use super::narrate::{Narration, Narrator, Tally};
+use super::placements::InPlace;
 use super::report::{Event, Gauges, Report, RootSummary, Side as Which, Summary};
 use super::side::{self, Found, Side};
-use super::target::{self, Installation, Place};
-use super::{pull, push, refuse};
+use super::target::{self, Differing, Installation, Place};
+use super::{pull, push, refuse, rules};
 use crate::disk::read::Reader;
 use crate::disk::root::Root;
 use crate::model::lane::Lane;
@@ -33,7 +34,14 @@ pub fn run(job: &Mirror, report: &mut dyn Report) -> Result<Summary, Error> {
             let resolved = refuse::resolved(target);
             refuse::precious(&resolved, job.writing.limit)?;
             refuse::nested(&source, &resolved)?;
-            local(job, source, Place::open(target, &job.writing)?, &gauges, report)?
+            refuse::backup_in_source(&source, &resolved, &job.writing)?;
+            local(
+                job,
+                source,
+                Place::open(target, &job.writing, &job.reading.of_target(&job.writing))?,
+                &gauges,
+                report,
+            )?
         }
         (Location::Remote { host, path }, Location::Local(target)) => {
             pull::run(job, host, path, target, &gauges, report)?
@@ -58,17 +66,22 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
     report.event(Event::Header { left: &left, right: &right });
     let lane = side::lane(&job.reading, side::superuser());
     let source = Side::new(source, &job.reading, job.cache)?;
-    let target = place.root.map(|root| Side::new(root, &job.reading, job.cache)).transpose()?.map(Arc::new);
+    let target_reading = job.reading.of_target(&job.writing);
+    let target = place.root.map(|root| Side::new(root, &target_reading, job.cache)).transpose()?.map(Arc::new);
     let (source_end, target_end) =
         rayon::join(|| scan(Some(&source), lane, &gauges.left), || scan(target.as_deref(), lane, &gauges.right));
-    let (source_end, target_end) = (source_end?, target_end?);
+    let (mut source_end, target_end) = (source_end?, target_end?);
     let mut narration = Telling { report, which: Which::Left };
     let mut tally = tell_problems(&source_end.found.problems, Tally::default(), &mut narration);
     narration.which = Which::Right;
     tally = tell_problems(&target_end.found.problems, tally, &mut narration);
-    keep(&source, &source_end.found, &source_end.tree, narration.report);
-    let outcome = compare_in_memory(&source_end, &target_end)?;
-    let plan = target::plan(outcome, &target_end.found.listing, lane, &job.writing, job.reading.fidelity);
+    keep_there(&source, &mut source_end, narration.report);
+    let differing = Differing::from(compare_in_memory(&source_end, &target_end)?);
+    source_end.listing().rest();
+    let theirs = (source.root(), &source_end.found.listing);
+    let (target_end, differing, more) = rules::settle(theirs, target.as_deref(), target_end, differing)?;
+    tally = tell_problems(&more, tally, &mut narration);
+    let plan = target::plan(differing, &target_end.found.listing, lane, &job.writing, job.reading.fidelity);
     let plan = Arc::new(plan);
     let left = source_end.found.summary(&source_end.tree);
     let before = target_end.found.summary(&target_end.tree);
@@ -85,7 +98,7 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
         found: Arc::new(target_end.found),
         plan,
         lane,
-        writing: job.writing,
+        writing: job.writing.clone(),
         gauge: Arc::clone(&gauges.right),
         lock: None,
     };
@@ -95,10 +108,13 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
         return Ok(summarize(tally, left, before, left.top == before.top));
     }
     let holdings = Holdings::new(source_end.found.listing.clone());
-    let content = LocalSource { reader: Reader::new(source.root()), holdings: &holdings };
+    let content = LocalSource::new(Reader::new(source.root()), &holdings);
     let (placed, tally) = run_and_tell(&installation, &content, narrator, &mut narration)?;
-    let (found, tree, right) = installation.look_again(&placed)?;
-    keep(&installation.side, &found, &tree, narration.report);
+    source_end.listing().rest();
+    let ended = installation.ended();
+    drop(installation);
+    let (found, tree, right) = ended.look_again(&placed)?;
+    keep(&ended.side, &found, &tree, narration.report);
     Ok(summarize(tally, left, right, left.top == right.top))
 }
 
@@ -154,10 +170,10 @@ pub fn join_in_memory(
             answering.handle(&frame).map_err(super::converse::violation)?;
         }
         asked = asked.or_else(|| asking.poll_outcome());
-        answered = answered.or_else(|| answering.poll_outcome().filter(|_| both));
+        answered = answered.or_else(|| if both { answering.poll_outcome() } else { None });
         match asked {
             Some(asked) if answered.is_some() || !both => return Ok((asked, answered)),
-            unfinished => asked = unfinished,
+            kept => asked = kept,
         }
         while let Some(frame) = answering.poll_transmit() {
             asking.handle(&frame).map_err(super::converse::violation)?;
@@ -171,7 +187,7 @@ pub fn run_and_tell(
     content: &(dyn Fetch + Sync),
     mut narrator: Narrator,
     narration: &mut Telling<'_>,
-) -> Result<(side::Placements, Tally), Error> {
+) -> Result<(InPlace, Tally), Error> {
     let ledger = Ledger::default();
     let listener = std::thread::current();
     let placed = std::thread::scope(|scope| {
@@ -222,6 +238,14 @@ pub fn tell_problems(problems: &[Problem], mut tally: Tally, narration: &mut dyn
 pub fn keep(side: &Side, found: &Found, tree: &Tree, report: &mut dyn Report) {
     if let Err(note) = side.save(found, tree) {
         report.event(Event::Note(&note));
+    }
+}
+
+/// As [`keep`], and what was found lies in the index from then on.
+pub fn keep_there(side: &Side, end: &mut End, report: &mut dyn Report) {
+    match side.save(&end.found, &end.tree) {
+        Ok(file) => end.found.lie_in(file.as_ref()),
+        Err(note) => report.event(Event::Note(&note)),
     }
 }
 

@@ -12,16 +12,18 @@ use super::job::Mirror;
 use super::ledger::{ASK_INTERVAL, Ledger};
 use super::mirror::{End, Telling, keep, summarize, tell_problems};
 use super::narrate::{Narrator, Tally};
+use super::placements::InPlace;
 use super::remote::{self, Far};
 use super::report::{Event, Gauges, Report, RootSummary, Side as Which, Summary};
-use super::side::{self, Found, Placements, Side};
-use super::target::{self, Installation, Place};
+use super::rules;
+use super::side::{self, Found, Side};
+use super::target::{self, Differing, Installation, Place};
 use crate::disk::root::Root;
 use crate::model::Problem;
 use crate::model::lane::Lane;
 use crate::net::Link;
 use crate::proto::message::{Message, Role, Scanned};
-use crate::proto::reconcile::{Machine, Outcome, Settings, Wants};
+use crate::proto::reconcile::{Machine, Settings, Wants};
 
 /// Runs the job to its end.
 pub fn run(
@@ -69,7 +71,12 @@ async fn converse(
     let mut pulling = Pulling { job, lane, gauges, report, far };
     let mut control = Control::open(&far.link).await?;
     let compared = pulling.compare(&mut control, &end).await?;
-    let summary = pulling.carry_out(side, end, compared).await?;
+    let Compared { round_trips, differing, source, problems } = compared;
+    let first: Vec<Problem> = end.found.problems.clone();
+    let (end, differing, more) = rules::settle_afar(&mut control, side.as_ref(), end, differing).await?;
+    let problems = Problems { source: problems, target: first.into_iter().chain(more).collect() };
+    let summary = pulling.carry_out((side, end), (source, problems), differing).await?;
+    let summary = Summary { round_trips, ..summary };
     control.send(&Message::Bye).await?;
     control.finish().await?;
     far.link.close().await;
@@ -86,9 +93,10 @@ struct Looking {
 
 impl Looking {
     fn start(job: &Mirror, target: &Path, gauges: &Gauges) -> Result<Looking, Error> {
-        let place = Place::open(target, &job.writing)?;
+        let reading = job.reading.of_target(&job.writing);
+        let place = Place::open(target, &job.writing, &reading)?;
         let shown = place.path.display().to_string();
-        let side = place.root.map(|root| Side::new(root, &job.reading, job.cache)).transpose()?.map(Arc::new);
+        let side = place.root.map(|root| Side::new(root, &reading, job.cache)).transpose()?.map(Arc::new);
         let scan = side.as_ref().map(|side| {
             let (side, gauge) = (Arc::clone(side), Arc::clone(&gauges.right));
             spawn_blocking(move || side.scan(&gauge))
@@ -115,9 +123,16 @@ struct Pulling<'a> {
     far: &'a Far,
 }
 
+/// What could not be read at either end.
+struct Problems {
+    source: Vec<Problem>,
+    target: Vec<Problem>,
+}
+
 /// What the comparison brought.
 struct Compared {
-    outcome: Outcome,
+    round_trips: u32,
+    differing: Differing,
     source: Scanned,
     problems: Vec<Problem>,
 }
@@ -143,19 +158,27 @@ impl Pulling<'_> {
                 _ => Err(violation("a message out of turn")),
             })
             .await?;
-        Ok(Compared { outcome, source, problems })
+        Ok(Compared {
+            round_trips: outcome.round_trips_halves.div_ceil(2),
+            differing: outcome.into(),
+            source,
+            problems,
+        })
     }
 
-    async fn carry_out(&mut self, side: Option<Arc<Side>>, end: End, compared: Compared) -> Result<Summary, Error> {
-        let Compared { outcome, source, problems } = compared;
-        let round_trips = outcome.round_trips_halves.div_ceil(2);
+    async fn carry_out(
+        &mut self,
+        (side, end): (Option<Arc<Side>>, End),
+        (source, problems): (Scanned, Problems),
+        differing: Differing,
+    ) -> Result<Summary, Error> {
         let left = RootSummary::from(source);
         let before = end.found.summary(&end.tree);
         let mut telling = Telling { report: &mut *self.report, which: Which::Left };
-        let mut tally = tell_problems(&problems, Tally::default(), &mut telling);
+        let mut tally = tell_problems(&problems.source, Tally::default(), &mut telling);
         telling.which = Which::Right;
-        tally = tell_problems(&end.found.problems, tally, &mut telling);
-        let plan = target::plan(outcome, end.listing(), self.lane, &self.job.writing, self.job.reading.fidelity);
+        tally = tell_problems(&problems.target, tally, &mut telling);
+        let plan = target::plan(differing, end.listing(), self.lane, &self.job.writing, self.job.reading.fidelity);
         let plan = Arc::new(plan);
         tally = tell_problems(&plan.problems, tally, &mut telling);
         telling.report.event(Event::Planned(&plan.totals()));
@@ -163,34 +186,31 @@ impl Pulling<'_> {
         let nothing = plan.actions.is_empty();
         let (Some(side), false) = (side, self.job.writing.dry_run) else {
             let tally = narrator.rehearse(&mut telling);
-            let summary = summarize(tally, left, before, nothing && left.top == before.top);
-            return Ok(Summary { round_trips, ..summary });
+            return Ok(summarize(tally, left, before, nothing && left.top == before.top));
         };
         let End { found, tree } = end;
         let installation = Installation {
-            side,
+            side: Arc::clone(&side),
             found: Arc::new(found),
             plan,
             lane: self.lane,
-            writing: self.job.writing,
+            writing: self.job.writing.clone(),
             gauge: Arc::clone(&self.gauges.right),
             lock: None,
         };
         if !installation.is_needed() {
             keep(&installation.side, &installation.found, &tree, telling.report);
             let tally = narrator.finish(&mut telling);
-            let summary = summarize(tally, left, before, left.top == before.top);
-            return Ok(Summary { round_trips, ..summary });
+            return Ok(summarize(tally, left, before, left.top == before.top));
         }
         let installation = Arc::new(installation);
         let (placed, tally) = install(&installation, &self.far.link, narrator, &mut telling).await?;
-        let again = Arc::clone(&installation);
-        let (found, tree, right) = spawn_blocking(move || again.look_again(&placed))
-            .await
-            .expect("a scan reports its failures and does not panic")?;
-        keep(&installation.side, &found, &tree, telling.report);
-        let summary = summarize(tally, left, right, left.top == right.top);
-        Ok(Summary { round_trips, ..summary })
+        let ended = installation.ended();
+        drop(installation);
+        let again = spawn_blocking(move || ended.look_again(&placed));
+        let (found, tree, right) = again.await.expect("a scan reports its failures and does not panic")?;
+        keep(&side, &found, &tree, telling.report);
+        Ok(summarize(tally, left, right, left.top == right.top))
     }
 }
 
@@ -200,7 +220,7 @@ pub async fn install(
     link: &Link,
     mut narrator: Narrator,
     telling: &mut Telling<'_>,
-) -> Result<(Placements, Tally), Error> {
+) -> Result<(InPlace, Tally), Error> {
     let ledger = Arc::new(Ledger::default());
     let content = RemoteSource::new(link.clone(), tokio::runtime::Handle::current());
     let (running, telling_to) = (Arc::clone(installation), Arc::clone(&ledger));

@@ -8,11 +8,12 @@ use tokio::task::spawn_blocking;
 use super::converse::{Control, violation};
 use super::error::Error;
 use super::job::Mirror;
-use super::mirror::{End, Telling, keep, summarize, tell_problems};
+use super::mirror::{End, Telling, keep_there, summarize, tell_problems};
 use super::narrate::{Narration, Tally};
 use super::pull::salt;
 use super::remote::{self, Far};
 use super::report::{Event, Gauges, Report, RootSummary, Side as Which, Summary};
+use super::rules;
 use super::side::{self, Found, Side};
 use super::supply::Supplier;
 use crate::disk::gauge::Gauge;
@@ -68,8 +69,8 @@ async fn converse(
 ) -> Result<Summary, Error> {
     let lane = side::lane(&job.reading, far.both_superuser);
     let tree = Arc::new(found.tree(lane));
-    let end = End { found, tree };
-    keep(side, &end.found, &end.tree, report);
+    let mut end = End { found, tree };
+    keep_there(side, &mut end, report);
     let mut telling = Telling { report, which: Which::Left };
     let tally = tell_problems(&end.found.problems, Tally::default(), &mut telling);
     telling.which = Which::Right;
@@ -81,7 +82,10 @@ async fn converse(
     let supplier = Supplier::new(Arc::clone(side), end.listing().clone(), !far.link.is_loopback());
     let supplying = tokio::spawn(Arc::new(supplier).serve(far.link.clone()));
     while hearing.finished.is_none() {
-        hearing.heard(control.receive().await?)?;
+        match control.receive().await? {
+            Message::RulesWanted(paths) => rules::answer(&mut control, side, end.listing(), &paths).await?,
+            message => hearing.heard(message)?,
+        }
     }
     supplying.abort();
     control.send(&Message::Bye).await?;
@@ -139,6 +143,8 @@ impl Hearing<'_> {
             | Message::Decided(_)
             | Message::Turn
             | Message::Reconcile(_)
+            | Message::RulesWanted(_)
+            | Message::Rules(_)
             | Message::Failed(_)
             | Message::Bye => {
                 return Err(violation("a message out of turn"));

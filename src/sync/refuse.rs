@@ -1,11 +1,14 @@
 //! What is refused before anything is read: roots inside one another, and targets that are surely not meant.
 
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
 
 use super::error::Error;
+use super::job::{Reading, Writing};
 use super::replica::STATE;
 use crate::disk::control::NAME;
 use crate::disk::root::Root;
+use crate::model::PathRef;
 use crate::model::plan::guard::Limit;
 
 /// Refuses two local roots of which one is, or holds, the other.
@@ -57,8 +60,55 @@ pub fn precious(target: &Path, limit: Limit) -> Result<(), Error> {
     })
 }
 
+/// Refuses a backup directory that a mirror would itself delete or fill: in the target it must be left out by a filter.
+pub fn misplaced_backup(target: &Path, writing: &Writing, reading: &Reading) -> Result<(), Error> {
+    let Some(backup) = resolved_backup(target, writing) else { return Ok(()) };
+    if target.starts_with(&backup) {
+        return Err(Error::Usage {
+            message: format!("the target lies inside the backup directory `{}`", backup.display()),
+            hint: "name a backup directory that is not above the target".into(),
+        });
+    }
+    let Ok(inside) = backup.strip_prefix(target) else { return Ok(()) };
+    let filter = super::side::filter(reading)?;
+    let path = PathRef::new(inside.as_os_str().as_bytes());
+    if path.is_ok_and(|path| filter.excludes(path, true)) {
+        return Ok(());
+    }
+    let first = inside.components().next().map_or(inside, |first| Path::new(first.as_os_str()));
+    Err(Error::Usage {
+        message: format!("the backup directory `{}` lies inside the target", backup.display()),
+        hint: format!("name one outside, or leave it out of the mirror with --exclude=/{}", first.display()),
+    })
+}
+
+/// Refuses a backup directory in the source, which is never written to.
+pub fn backup_in_source(source: &Root, target: &Path, writing: &Writing) -> Result<(), Error> {
+    match resolved_backup(target, writing) {
+        Some(backup) if backup.starts_with(source.path()) => Err(Error::Usage {
+            message: format!("the backup directory `{}` lies inside the source", backup.display()),
+            hint: "name one outside: a source is never written to".into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// As in rsync, a relative backup directory is one of the target's.
+pub fn resolved_backup(target: &Path, writing: &Writing) -> Option<PathBuf> {
+    let joined = target.join(writing.backup.as_ref()?);
+    // The target may not be there yet: then nobody else can say what is above it.
+    let mut plain = PathBuf::new();
+    for component in joined.components() {
+        match component {
+            Component::ParentDir => drop(plain.pop()),
+            other => plain.push(other),
+        }
+    }
+    Some(resolved(&plain))
+}
+
 /// The path that `target` has or will have, for comparing it with another root.
-pub fn resolved(target: &Path) -> std::path::PathBuf {
+pub fn resolved(target: &Path) -> PathBuf {
     let absolute = std::path::absolute(target).unwrap_or_else(|_| target.to_owned());
     for ancestor in absolute.ancestors() {
         if let Ok(real) = ancestor.canonicalize() {

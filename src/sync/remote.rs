@@ -1,6 +1,8 @@
 //! Reaching the far side of a job: the question, the answer, and what every conversation with it shares.
 
+use std::ffi::OsString;
 use std::future::Future;
+use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
@@ -40,12 +42,7 @@ impl Far {
 }
 
 /// Starts the far side and asks it to open its root.
-pub async fn connect(
-    remote: &Remote,
-    host: &str,
-    ask: &Ask,
-    report: &mut dyn Report,
-) -> Result<Far, Error> {
+pub async fn connect(remote: &Remote, host: &str, ask: &Ask, report: &mut dyn Report) -> Result<Far, Error> {
     let hosts = Hosts::open();
     let target = SshTarget {
         command: remote.command.clone(),
@@ -114,13 +111,8 @@ pub fn block_on<T>(gauges: &Gauges, conversation: impl Future<Output = Result<T,
 }
 
 /// The question that opens a conversation. `cache` says whether index caches are written.
-pub fn question(
-    role: Role,
-    path: &std::path::Path,
-    (reading, writing): (&Reading, &Writing),
-    cache: bool,
-) -> Ask {
-    let Reading { filter, one_file_system, checksum, quick, fidelity } = reading;
+pub fn question(role: Role, path: &std::path::Path, (reading, writing): (&Reading, &Writing), cache: bool) -> Ask {
+    let Reading { filter, one_file_system, checksum, quick, fidelity, .. } = reading;
     let Fidelity { mode, xattrs, owner, links, devices } = *fidelity;
     Ask {
         role,
@@ -138,36 +130,44 @@ pub fn question(
 }
 
 fn wire(writing: &Writing) -> message::Writing {
-    let Writing { dry_run, keep_extra, limit, trash, make_parents, fsync } = *writing;
+    let Writing { dry_run, keep_extra, limit, trash, backup, delete_excluded, make_parents, fsync } = writing.clone();
+    let backup = backup.map(|path| path.into_os_string().into_vec());
     let fsync = match fsync {
         Fsync::Each => 0,
         Fsync::Batch => 1,
         Fsync::Off => 2,
     };
-    message::Writing { dry_run, keep_extra, limit, trash, make_parents, fsync }
+    message::Writing { dry_run, keep_extra, limit, trash, backup, delete_excluded, make_parents, fsync }
 }
 
 /// What the far side was asked to read.
 pub fn reading(ask: &Ask) -> Reading {
     let [mode, xattrs, owner, links, devices] = ask.fidelity;
-    Reading {
+    let reading = Reading {
         filter: ask.filter.clone(),
+        everything: false,
         one_file_system: ask.one_file_system,
         checksum: ask.checksum,
         quick: ask.quick,
         fidelity: Fidelity { mode, xattrs, owner, links, devices },
+    };
+    match ask.role {
+        Role::Source | Role::Replica => reading,
+        Role::Target => reading.of_target(&writing(&ask.writing)),
     }
 }
 
 /// How the far side was asked to write.
 pub fn writing(asked: &message::Writing) -> Writing {
-    let message::Writing { dry_run, keep_extra, limit, trash, make_parents, fsync } = *asked;
+    let message::Writing { dry_run, keep_extra, limit, trash, backup, delete_excluded, make_parents, fsync } =
+        asked.clone();
+    let backup = backup.map(|path| OsString::from_vec(path).into());
     let fsync = match fsync {
         0 => Fsync::Each,
         2 => Fsync::Off,
         _ => Fsync::Batch,
     };
-    Writing { dry_run, keep_extra, limit, trash, make_parents, fsync }
+    Writing { dry_run, keep_extra, limit, trash, backup, delete_excluded, make_parents, fsync }
 }
 
 /// A failure of the far side, with the host's name in front.

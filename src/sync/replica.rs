@@ -14,10 +14,12 @@ use super::error::Error;
 use super::job::{Reading, Writing};
 use super::refuse;
 use super::side::{self, Found, Side};
+use crate::disk::announce::{self, Announced, Way};
 use crate::disk::control::{self, Lock};
 use crate::disk::gauge::Gauge;
+use crate::disk::hidden::Hidden;
 use crate::disk::root::Root;
-use crate::model::agreed::{self, Agreed, Wanted};
+use crate::model::agreed::{self, Agreed};
 use crate::model::dot::{Dot, ReplicaId};
 use crate::model::era::{self, Era, Eras, Story};
 use crate::model::knowledge::Knowledge;
@@ -138,6 +140,47 @@ impl Replica {
         self.lock.as_ref()
     }
 
+    /// A run that was killed had put files in place before it could note them as seen. What was changed since then is an
+    /// edit of those, not of what they replaced.
+    fn take_announced(&mut self, found: &Found) -> Result<(), Error> {
+        let root = self.side.root();
+        let unreadable = |source| Error::Memory { path: root.path().join(control::NAME), source };
+        let announced = announce::announced(root).map_err(unreadable)?;
+        if announced.is_empty() || self.noted.is_empty() {
+            return Ok(());
+        }
+        let out_of_place = announce::out_of_place(root).map_err(unreadable)?;
+        self.agreed()?;
+        let agreed = self.agreed.as_ref().expect("it was just read");
+        let mut changed = Vec::new();
+        for Announced { path, inode, way } in announced {
+            if !self.noted.contains_key(&path) {
+                continue;
+            }
+            let inode_at =
+                |listing: &Listing| listing.find(path.as_ref()).ok().map(|index| listing.row(index).stamp().inode);
+            let (now, before) = (inode_at(&found.listing), found.before().and_then(inode_at));
+            let in_place = match way {
+                _ if now == Some(inode) => true,
+                Way::Moved => false,
+                Way::Staged => (now.is_none() || now != before) && !out_of_place.contains(&inode),
+            };
+            if let (true, Some(shown)) = (in_place, agreed.shown(path.as_ref()).1) {
+                let witness = Witness { dots: shown.dots, entry: shown.entry, unseen: false };
+                changed.push((path, Some(witness)));
+            }
+        }
+        self.write(&BTreeMap::new(), changed, false)
+    }
+
+    fn forget_announced(&self) -> Result<(), Error> {
+        if self.writing.dry_run {
+            return Ok(());
+        }
+        let root = self.side.root();
+        announce::forget(root).map_err(|source| Error::Memory { path: root.path().join(control::NAME), source })
+    }
+
     /// What it says of itself first.
     pub fn greeting(&self) -> Greeting {
         let Header { id, top, entries, knowledge, .. } = self.header.clone();
@@ -148,12 +191,14 @@ impl Replica {
     pub fn look(&mut self, gauge: &Gauge) -> Result<Looked, Error> {
         let found = self.side.scan(gauge)?;
         let mut problems = Vec::new();
+        self.take_announced(&found)?;
         if found.changed() || !self.noted.is_empty() || self.before(&found).is_none() {
             let events = self.events(&found)?;
             let events = self.guard(events, &found, &mut problems);
             self.record(events)?;
             self.keep(&found)?;
         }
+        self.forget_announced()?;
         Ok(Looked { found, problems })
     }
 
@@ -232,15 +277,21 @@ impl Replica {
     }
 
     /// What a meeting comes to for this replica.
-    pub fn meet(
-        &mut self,
-        theirs: &Greeting,
-        differing: &[(RelPath, Siblings)],
-    ) -> Result<Joined, Error> {
+    pub fn meet(&mut self, theirs: &Greeting, differing: &[(RelPath, Siblings)]) -> Result<Joined, Error> {
         let knowledge = self.header.knowledge.clone();
         let agreed = self.agreed()?;
         let half = Half { agreed, knowledge: &knowledge };
         meeting::meet(half, &theirs.knowledge, differing).map_err(|_| self.too_large())
+    }
+
+    /// Whether the disk is known to show what is agreed on, so that there is nothing to plan.
+    pub fn is_in_place(&self) -> bool {
+        self.noted.is_empty()
+    }
+
+    /// Conflict copies that the disk shall show.
+    pub const fn copies(&self) -> u64 {
+        self.header.copies
     }
 
     /// Names at which nothing is done in this run.
@@ -264,7 +315,7 @@ impl Replica {
     pub fn settle(&mut self, found: &Found) -> Result<(), Error> {
         self.keep(found)?;
         if self.noted.is_empty() {
-            return Ok(());
+            return self.forget_announced();
         }
         let agreed = self.agreed()?.clone();
         let noted = std::mem::take(&mut self.noted);
@@ -275,11 +326,11 @@ impl Replica {
             state.commit(&self.header, &change)?;
         }
         self.noted = left.into_iter().collect();
-        Ok(())
+        self.forget_announced()
     }
 
     /// What the disk shall show.
-    pub fn wanted(&mut self) -> Result<Wanted, Error> {
+    pub fn wanted(&mut self) -> Result<Listing, Error> {
         self.agreed()?.wanted().map_err(|_| self.too_large())
     }
 
@@ -299,10 +350,8 @@ impl Replica {
         let one_file_system = self.side.reading().one_file_system;
         self.agreed()?;
         let disk = &found.listing;
-        let filter = self.side.filter();
-        let unseen = |path: PathRef<'_>| {
-            filter.excludes(path, false) || filter.excludes(path, true) || is_hidden(disk, path, one_file_system)
-        };
+        let hidden = Hidden::new(self.side.root(), self.side.filter());
+        let unseen = |path: PathRef<'_>| hidden.hides(path) || is_beyond(disk, path, one_file_system);
         let agreed = self.agreed.as_ref().expect("it was just read");
         Ok(mint::events(&Look {
             disk,
@@ -345,15 +394,18 @@ impl Replica {
         let agreed = self.agreed()?.clone();
         let first = self.header.counter + 1;
         let mut changed: BTreeMap<RelPath, Siblings> = BTreeMap::new();
-        for Happened { path, event, .. } in happened {
+        let mut witnesses: BTreeMap<RelPath, Option<Witness>> = self.noted.clone();
+        for Happened { path, name, event, .. } in happened {
             let siblings = changed.entry(path).or_insert_with_key(|path| agreed.siblings(path.as_ref()));
             self.header.counter += 1;
             let dot = Dot { replica: self.header.id, counter: self.header.counter };
+            witnesses.insert(name, witness_of(dot, &event));
             event.apply(dot, siblings);
             self.header.knowledge.insert(dot);
         }
+        witnesses.extend(unseen);
         self.begin_era(first)?;
-        self.write(&changed, unseen, false)
+        self.write(&changed, witnesses.into_iter().collect(), false)
     }
 
     /// One commit: other siblings at some paths, witnesses, and the eras.
@@ -367,6 +419,7 @@ impl Replica {
         let tree = Tree::build(agreed.listing(), Lane::STATE);
         self.header.top = tree.top();
         self.header.entries = agreed.listing().len() as u64;
+        self.header.copies = agreed.copies() as u64;
         if let Some(state) = self.state.as_ref().filter(|_| !self.writing.dry_run) {
             let entries: Vec<_> = changed.iter().collect();
             let change = Change { entries: &entries, settle, witnesses: &witnesses, eras: Some(&self.eras) };
@@ -410,7 +463,8 @@ impl Replica {
                 if noted.contains_key(&name) {
                     continue;
                 }
-                let entry = disk.find(name.as_ref()).ok().map(|index| disk.row(index).entry());
+                let row = disk.find(name.as_ref()).ok().map(|index| disk.row(index));
+                let entry = row.filter(|row| mint::is_kept(row.kind())).map(|row| row.entry());
                 let dots = || before.shown(name.as_ref()).1.map_or_else(Vec::new, |shown| shown.dots);
                 let witness = entry.map(|entry| Witness { dots: dots(), entry, unseen: false });
                 witnesses.insert(name, witness);
@@ -425,7 +479,7 @@ impl Replica {
         }
         let tree = found.tree(side::lane(self.side.reading(), side::superuser()));
         // Without its index the next look would find no witness, and every edit would be a conflict.
-        self.side.save(found, &tree).map_err(|note| Error::Memory {
+        self.side.save(found, &tree).map(drop).map_err(|note| Error::Memory {
             path: self.side.root().path().join(control::NAME).join("index"),
             source: std::io::Error::other(note),
         })
@@ -471,12 +525,21 @@ fn blank(root: RootKey) -> Result<Header, Error> {
         counter: 0,
         top: empty.top(),
         entries: 0,
+        copies: 0,
         knowledge: Knowledge::new(),
     })
 }
 
+/// What the disk showed when an event was minted.
+fn witness_of(dot: Dot, event: &Event) -> Option<Witness> {
+    match event {
+        Event::Write { entry, .. } => Some(Witness { dots: vec![dot], entry: entry.clone(), unseen: false }),
+        Event::Delete { .. } | Event::Nothing(_) => None,
+    }
+}
+
 /// Whether a path that a scan did not find may be there all the same.
-fn is_hidden(disk: &Listing, path: PathRef<'_>, one_file_system: bool) -> bool {
+fn is_beyond(disk: &Listing, path: PathRef<'_>, one_file_system: bool) -> bool {
     let mut above = Some(path);
     while let Some(place) = above {
         if let Ok(index) = disk.find(place) {

@@ -124,6 +124,8 @@ pub struct RootSummary {
     pub bytes: u64,
     /// Bytes that were read and hashed.
     pub hashed_bytes: u64,
+    /// Whether any ignore file was obeyed.
+    pub ignoring: bool,
 }
 
 /// The end of a mirror or a diff.
@@ -155,14 +157,14 @@ pub struct Summary {
 
 impl From<Scanned> for RootSummary {
     fn from(scanned: Scanned) -> RootSummary {
-        let Scanned { top, entries, bytes, hashed_bytes } = scanned;
-        RootSummary { top, entries, bytes, hashed_bytes }
+        let Scanned { top, entries, bytes, hashed_bytes, ignoring } = scanned;
+        RootSummary { top, entries, bytes, hashed_bytes, ignoring }
     }
 }
 
 impl From<RootSummary> for Scanned {
     fn from(summary: RootSummary) -> Scanned {
-        let RootSummary { top, entries, bytes, hashed_bytes } = summary;
-        Scanned { top, entries, bytes, hashed_bytes }
+        let RootSummary { top, entries, bytes, hashed_bytes, ignoring } = summary;
+        Scanned { top, entries, bytes, hashed_bytes, ignoring }
     }
 }

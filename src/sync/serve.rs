@@ -14,9 +14,11 @@ use super::fetch::remote::RemoteSource;
 use super::ledger::Ledger;
 use super::mirror::End;
 use super::narrate::{Narration, Narrator, Tally};
+use super::placements::InPlace;
 use super::remote::{reading, writing};
 use super::report::Gauges;
-use super::side::{self, Found, Placements, Side};
+use super::rules;
+use super::side::{self, Found, Side};
 use super::supply::Supplier;
 use super::target::{self, Installation, Place};
 use super::twoway::{answer, end as twoway_end, end::End as ReplicaEnd};
@@ -96,7 +98,7 @@ impl Opened {
         let lane = side::lane(&reading, ask.superuser && side::superuser());
         let (root, shown) = match ask.role {
             Role::Replica => {
-                let root = twoway_end::open(&path, &writing(&ask.writing))?;
+                let root = twoway_end::open(&path, &writing(&ask.writing), &reading)?;
                 let shown = root.path().display().to_string();
                 let (gauge, writing) = (Arc::clone(gauge), writing(&ask.writing));
                 let looking = spawn_blocking(move || ReplicaEnd::look(root, &reading, writing, &gauge));
@@ -108,7 +110,7 @@ impl Opened {
                 (Some(root), shown)
             }
             Role::Target => {
-                let place = Place::open(&path, &writing(&ask.writing))?;
+                let place = Place::open(&path, &writing(&ask.writing), &reading)?;
                 (place.root, place.path.display().to_string())
             }
         };
@@ -164,10 +166,16 @@ async fn source(control: &mut Control, link: &Link, side: Arc<Side>, end: End) -
     control.reconcile(&mut machine, |_| Err(violation("a message out of turn"))).await?;
     let supplier = Arc::new(Supplier::new(Arc::clone(&side), end.listing().clone(), !link.is_loopback()));
     let supplying = tokio::spawn(supplier.serve(link.clone()));
+    let (asked, listing) = (Arc::clone(&side), end.listing().clone());
     let End { found, tree } = end;
     // The index is written while content flows.
     let keeping = spawn_blocking(move || side.save(&found, &tree));
-    let last = control.receive().await;
+    let last = loop {
+        match control.receive().await {
+            Ok(Message::RulesWanted(paths)) => rules::answer(control, &asked, &listing, &paths).await?,
+            last => break last,
+        }
+    };
     supplying.abort();
     // A cache that cannot be written costs the next run time and nothing else.
     let _ = keeping.await;
@@ -206,7 +214,12 @@ impl Receiving<'_> {
         let outcome = control.reconcile(&mut machine, |_| Err(violation("a message out of turn"))).await?;
         let writing = writing(&self.ask.writing);
         let fidelity = reading(&self.ask).fidelity;
-        let plan = Arc::new(target::plan(outcome, end.listing(), self.lane, &writing, fidelity));
+        let first = Arc::clone(&end.tree);
+        let (end, differing, more) = rules::settle_afar(control, side.as_ref(), end, outcome.into()).await?;
+        tell_all(control, &more).await?;
+        let again = !Arc::ptr_eq(&first, &end.tree);
+        let before = if again { end.found.summary(&end.tree).into() } else { before };
+        let plan = Arc::new(target::plan(differing, end.listing(), self.lane, &writing, fidelity));
         tell_all(control, &plan.problems).await?;
         control.send(&Message::Planned(plan.totals())).await?;
         let (Some(side), false) = (side, writing.dry_run) else {
@@ -228,9 +241,11 @@ impl Receiving<'_> {
             return finish(control, before).await;
         }
         let placed = self.install(control, &installation).await?;
+        let ended = installation.ended();
+        drop(installation);
         let summary = spawn_blocking(move || -> Result<Scanned, Error> {
-            let (found, tree, summary) = installation.look_again(&placed)?;
-            let _ = installation.side.save(&found, &tree);
+            let (found, tree, summary) = ended.look_again(&placed)?;
+            let _ = ended.side.save(&found, &tree);
             Ok(summary.into())
         });
         finish(control, summary.await.expect("a scan reports its failures and does not panic")?).await
@@ -267,7 +282,7 @@ impl Receiving<'_> {
     }
 
     /// Runs the plan on threads of its own; tells what happens, and stops where the asking side is gone.
-    pub async fn install(&self, control: &mut Control, installation: &Arc<Installation>) -> Result<Placements, Error> {
+    pub async fn install(&self, control: &mut Control, installation: &Arc<Installation>) -> Result<InPlace, Error> {
         let ledger = Arc::new(Ledger::default());
         let content = RemoteSource::new(self.link.clone(), tokio::runtime::Handle::current());
         let (running, telling_to) = (Arc::clone(installation), Arc::clone(&ledger));

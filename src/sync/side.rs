@@ -1,24 +1,25 @@
 //! One local root, scanned: its listing, its tree, and the index that is kept of it. Owns how a root is read from start to
 //! end; says nothing of what it is compared with.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::error::Error;
 use super::job::{Fidelity, Reading};
+use super::placements::InPlace;
 use super::report::RootSummary;
 use crate::disk::filter::Filter;
 use crate::disk::gauge::Gauge;
 use crate::disk::map;
 use crate::disk::root::Root;
+use crate::disk::rules::Decree;
 use crate::disk::scan::{self, Memory, ScanOptions, Scanned};
 use crate::model::digest::{Digest, Domain, Hasher};
 use crate::model::lane::{Bytes, Lane};
-use crate::model::listing::SharedBytes;
+use crate::model::listing::{ROWS_AT_ONCE, SharedBytes};
 use crate::model::tree::Tree;
-use crate::model::{Listing, PathRef, Problem, RelPath, Stamp};
+use crate::model::{Listing, PathRef, Problem, Stamp};
 use crate::store::index;
 use crate::store::journal::Journal;
 use crate::store::places::{Places, RootKey};
@@ -45,6 +46,7 @@ pub struct Found {
     pub listing: Listing,
     /// What could not be read.
     pub problems: Vec<Problem>,
+    obeyed: bool,
     /// Bytes that were read and hashed.
     pub hashed_bytes: u64,
     /// The tree that the index held, where it still covers a listing.
@@ -54,14 +56,10 @@ pub struct Found {
     changed: bool,
 }
 
-/// What the last run put in place: the digest of a path, as long as its stamp is this.
-pub type Placements = HashMap<RelPath, (Stamp, Digest)>;
-
 impl Side {
     /// Prepares to read `root`.
     pub fn new(root: Root, reading: &Reading, write_cache: bool) -> Result<Side, Error> {
-        let filter = Filter::new(&reading.filter)
-            .map_err(|e| Error::Usage { message: e.to_string(), hint: "patterns have gitignore's syntax".into() })?;
+        let filter = filter(reading)?;
         let cache = Places::from_environment().map(|places| {
             let key = key(&root);
             let variant = variant(reading);
@@ -105,7 +103,7 @@ impl Side {
     pub fn scan(&self, gauge: &Gauge) -> Result<Found, Error> {
         let kept = self.load();
         let memory = Recollection { journal: self.journal(), placed: None };
-        let found = self.scan_against(kept, &memory, gauge);
+        let found = self.scan_against(kept, &memory, &self.filter, gauge);
         if found.is_err() {
             // Interrupted: the next run goes on from here. A run that gets through keeps an index instead.
             memory.keep();
@@ -113,46 +111,63 @@ impl Side {
         found
     }
 
+    /// Whether ignore files are obeyed.
+    pub fn obeys(&self) -> bool {
+        !self.reading.everything
+    }
+
+    /// Walks the root again by other ignore files.
+    pub fn scan_by(&self, before: &Found, decree: Decree, gauge: &Gauge) -> Result<Found, Error> {
+        let memory = Recollection { journal: self.journal(), placed: None };
+        let filter = filter(&self.reading)?.obeying(decree);
+        let kept = Some((before.listing.clone(), None));
+        let mut found = self.scan_against(kept, &memory, &filter, gauge)?;
+        found.hashed_bytes += before.hashed_bytes;
+        Ok(found)
+    }
+
     /// Walks the root again after a run that put `placed` in place: nothing of that is hashed once more.
-    pub fn rescan(&self, before: &Found, placed: &Placements, gauge: &Gauge) -> Result<Found, Error> {
+    pub fn rescan(&self, before: &Found, placed: &InPlace, gauge: &Gauge) -> Result<Found, Error> {
         let memory = Recollection { journal: None, placed: Some(placed) };
-        self.scan_against(Some((before.listing.clone(), None)), &memory, gauge)
+        self.scan_against(Some((before.listing.clone(), None)), &memory, &self.filter, gauge)
     }
 
     fn scan_against(
         &self,
         kept: Option<(Listing, Option<Tree>)>,
         memory: &Recollection<'_>,
+        filter: &Filter,
         gauge: &Gauge,
     ) -> Result<Found, Error> {
         let options = ScanOptions {
-            filter: &self.filter,
+            filter,
             one_file_system: self.reading.one_file_system,
             checksum: self.reading.checksum && memory.placed.is_none(),
             quick: self.reading.quick,
         };
         let base = kept.as_ref().map(|(listing, _)| listing);
-        let Scanned { listing, changed, problems, hashed_bytes, .. } =
+        let Scanned { listing, changed, problems, obeyed, hashed_bytes, .. } =
             scan::scan(&self.root, base, memory, &options, gauge)?;
         let before = kept.as_ref().map(|(listing, _)| listing.clone());
         let kept = kept.and_then(|(listing, tree)| tree.map(|tree| (listing, tree)));
-        Ok(Found { listing, problems, hashed_bytes, kept, before, changed })
+        Ok(Found { listing, problems, obeyed, hashed_bytes, kept, before, changed })
     }
 
     /// Keeps the index for the next run. A cache that cannot be written costs time only, so it is a note, not an error.
-    pub fn save(&self, found: &Found, tree: &Tree) -> Result<(), String> {
-        let Some(cache) = self.cache.as_ref().filter(|cache| cache.writable) else { return Ok(()) };
+    /// Gives the index, where it was written.
+    pub fn save(&self, found: &Found, tree: &Tree) -> Result<Option<File>, String> {
+        let Some(cache) = self.cache.as_ref().filter(|cache| cache.writable) else { return Ok(None) };
         let unchanged = !found.changed && found.kept.as_ref().is_some_and(|(_, kept)| kept.lane() == tree.lane());
         if unchanged {
-            return Ok(());
+            return Ok(None);
         }
         let mut bytes = Vec::new();
         tree.encode(&mut bytes);
-        index::save(&cache.index, key(&self.root), &found.listing, Some((tree.lane(), &bytes)))
+        let file = index::save(&cache.index, key(&self.root), &found.listing, Some((tree.lane(), &bytes)))
             .map_err(|e| format!("the index is not kept: {}: {e}", cache.index.display()))?;
         // The index now knows everything that the journal of an interrupted hash did.
         let _ = std::fs::remove_file(&cache.journal);
-        Ok(())
+        Ok(Some(file))
     }
 
     fn load(&self) -> Option<(Listing, Option<Tree>)> {
@@ -172,6 +187,13 @@ impl Side {
     }
 }
 
+/// The patterns that the user gave.
+pub fn filter(reading: &Reading) -> Result<Filter, Error> {
+    let filter = Filter::new(&reading.filter)
+        .map_err(|e| Error::Usage { message: e.to_string(), hint: "patterns have gitignore's syntax".into() })?;
+    Ok(filter.obeying(if reading.everything { Decree::Nobody } else { Decree::Own }))
+}
+
 fn key(root: &Root) -> RootKey {
     let identity = root.identity();
     RootKey { file_system: identity.file_system, inode: identity.inode }
@@ -180,7 +202,20 @@ fn key(root: &Root) -> RootKey {
 impl Found {
     /// A root that is not there yet.
     pub fn nothing() -> Found {
-        Found { listing: Listing::empty(), problems: Vec::new(), hashed_bytes: 0, kept: None, before: None, changed: false }
+        Found {
+            listing: Listing::empty(),
+            problems: Vec::new(),
+            obeyed: false,
+            hashed_bytes: 0,
+            kept: None,
+            before: None,
+            changed: false,
+        }
+    }
+
+    /// Whether any ignore file was obeyed.
+    pub fn obeyed(&self) -> bool {
+        self.obeyed
     }
 
     /// Whether the root differs from what the index knew: then its peer will most likely differ too.
@@ -191,6 +226,15 @@ impl Found {
     /// What the index held before this scan; `None` where there was none.
     pub const fn before(&self) -> Option<&Listing> {
         self.before.as_ref()
+    }
+
+    /// Takes the listing from the index that was just written: mapped, it takes no memory while it rests.
+    pub fn lie_in(&mut self, kept: Option<&File>) {
+        let mapped = kept.and_then(|file| Listing::parse(Arc::new(map::map(file).ok()?), index::BODY_AT).ok());
+        if let Some((listing, _)) = mapped.filter(|(listing, _)| listing.len() == self.listing.len()) {
+            listing.rest();
+            self.listing = listing;
+        }
     }
 
     /// The tree of the listing in `lane`, with as little work as what the index kept allows.
@@ -204,8 +248,22 @@ impl Found {
 
     /// What is told of the root.
     pub fn summary(&self, tree: &Tree) -> RootSummary {
-        let bytes = self.listing.rows().map(|row| row.size()).sum();
-        RootSummary { top: tree.top(), entries: self.listing.len() as u64, bytes, hashed_bytes: self.hashed_bytes }
+        let rows = self.listing.rows().enumerate();
+        let sizes = rows.map(|(index, row)| {
+            if index % ROWS_AT_ONCE == 0 {
+                self.listing.rest();
+            }
+            row.size()
+        });
+        let bytes = sizes.sum();
+        self.listing.rest();
+        RootSummary {
+            top: tree.top(),
+            entries: self.listing.len() as u64,
+            bytes,
+            hashed_bytes: self.hashed_bytes,
+            ignoring: self.obeyed,
+        }
     }
 }
 
@@ -237,7 +295,7 @@ fn variant(reading: &Reading) -> Option<String> {
 /// What the scan may take for known without reading: a journal of an interrupted hash, or what was just put in place.
 struct Recollection<'a> {
     journal: Option<Journal>,
-    placed: Option<&'a Placements>,
+    placed: Option<&'a InPlace>,
 }
 
 impl Recollection<'_> {
@@ -251,8 +309,7 @@ impl Recollection<'_> {
 impl Memory for Recollection<'_> {
     fn recall(&self, path: PathRef<'_>, stamp: &Stamp) -> Option<Digest> {
         if let Some(placed) = self.placed {
-            let (known, digest) = placed.get(&path.to_owned())?;
-            return (known == stamp).then_some(*digest);
+            return placed.recall(path, stamp);
         }
         self.journal.as_ref()?.recall(path, stamp)
     }

@@ -7,21 +7,22 @@ use std::sync::Arc;
 use super::error::Error;
 use super::execute::{self, Run, Told};
 use super::fetch::Fetch;
-use super::job::{Fidelity, Writing};
+use super::job::{Fidelity, Reading, Writing};
+use super::placements::InPlace;
 use super::refuse;
 use super::report::RootSummary;
-use super::side::{Found, Placements, Side};
+use super::side::{Found, Side};
 use crate::disk;
 use crate::disk::control::Lock;
 use crate::disk::gauge::Gauge;
 use crate::disk::root::Root;
 use crate::disk::target::{Target, TargetOptions};
-use crate::model::Listing;
 use crate::model::lane::Lane;
 use crate::model::plan::Plan;
 use crate::model::plan::guard::Guard;
 use crate::model::plan::mirror::{self, MirrorInput, Pair};
 use crate::model::tree::Tree;
+use crate::model::{Listing, Problem, ProblemKind, RelPath};
 use crate::proto::reconcile::Outcome;
 
 /// A target before its root is looked at.
@@ -34,9 +35,10 @@ pub struct Place {
 
 impl Place {
     /// Opens the target, or makes it unless this is a dry run.
-    pub fn open(path: &std::path::Path, writing: &Writing) -> Result<Place, Error> {
+    pub fn open(path: &std::path::Path, writing: &Writing, reading: &Reading) -> Result<Place, Error> {
         let resolved = refuse::resolved(path);
         refuse::precious(&resolved, writing.limit)?;
+        refuse::misplaced_backup(&resolved, writing, reading)?;
         let root = match Root::open(path) {
             Ok(root) => Some(root),
             Err(disk::error::Error::Open { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
@@ -60,16 +62,32 @@ impl Place {
     }
 }
 
-/// Plans from what a comparison found to differ.
-pub fn plan(outcome: Outcome, target: &Listing, lane: Lane, writing: &Writing, fidelity: Fidelity) -> Plan {
-    let source_empty = outcome.their_entries == 0;
-    let differing = outcome
-        .differing
-        .into_iter()
-        .map(|pair| Pair { path: pair.path, source: pair.theirs.map(|record| record.entry), target: pair.ours })
-        .collect();
+/// What a comparison found.
+#[derive(Debug, Default)]
+pub struct Differing {
+    /// The paths that differ, in tree order.
+    pub pairs: Vec<Pair>,
+    /// Whether the source has no entries.
+    pub source_empty: bool,
+}
+
+impl From<Outcome> for Differing {
+    fn from(outcome: Outcome) -> Differing {
+        let source_empty = outcome.their_entries == 0;
+        let pairs = outcome
+            .differing
+            .into_iter()
+            .map(|pair| Pair { path: pair.path, source: pair.theirs, target: pair.ours })
+            .collect();
+        Differing { pairs, source_empty }
+    }
+}
+
+/// Plans from what differs.
+pub fn plan(differing: Differing, target: &Listing, lane: Lane, writing: &Writing, fidelity: Fidelity) -> Plan {
+    let Differing { pairs, source_empty } = differing;
     mirror::plan(MirrorInput {
-        differing,
+        differing: pairs,
         target,
         lane,
         keep_extra: writing.keep_extra,
@@ -103,7 +121,7 @@ impl Installation {
     }
 
     /// Runs the plan and makes it durable. Blocks; told things may come from any thread.
-    pub fn run(&self, fetch: &dyn Fetch, tell: &(dyn Fn(Told) + Sync)) -> Result<Placements, Error> {
+    pub fn run(&self, fetch: &dyn Fetch, tell: &(dyn Fn(Told) + Sync)) -> Result<InPlace, Error> {
         let options = TargetOptions {
             fsync: self.writing.fsync,
             keep_trash: self.writing.trash,
@@ -116,14 +134,48 @@ impl Installation {
         let run = Run { plan: &self.plan, target: &target, listing: &self.found.listing, gauge: &self.gauge, tell };
         let outcome = execute::execute(&run, fetch);
         // What was done before a failure is made durable and tidied up too.
+        self.put_away(&target).into_iter().for_each(|problem| tell(Told::Problem(problem)));
         let finished = target.finish();
         let placements = outcome?;
-        finished?;
+        finished?.into_iter().for_each(|problem| tell(Told::Problem(problem)));
         Ok(placements)
     }
 
-    /// Looks at the root again and keeps its index: what the target holds now, not what was meant.
-    pub fn look_again(&self, placed: &Placements) -> Result<(Found, Tree, RootSummary), Error> {
+    /// Sees to what the run put into the trash.
+    fn put_away(&self, target: &Target) -> Vec<Problem> {
+        let Some(backup) = refuse::resolved_backup(target.root().path(), &self.writing) else {
+            // What cannot be removed takes room and does no other harm; the next run tries again.
+            let _ = target.expire();
+            return Vec::new();
+        };
+        target.export(&backup).unwrap_or_else(|error| {
+            let cause = format!(
+                "`{}` cannot be used, so what was replaced is in the trash: {}",
+                backup.display(),
+                disk::place::cause(&error)
+            );
+            vec![Problem { path: RelPath::default(), kind: ProblemKind::Unwritable, cause }]
+        })
+    }
+
+    /// What is needed after the run; the plan is not.
+    pub fn ended(&self) -> Ended {
+        Ended { side: Arc::clone(&self.side), found: Arc::clone(&self.found), lane: self.lane }
+    }
+}
+
+/// A target whose run is over: by now the plan would only take memory.
+pub struct Ended {
+    /// The target's side.
+    pub side: Arc<Side>,
+    /// What the target held before the run.
+    found: Arc<Found>,
+    lane: Lane,
+}
+
+impl Ended {
+    /// Looks at the root again: what the target holds now, not what was meant.
+    pub fn look_again(&self, placed: &InPlace) -> Result<(Found, Tree, RootSummary), Error> {
         let found = self.side.rescan(&self.found, placed, &Gauge::default())?;
         let tree = found.tree(self.lane);
         let mut summary = found.summary(&tree);

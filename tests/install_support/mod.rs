@@ -64,7 +64,7 @@ pub fn before(root: &Path, text: &str) -> Before {
 
 pub fn action(text: &str, step: Step, wanted: Option<Entry>, before: Option<Before>) -> Action {
     let changes = Changes { xattrs: true, ..Changes::default() };
-    Action { path: path(text), step, wanted, before, changes }
+    Action { path: path(text), step, wanted, before: before.map(Box::new), changes }
 }
 
 pub fn create(text: &str, wanted: Entry, source: Source) -> Action {
@@ -108,6 +108,10 @@ pub fn trash(root: &Path) -> Vec<(String, Vec<u8>)> {
     let Ok(runs) = fs::read_dir(root.join(".alike/trash")) else { return found };
     for run in runs {
         let run = run.expect("readable").path();
+        // Beside the directory of a run lies its record.
+        if run.is_file() {
+            continue;
+        }
         collect(&run, &run, &mut found);
     }
     found.sort();
@@ -158,7 +162,7 @@ pub fn moving(action: &Action, moved: &Before) -> Move {
 
 /// A cycle of two: one exchange, and the second action has nothing left to move.
 pub fn swap(target: &Target, one: &Action, other: &Action) {
-    let moved = other.before.clone().expect("a swap needs two things");
+    let moved = *other.before.clone().expect("a swap needs two things");
     target.place_move(one, &Move { moved, onto: Onto::Wanted }).expect("swapped");
     target.place_arrived(other).expect("arrived");
 }

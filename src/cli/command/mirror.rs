@@ -130,5 +130,6 @@ pub fn mirror(job: &sync::job::Mirror, voice: &Voice, form: Box<dyn Form>) -> Ex
 fn verdict(job: &sync::job::Mirror, summary: &Summary) -> Exit {
     let done = !job.writing.dry_run || summary.totals == Default::default();
     let in_part = job.writing.keep_extra || job.reading.one_file_system || !job.reading.filter.is_empty();
+    let in_part = in_part || summary.left.ignoring || summary.right.ignoring;
     if summary.alike || (in_part && done) { Exit::Alike } else { Exit::Differ }
 }

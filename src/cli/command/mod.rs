@@ -9,6 +9,7 @@ mod mirror;
 mod resolve;
 mod serve;
 mod sync;
+mod trash;
 
 use std::ffi::OsString;
 
@@ -56,6 +57,7 @@ pub enum Command {
     Resolve(resolve::Resolve),
     Log(log::Log),
     Index(index::Index),
+    Trash(trash::Trash),
     Completions(completions::Completions),
     #[command(hide = true)]
     Serve(serve::Serve),
@@ -72,6 +74,7 @@ impl Command {
             Command::Resolve(resolve) => resolve.run(),
             Command::Log(log) => log.run(),
             Command::Index(index) => index.run(),
+            Command::Trash(trash) => trash.run(),
             Command::Completions(completions) => completions.run(),
             Command::Serve(serve) => serve.run(),
         }

@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, Command};
 
 /// The command with a variable for every visible flag: `--no-trash` is `ALIKE_NO_TRASH`.
 pub fn readable(command: Command) -> Command {
-    command.mut_subcommands(|sub| if sub.is_hide_set() { sub } else { sub.mut_args(with_variable) })
+    command.mut_subcommands(|sub| if sub.is_hide_set() { sub } else { readable(sub.mut_args(with_variable)) })
 }
 
 fn with_variable(arg: Arg) -> Arg {

@@ -56,6 +56,7 @@ impl Reading {
     pub fn meant(&self) -> Result<Meant, Failure> {
         Ok(Meant {
             filter: self.filter.lines()?,
+            everything: false,
             one_file_system: self.one_file_system,
             checksum: self.checksum,
             quick: self.quick,

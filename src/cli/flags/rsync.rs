@@ -35,7 +35,8 @@ pub struct Accepted {
 
 const DELETES: &str = "a mirror deletes extras already, into the trash; `--keep-extra` keeps them";
 const ATOMIC: &str = "a file is always staged whole and then put in place; a stopped run goes on where it was";
-const TRASH: &str = "what is replaced or deleted is kept in the trash already (`.alike/trash` in the target)";
+const TRASH: &str =
+    "what is replaced or deleted is kept already: `alike trash list` shows it; `--backup-dir DIR` keeps it in DIR";
 const FILTERS: &str = "`--exclude`, `--include` and `--exclude-from` take gitignore patterns";
 const CONTENT: &str =
     "files are compared by content; `--quick` trusts size and time, `--checksum` reads everything again";
@@ -49,10 +50,9 @@ const INSTEAD: &[(&[&str], &str)] = &[
         &["--delete", "--del", "--delete-before", "--delete-during", "--delete-delay", "--delete-after", "--force"],
         DELETES,
     ),
-    (&["--delete-excluded"], "what a filter leaves out is never deleted; delete it at the target by hand"),
     (&["--inplace", "--append", "--append-verify", "--partial", "--partial-dir", "--delay-updates"], ATOMIC),
     (&["-T", "--temp-dir"], "files are staged in `.alike/staging`, on the target's own file system"),
-    (&["-b", "--backup", "--backup-dir", "--suffix"], TRASH),
+    (&["-b", "--backup", "--suffix"], TRASH),
     (&["-f", "--filter", "-F", "-C", "--cvs-exclude", "--include-from", "--files-from"], FILTERS),
     (&["-I", "--ignore-times", "--size-only", "--modify-window", "-@"], CONTENT),
     (&["-P", "--progress", "--info", "--debug", "--out-format", "--log-file"], PROGRESS),

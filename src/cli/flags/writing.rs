@@ -1,8 +1,9 @@
 //! How the target is written.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use crate::model::plan::guard::Limit;
 use crate::sync::job::{Fsync as MeantFsync, Writing as Meant};
@@ -27,6 +28,14 @@ pub struct Writing {
     #[arg(long)]
     no_trash: bool,
 
+    /// Delete also what patterns and ignore files leave out
+    #[arg(long, conflicts_with = "keep_extra")]
+    delete_excluded: bool,
+
+    /// Move what is replaced or deleted there, not into the trash; a relative path starts at the target
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "no_trash")]
+    backup_dir: Option<PathBuf>,
+
     /// Make what is missing above the target
     #[arg(long)]
     mkpath: bool,
@@ -49,6 +58,8 @@ impl Writing {
             keep_extra: self.keep_extra,
             limit: self.max_delete.map_or(Limit::Default, |MaxDelete(limit)| limit),
             trash: !self.no_trash,
+            backup: self.backup_dir.clone(),
+            delete_excluded: self.delete_excluded,
             make_parents: self.mkpath,
             fsync: match self.fsync {
                 Fsync::Each => MeantFsync::Each,

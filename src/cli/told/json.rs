@@ -56,10 +56,10 @@ enum Event<'a> {
 }
 
 #[derive(Serialize)]
-struct Versioned<'a> {
+struct Versioned<'a, E> {
     v: u32,
     #[serde(flatten)]
-    event: Event<'a>,
+    event: &'a E,
 }
 
 #[derive(Serialize)]
@@ -148,7 +148,7 @@ impl Form for Json {
             Direction::Both => Some("both"),
         };
         let Json { verb, dry_run, quick, .. } = *self;
-        write(out, Event::Header(Header { verb, left, right, direction, dry_run, quick }));
+        write(out, &Event::Header(Header { verb, left, right, direction, dry_run, quick }));
     }
 
     fn action(&mut self, out: &mut Output, action: &Action, side: Side) {
@@ -158,7 +158,7 @@ impl Form for Json {
         };
         write(
             out,
-            Event::Action(Done {
+            &Event::Action(Done {
                 op: op(&action.step),
                 side: name(side),
                 path: text(&action.path),
@@ -173,32 +173,32 @@ impl Form for Json {
     fn problem(&mut self, out: &mut Output, problem: &Problem, side: Side) {
         let Problem { path, kind, cause } = problem;
         let (path, path_b64) = (text(path), raw(path));
-        write(out, Event::Problem(Failed { path, path_b64, kind: class(*kind), cause, side: name(side) }));
+        write(out, &Event::Problem(Failed { path, path_b64, kind: class(*kind), cause, side: name(side) }));
         out.flush();
     }
 
     fn forgotten(&mut self, out: &mut Output, place: &Path) {
-        write(out, Event::Forgotten { path: place.to_string_lossy() });
+        write(out, &Event::Forgotten { path: place.to_string_lossy() });
     }
 
     fn conflict(&mut self, out: &mut Output, conflict: &Conflict) {
-        write(out, Event::Conflict(Conflicting::new(conflict)));
+        write(out, &Event::Conflict(Conflicting::new(conflict)));
     }
 
     fn settled(&mut self, out: &mut Output, path: &RelPath, kept: &[RelPath]) {
-        write(out, Event::Settled(Settled::new(path, kept)));
+        write(out, &Event::Settled(Settled::new(path, kept)));
     }
 
     fn version(&mut self, out: &mut Output, path: &RelPath, version: &Version) {
-        write(out, Event::Version(Present::new(path, version)));
+        write(out, &Event::Version(Present::new(path, version)));
     }
 
     fn progress(&mut self, out: &mut Output, progress: &Progress) {
-        write(out, Event::Progress(*progress));
+        write(out, &Event::Progress(*progress));
     }
 
     fn ending(&mut self, out: &mut Output, ending: Ending<'_>) {
-        write(out, Event::Summary(Ended::new(ending)));
+        write(out, &Event::Summary(Ended::new(ending)));
     }
 }
 
@@ -239,7 +239,8 @@ impl Root {
     }
 }
 
-fn write(out: &mut Output, event: Event<'_>) {
+/// One object on a line of its own.
+pub fn write(out: &mut Output, event: &impl Serialize) {
     let line = serde_json::to_string(&Versioned { v: VERSION, event });
     out.line(line.expect("strings and finite numbers have a JSON form"));
 }
@@ -262,7 +263,8 @@ fn name(side: Side) -> &'static str {
     }
 }
 
-fn class(kind: ProblemKind) -> &'static str {
+/// The class of a problem.
+pub fn class(kind: ProblemKind) -> &'static str {
     match kind {
         ProblemKind::Unreadable => "unreadable",
         ProblemKind::Changed => "changed",

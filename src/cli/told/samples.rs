@@ -14,8 +14,8 @@ fn entry(kind: Kind, size: u64) -> Entry {
     Entry { kind, mode: 0o644, mtime: Time::default(), size, content: Digest::UNKNOWN, uid: 0, gid: 0, extra: None }
 }
 
-fn before(entry: Entry) -> Option<Before> {
-    Some(Before { kind: entry.kind, stamp: Stamp::default(), entry })
+fn before(entry: Entry) -> Option<Box<Before>> {
+    Some(Box::new(Before { kind: entry.kind, stamp: Stamp::default(), entry }))
 }
 
 fn new(at: &[u8], step: Step, wanted: Entry) -> Action {
@@ -65,7 +65,7 @@ pub fn problem() -> Problem {
 }
 
 pub fn summary() -> Summary {
-    let root = RootSummary { top: Digest([0xab; 32]), entries: 12, bytes: 34_000, hashed_bytes: 56 };
+    let root = RootSummary { top: Digest([0xab; 32]), entries: 12, bytes: 34_000, hashed_bytes: 56, ignoring: false };
     Summary {
         alike: true,
         left: root,

@@ -219,7 +219,8 @@ mod tests {
     use crate::cli::output::tests::pages;
     use crate::cli::told::samples;
 
-    const LOUD: Text = Text { listing: Listing::Marks, quiet: false, stats: false, direction: Direction::Right, quick: false };
+    const LOUD: Text =
+        Text { listing: Listing::Marks, quiet: false, stats: false, direction: Direction::Right, quick: false };
 
     fn told(mut text: Text, summary: &Summary) -> (String, String) {
         let (mut out, stdout, stderr) = pages();

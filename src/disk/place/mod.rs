@@ -250,7 +250,7 @@ fn wanted(action: &Action) -> Result<&Entry, Refusal> {
 }
 
 fn scanned(action: &Action) -> Result<&Before, Refusal> {
-    action.before.as_ref().ok_or_else(|| Refusal::Cannot("the plan does not say what is here".into()))
+    action.before.as_deref().ok_or_else(|| Refusal::Cannot("the plan does not say what is here".into()))
 }
 
 fn is_directory(leaf: Leaf<'_>) -> bool {

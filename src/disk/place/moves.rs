@@ -42,7 +42,7 @@ impl Target {
         let (path, from) = (action.path.as_ref(), from.as_ref());
         let (parent, from_parent) = (self.parent(path)?, self.parent(from)?);
         let (here, there) = (Leaf::new(parent.as_fd(), path.name()), Leaf::new(from_parent.as_fd(), from.name()));
-        let standing = action.before.as_ref().ok_or_else(|| Refusal::Cannot("a swap needs two things".into()))?;
+        let standing = action.before.as_deref().ok_or_else(|| Refusal::Cannot("a swap needs two things".into()))?;
         check_content(moved, &there.status().map_err(Refusal::gone)?)?;
         check_content(standing, &here.status().map_err(Refusal::gone)?)?;
         let swapped = self.in_moving(from, moved.kind, &from_parent, || {
@@ -95,7 +95,7 @@ impl Target {
         kind: Kind,
     ) -> Result<(), Refusal> {
         self.check(before, &here.status().map_err(Refusal::gone)?)?;
-        let mut rest = self.rest(path, &before.stamp)?;
+        let mut rest = self.rest(path, before)?;
         let exchanged = self.in_moving(from, kind, from_parent, || {
             self.in_moving(path, before.kind, parent, || swap::exchange(there, here))
         })?;
@@ -140,11 +140,12 @@ impl Target {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Placed::GONE),
             now => now?,
         };
-        self.check(scanned(action)?, &now)?;
+        let before = scanned(action)?;
+        self.check(before, &now)?;
         if now.kind == Kind::Directory && !whole {
             return self.remove_directory(path, here, &parent);
         }
-        let mut rest = self.rest(path, &now.stamp)?;
+        let mut rest = self.rest(path, before)?;
         self.in_moving(path, now.kind, &parent, || swap::move_to_rest(here, &mut rest))?;
         self.left(path, now.kind);
         if same_content(now.kind, &now.stamp, &rest.leaf().status()?) {

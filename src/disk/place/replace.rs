@@ -69,7 +69,7 @@ impl Target {
     ) -> Result<(), Refusal> {
         let here = Leaf::new(parent.as_fd(), path.name());
         self.check(before, &here.status().map_err(Refusal::gone)?)?;
-        let mut rest = self.rest(path, &before.stamp)?;
+        let mut rest = self.rest(path, before)?;
         // The new thing waits under the name that the old one gets by the exchange: so there is no instant, and no
         // crash, after which the old one is in staging, where the next run would clean it away.
         swap::move_to_rest(incoming.slot.leaf(), &mut rest)?;
@@ -79,7 +79,7 @@ impl Target {
             // Refused, or only not known to this file system?
             exchanged?;
             self.in_moving(path, before.kind, parent, || {
-                swap::replace_plainly(incoming.slot.leaf(), here, &mut self.rest(path, &before.stamp)?)
+                swap::replace_plainly(incoming.slot.leaf(), here, &mut self.rest(path, before)?)
             })?;
             incoming.slot.moved();
             self.left(path, before.kind);
@@ -95,7 +95,7 @@ impl Target {
     }
 
     /// Does something that moves `path` itself: a directory without write permission cannot be moved by its owner.
-    pub(super) fn in_moving<T>(
+    pub(in crate::disk) fn in_moving<T>(
         &self,
         path: PathRef<'_>,
         kind: Kind,

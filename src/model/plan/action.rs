@@ -108,7 +108,7 @@ pub struct Action {
     /// What the path holds when the step runs; `None` where nothing is. Below a directory that the plan moves, it is
     /// what that directory brings along. In a cycle of three or more renames all but the first find what an exchange
     /// has just put there, whose change time is then not that of the stamp.
-    pub before: Option<Before>,
+    pub before: Option<Box<Before>>,
     /// Which fields differ.
     pub changes: Changes,
 }

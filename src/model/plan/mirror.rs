@@ -182,7 +182,7 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn action(&mut self, spot: Spot, way: Way, changes: Changes) -> Option<Action> {
         let step = self.step(&spot, way)?;
-        let before = spot.row.map(|row| before(self.target, row));
+        let before = spot.row.map(|row| Box::new(before(self.target, row)));
         Some(Action { path: spot.path, step, wanted: spot.want, before, changes })
     }
 

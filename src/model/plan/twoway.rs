@@ -40,10 +40,10 @@ pub fn plan(input: &TwoWayInput<'_>) -> Plan {
         let there = target.map(|row| disk.row(row));
         let path = source.or(there).expect("a pair has at least one side").path();
         let foreign = there.filter(|row| !is_kept(row.kind()));
-        if foreign.is_some() && source.is_none() || left_alone(path) {
+        if foreign.is_some() && source.is_none() {
             continue;
         }
-        if let Some(foreign) = foreign.filter(|row| row.kind() != Kind::Unreadable) {
+        if let Some(foreign) = foreign.filter(|row| row.kind() != Kind::Unreadable && !left_alone(path)) {
             let cause = format!("{} stands here", noun(foreign.kind()));
             problems.push(Problem { path: path.to_owned(), kind: ProblemKind::Unwritable, cause });
             continue;
@@ -64,7 +64,7 @@ pub fn plan(input: &TwoWayInput<'_>) -> Plan {
             }
             _ => false,
         };
-        if !same {
+        if !same && !left_alone(path) {
             differing.push(Pair { path: path.to_owned(), source: want, target });
         }
     }

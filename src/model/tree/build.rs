@@ -7,7 +7,7 @@ use super::{Level, Tree, index_of};
 use crate::model::cut::{Cuts, TOP_NODES_MAX, hash};
 use crate::model::entry::Kind;
 use crate::model::lane::Lane;
-use crate::model::listing::Listing;
+use crate::model::listing::{Listing, ROWS_AT_ONCE};
 
 /// Nodes that are cut, then hashed: many enough to hash side by side, and their rows (about 100 kB) stay in the cache.
 const NODES_AT_ONCE: usize = 64;
@@ -65,7 +65,12 @@ impl<'a> Raise<'a> {
         let (mut level, mut scratch) = (Level::default(), Scratch::default());
         let mut starts = Vec::with_capacity(NODES_AT_ONCE);
         let mut start = 0;
+        let mut rested = 0;
         while start < children.len() {
+            if self.levels.is_empty() && start - rested >= ROWS_AT_ONCE {
+                rested = start;
+                self.listing.rest();
+            }
             starts.clear();
             while start < children.len() && starts.len() < NODES_AT_ONCE {
                 starts.push(start);

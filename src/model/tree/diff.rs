@@ -4,9 +4,9 @@
 use std::cmp::Ordering;
 
 use super::Tree;
-use crate::model::merge::{Pair, Pairs};
 use crate::model::entry::Kind;
 use crate::model::listing::Listing;
+use crate::model::merge::{Pair, Pairs};
 use crate::model::path::PathRef;
 
 /// A path at which two listings differ: its rows, at least one of which is there.

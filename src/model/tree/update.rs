@@ -6,10 +6,10 @@ use std::ops::Range;
 use super::build::{Raise, unreadable_rows};
 use super::change::{Before, Change};
 use super::level::Children;
-use crate::model::merge::{Pair, Pairs};
 use super::{Level, Tree, index_of};
 use crate::model::cut::TOP_NODES_MAX;
-use crate::model::listing::Listing;
+use crate::model::listing::{Listing, ROWS_AT_ONCE};
+use crate::model::merge::{Pair, Pairs};
 
 /// Children `old` of the old level (rows at first, nodes above) gave way to children `new` of the new one. What lies
 /// between two splices is equal on both sides.
@@ -61,7 +61,11 @@ impl Tree {
         }
         let mut splices = Vec::new();
         let mut open = Splice { old: 0..0, new: 0..0 };
-        for pair in Pairs::new((old, 0..old.len()), (new, 0..new.len())) {
+        for (count, pair) in Pairs::new((old, 0..old.len()), (new, 0..new.len())).enumerate() {
+            if count % ROWS_AT_ONCE == 0 {
+                old.rest();
+                new.rest();
+            }
             match pair {
                 Pair::Both(left, right) if self.lane.equal_rows(old.row(left), new.row(right)) => {
                     let next = Splice { old: left + 1..left + 1, new: right + 1..right + 1 };

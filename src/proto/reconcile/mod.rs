@@ -51,7 +51,7 @@ mod settle;
 use std::sync::Arc;
 
 use crate::model::digest::Digest;
-use crate::model::entry::Record;
+use crate::model::entry::Entry;
 use crate::model::listing::Listing;
 use crate::model::path::RelPath;
 use crate::model::tree::Tree;
@@ -129,8 +129,8 @@ pub struct Pair {
     pub path: RelPath,
     /// Our row, if we hold the path.
     pub ours: Option<usize>,
-    /// Their record, if they do.
-    pub theirs: Option<Record>,
+    /// What they hold there, if they do.
+    pub theirs: Option<Entry>,
 }
 
 /// What a conversation found out.

@@ -11,6 +11,9 @@ use crate::model::path::compare;
 use crate::proto::record::Order;
 use crate::proto::violation::Violation;
 
+/// Pairs for which there is room at first.
+const PAIRS_AT_FIRST_MAX: usize = 1 << 18;
+
 /// A merge under way; records come in tree order.
 #[derive(Debug)]
 pub struct Settle {
@@ -42,10 +45,17 @@ pub struct Settled {
 }
 
 impl Settle {
-    /// `rows` are told whole, `slim` those of which they hold the same bytes.
-    pub fn new(rows: Runs, slim: Runs, salt: [u8; 16]) -> Settle {
-        let settled =
-            Settled { pairs: Vec::new(), unmatched: Runs::default(), bits: Bits::default(), seal: Seal::new(salt) };
+    /// `rows` are told whole, `slim` those of which they hold the same bytes; `theirs` is how many records are to come.
+    pub fn new(rows: Runs, slim: Runs, salt: [u8; 16], theirs: u64) -> Settle {
+        // Room that is not filled costs addresses, not memory; room that grows is paid for twice. What a peer says it
+        // has is believed so far and no further.
+        let most = (theirs as usize).saturating_add(rows.len()).min(PAIRS_AT_FIRST_MAX);
+        let settled = Settled {
+            pairs: Vec::with_capacity(most),
+            unmatched: Runs::default(),
+            bits: Bits::default(),
+            seal: Seal::new(salt),
+        };
         Settle {
             rows: Walk::new(rows),
             seen: 0,
@@ -71,8 +81,7 @@ impl Settle {
         }
         let path = row.path();
         if self.equal(side, index, &entry).is_none() {
-            let theirs = Record { path: path.to_owned(), entry };
-            self.slim_pairs.push(Pair { path: path.to_owned(), ours: Some(index as usize), theirs: Some(theirs) });
+            self.slim_pairs.push(Pair { path: path.to_owned(), ours: Some(index as usize), theirs: Some(entry) });
         }
         self.seen += 1;
         self.slim.step();
@@ -103,7 +112,7 @@ impl Settle {
             return Err(Violation::Contradiction);
         }
         self.settled.bits.push(false);
-        self.settled.pairs.push(Pair { path: record.path.clone(), ours: None, theirs: Some(record) });
+        self.settled.pairs.push(Pair { path: record.path, ours: None, theirs: Some(record.entry) });
         Ok(())
     }
 
@@ -137,7 +146,7 @@ impl Settle {
         if let Some(digest) = equal {
             self.settled.seal.add(&digest);
         } else {
-            let pair = Pair { path: record.path.clone(), ours: Some(index as usize), theirs: Some(record) };
+            let pair = Pair { path: record.path, ours: Some(index as usize), theirs: Some(record.entry) };
             self.settled.pairs.push(pair);
             self.settled.unmatched.push(index);
         }

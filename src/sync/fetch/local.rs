@@ -1,5 +1,7 @@
 //! Content from a root on this machine: no network, several files at a time.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rayon::prelude::*;
 
 use super::{Fetch, Fetched};
@@ -12,12 +14,17 @@ use crate::sync::error::Error;
 use crate::sync::execute::Run;
 use crate::sync::holdings::Holdings;
 
+/// Rows that are looked up before they rest: each lies on pages of its own.
+const LOOKED_UP_MAX: usize = 1024;
+
 /// A root on this machine as the source.
 pub struct LocalSource<'a> {
     /// Opens its files.
     pub reader: Reader<'a>,
     /// What was found there.
-    pub holdings: &'a Holdings,
+    holdings: &'a Holdings,
+    /// Rows looked up since they last rested.
+    looked_up: AtomicUsize,
 }
 
 impl Fetch for LocalSource<'_> {
@@ -32,7 +39,12 @@ impl Fetch for LocalSource<'_> {
     }
 }
 
-impl LocalSource<'_> {
+impl<'a> LocalSource<'a> {
+    /// A source that was found to hold this.
+    pub const fn new(reader: Reader<'a>, holdings: &'a Holdings) -> LocalSource<'a> {
+        LocalSource { reader, holdings, looked_up: AtomicUsize::new(0) }
+    }
+
     fn copy(&self, run: &Run<'_>, action: &Action) -> Fetched {
         let problem = |kind, cause: String| Problem { path: action.path.clone(), kind, cause };
         let changed = || problem(ProblemKind::Changed, "changed since it was scanned".into());
@@ -42,6 +54,9 @@ impl LocalSource<'_> {
             std::io::ErrorKind::NotFound => problem(ProblemKind::Vanished, "vanished since it was scanned".into()),
             _ => problem(ProblemKind::Unreadable, cause(&e)),
         })?;
+        if self.looked_up.fetch_add(1, Ordering::Relaxed) % LOOKED_UP_MAX == LOOKED_UP_MAX - 1 {
+            self.holdings.rest();
+        }
         if opened.stamp != row.stamp() {
             return Err(changed());
         }

@@ -34,7 +34,7 @@ pub fn run(
     gauges: &Gauges,
     report: &mut dyn Report,
 ) -> Result<Summary, Error> {
-    let root = end::open(root, &job.writing)?;
+    let root = end::open(root, &job.writing, &job.reading)?;
     remote::block_on(gauges, ask(job, (root, which), (host, path), gauges, report))
 }
 
@@ -49,7 +49,7 @@ async fn ask(
     // The walk of what is here starts before ssh does.
     let looking = {
         let (job, gauge) = (job.clone(), Arc::clone(&gauges.left));
-        spawn_blocking(move || End::look(root, &job.reading, job.writing, &gauge))
+        spawn_blocking(move || End::look(root, &job.reading, job.writing.clone(), &gauge))
     };
     let question = remote::question(Role::Replica, path, (&job.reading, &job.writing), true);
     let (decides, _) = prefer::decider(job.prefer, which);
@@ -61,8 +61,7 @@ async fn ask(
     };
     report.event(Event::Header { left, right });
     let end = looking.await.expect("a look reports its failures and does not panic")?;
-    let hearing =
-        Hearing { telling: Telling { report, which }, tally: Tally::default(), gauges, finished: None };
+    let hearing = Hearing { telling: Telling { report, which }, tally: Tally::default(), gauges, finished: None };
     let mut asking = Asking { job, which, far: &far, hearing, shown: (left.into(), right.into()), round_trips: 1 };
     let outcome = asking.converse(end).await;
     far.tell(report);

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::disk::gauge::Gauge;
+use crate::disk::hidden::Hidden;
 use crate::disk::root::Root;
 use crate::model::agreed::siblings_of;
 use crate::model::plan::{Plan, Step};
@@ -16,9 +17,10 @@ use crate::proto::reconcile::Outcome;
 use crate::sync::error::Error;
 use crate::sync::holdings::Holdings;
 use crate::sync::job::{Reading, Writing};
+use crate::sync::placements::InPlace;
 use crate::sync::replica::{Greeting, Looked, Replica};
 use crate::sync::report::RootSummary;
-use crate::sync::side::{self, Found, Placements};
+use crate::sync::side::{self, Found};
 use crate::sync::target::{Installation, Place};
 
 /// One end, looked at.
@@ -40,14 +42,14 @@ pub struct Task {
 }
 
 /// Opens the root of a replica, or makes it; a rehearsal makes nothing, and there must be something to look at.
-pub fn open(path: &Path, writing: &Writing) -> Result<Root, Error> {
-    Place::open(path, writing)?.root.map_or_else(|| Ok(Root::open(path)?), Ok)
+pub fn open(path: &Path, writing: &Writing, reading: &Reading) -> Result<Root, Error> {
+    Place::open(path, writing, reading)?.root.map_or_else(|| Ok(Root::open(path)?), Ok)
 }
 
 impl End {
     /// Opens the replica of a root and looks at it.
     pub fn look(root: Root, reading: &Reading, writing: Writing, gauge: &Gauge) -> Result<End, Error> {
-        let mut replica = Replica::open(root, reading, writing)?;
+        let mut replica = Replica::open(root, reading, writing.clone())?;
         let looked = replica.look(gauge)?;
         Ok(End { replica, looked, reading: reading.clone(), writing })
     }
@@ -75,16 +77,19 @@ impl End {
 
     /// What is to be done here.
     pub fn task(&mut self) -> Result<Task, Error> {
+        let conflicts = self.replica.copies();
+        // Without an index, what is missing on disk has no witness either.
+        if self.replica.is_in_place() && self.looked.found.before().is_some() {
+            return Ok(Task { plan: Arc::new(Plan::default()), conflicts });
+        }
         let wanted = self.replica.wanted()?;
         let held = self.replica.held().clone();
         let side = Arc::clone(self.replica.side());
-        let filter = side.filter();
-        let left_alone = |path: PathRef<'_>| {
-            held.contains(&path.to_owned()) || filter.excludes(path, false) || filter.excludes(path, true)
-        };
+        let hidden = Hidden::new(side.root(), side.filter());
+        let left_alone = |path: PathRef<'_>| held.contains(&path.to_owned()) || hidden.hides(path);
         let planned = |limit: Limit| {
             twoway::plan(&TwoWayInput {
-                wanted: &wanted.listing,
+                wanted: &wanted,
                 disk: &self.looked.found.listing,
                 lane: side::lane(&self.reading, side::superuser()),
                 left_alone: &left_alone,
@@ -95,11 +100,11 @@ impl End {
         let is_held = plan.problems.iter().any(|problem| problem.kind == ProblemKind::Guarded);
         if is_held && self.writing.limit == Limit::Default {
             let all = planned(Limit::Percent(100));
-            if is_meant(&all, &wanted.listing, self.looked.found.listing.len()) {
+            if is_meant(&all, &wanted, self.looked.found.listing.len()) {
                 plan = all;
             }
         }
-        Ok(Task { plan: Arc::new(plan), conflicts: wanted.copies as u64 })
+        Ok(Task { plan: Arc::new(plan), conflicts })
     }
 
     /// What it can hand out.
@@ -114,16 +119,20 @@ impl End {
             found: Arc::new(std::mem::replace(&mut self.looked.found, Found::nothing())),
             plan: task.plan,
             lane: side::lane(&self.reading, side::superuser()),
-            writing: self.writing,
+            writing: self.writing.clone(),
             gauge: Arc::clone(gauge),
             lock: self.replica.lock().cloned(),
         }
     }
 
     /// After a run, or where none was needed: looks again and remembers what is in place.
-    pub fn settle(&mut self, installation: Installation, placed: Option<&Placements>) -> Result<(), Error> {
+    pub fn settle(&mut self, installation: Installation, placed: Option<&InPlace>) -> Result<(), Error> {
         self.looked.found = match placed {
-            Some(placed) => installation.look_again(placed)?.0,
+            Some(placed) => {
+                let ended = installation.ended();
+                drop(installation);
+                ended.look_again(placed)?.0
+            }
             None => Arc::into_inner(installation.found).expect("nobody else holds what was found before a run"),
         };
         self.replica.settle(&self.looked.found)
@@ -137,6 +146,7 @@ impl End {
             entries: listing.len() as u64,
             bytes: listing.rows().map(|row| row.size()).sum(),
             hashed_bytes: self.looked.found.hashed_bytes,
+            ignoring: self.looked.found.obeyed(),
         }
     }
 }
@@ -166,7 +176,7 @@ pub fn consistent(ours: &Greeting, theirs: &Greeting, (left, right): (&str, &str
 fn differing(outcome: &Outcome) -> Result<Vec<(RelPath, Siblings)>, Error> {
     let siblings = |pair: &crate::proto::reconcile::Pair| match &pair.theirs {
         None => Some(Siblings::new()),
-        Some(record) => siblings_of(&record.entry),
+        Some(entry) => siblings_of(entry),
     };
     let all = outcome.differing.iter().map(|pair| Some((pair.path.clone(), siblings(pair)?)));
     all.collect::<Option<Vec<_>>>().ok_or_else(|| crate::sync::converse::violation("an entry without its writes"))

@@ -21,14 +21,14 @@ use crate::sync::report::{Event, Gauges, Report, Side as Which, Summary};
 
 /// Runs the job.
 pub fn run(job: &Sync, left: &Path, right: &Path, gauges: &Gauges, report: &mut dyn Report) -> Result<Summary, Error> {
-    let (left, right) = (end::open(left, &job.writing)?, end::open(right, &job.writing)?);
+    let (left, right) = (end::open(left, &job.writing, &job.reading)?, end::open(right, &job.writing, &job.reading)?);
     refuse::nested(&left, right.path())?;
     refuse::nested(&right, left.path())?;
     let shown = (left.path().display().to_string(), right.path().display().to_string());
     report.event(Event::Header { left: &shown.0, right: &shown.1 });
     let (left, right) = rayon::join(
-        || End::look(left, &job.reading, job.writing, &gauges.left),
-        || End::look(right, &job.reading, job.writing, &gauges.right),
+        || End::look(left, &job.reading, job.writing.clone(), &gauges.left),
+        || End::look(right, &job.reading, job.writing.clone(), &gauges.right),
     );
     let (mut left, mut right) = (left?, right?);
     let mut carry = Carry { job, gauges, telling: Telling { report, which: Which::Left }, tally: Tally::default() };
@@ -130,7 +130,7 @@ impl Carry<'_> {
             self.tally = narrator.finish(&mut self.telling);
             return end.settle(installation, None);
         }
-        let source = LocalSource { reader: Reader::new(from.replica.side().root()), holdings: content };
+        let source = LocalSource::new(Reader::new(from.replica.side().root()), content);
         let (placed, tally) = run_and_tell(&installation, &source, narrator, &mut self.telling)?;
         self.tally = tally;
         end.settle(installation, Some(&placed))

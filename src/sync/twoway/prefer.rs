@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::end::End;
+use crate::disk::hidden::Hidden;
 use crate::model::resolve::{self, Conflict, Keep, Settled, Undecided};
 use crate::model::{PathRef, RelPath, Siblings};
 use crate::proto::message::{Decides, Decision, Message};
@@ -43,10 +44,11 @@ pub fn decide(end: &mut End, rule: Rule) -> Result<Vec<(RelPath, Siblings)>, Err
     let agreed = end.replica.agreed()?.clone();
     let disk = end.looked.found.listing.clone();
     let side = Arc::clone(end.replica.side());
+    let hidden = Hidden::new(side.root(), side.filter());
     let mut decisions = Vec::new();
     for conflict in resolve::conflicts(&agreed) {
         let held = conflict.shown.iter().any(|shown| end.replica.held().contains(&shown.name));
-        if held || side.filter().excludes(conflict.path.as_ref(), false) {
+        if held || hidden.hides(conflict.path.as_ref()) {
             continue;
         }
         let taken = |name: PathRef<'_>| {

@@ -1,7 +1,6 @@
 //! What follows from a whole message: the answer, or the end.
 
 use super::{Arriving, Items, Machine, Sent};
-use crate::model::entry::Record;
 use crate::proto::limits::STEPS_MAX;
 use crate::proto::reconcile::decide::{self, Choice, Standing};
 use crate::proto::reconcile::ids::{Bits, Lookup, Naming, next_salt};
@@ -186,9 +185,8 @@ impl Machine {
             let found = differing.len();
             for &index in self.side.tree.unreadable().iter().filter(|&&index| !self.unmatched.runs.contains(index)) {
                 let row = self.side.listing.row(index as usize);
-                let path = row.path().to_owned();
-                let theirs = Record { path: path.clone(), entry: row.entry() };
-                differing.push(Pair { path, ours: Some(index as usize), theirs: Some(theirs) });
+                let theirs = Some(row.entry());
+                differing.push(Pair { path: row.path().to_owned(), ours: Some(index as usize), theirs });
             }
             if differing.len() > found {
                 differing.sort_by(|left, right| left.path.cmp(&right.path));

@@ -138,7 +138,7 @@ impl Machine {
                 Some(split) => (self.rows_of_leaves(&split.unmatched), self.rows_of_leaves(&split.matched)),
                 None => (self.unmatched_rows(), Runs::default()),
             };
-            self.arriving.items = Items::Records(Box::new(Settle::new(rows, slim, self.salt)));
+            self.arriving.items = Items::Records(Box::new(Settle::new(rows, slim, self.salt, self.their_unmatched()?)));
         }
         Ok(())
     }

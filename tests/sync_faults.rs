@@ -1,0 +1,226 @@
+//! Syncs that are killed: every path holds something that somebody wrote, the next run finishes alone, and nobody is in
+//! conflict with himself.
+
+mod harness;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use harness::{Far, Sandbox, Tree};
+use rustix::process::{Pid, Signal, kill_process};
+
+const FILES: usize = 250;
+
+/// Two replicas and what was last written at each path.
+struct World {
+    left: Tree,
+    right: Tree,
+    /// The last content of each path, and everything that ever was in it.
+    written: Vec<Vec<String>>,
+    edits: usize,
+}
+
+impl World {
+    fn new(sandbox: &Sandbox) -> World {
+        let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
+        let written = (0..FILES).map(|number| vec![format!("first {number}")]).collect();
+        let world = World { left, right, written, edits: 0 };
+        (0..FILES).for_each(|number| drop(world.left.file(path(number), &world.written[number][0])));
+        world
+    }
+
+    fn sides(&self, on_left: bool) -> (&Tree, &Tree) {
+        if on_left { (&self.left, &self.right) } else { (&self.right, &self.left) }
+    }
+
+    /// Edits every seventh path, on the side that has its newest content.
+    fn edit(&mut self, round: usize) {
+        for number in (round % 7..FILES).step_by(7) {
+            let newest = self.written[number].last().expect("at least one").clone();
+            let on_left = (number + round) % 2 == 0;
+            let (first, second) = self.sides(on_left);
+            let has = |tree: &Tree| fs::read(tree.join(path(number))).is_ok_and(|bytes| bytes == newest.as_bytes());
+            let tree = if has(first) { first } else { second };
+            assert!(has(tree), "{} is nowhere: {newest}", path(number));
+            let next = format!("edit {} of {number}", self.edits);
+            // As editors do: a file of its own, renamed over the old one; or in place.
+            if number % 3 == 0 {
+                fs::write(tree.join("in-the-making"), &next).expect("a file");
+                tree.rename("in-the-making", path(number));
+            } else {
+                tree.file(path(number), &next);
+            }
+            self.written[number].push(next);
+            self.edits += 1;
+        }
+    }
+
+    /// Every path holds something that was written there, on both sides.
+    fn check(&self, round: usize) {
+        for tree in [&self.left, &self.right] {
+            for (name, bytes) in tree.shown().into_iter().filter(|(_, bytes)| bytes != b"/") {
+                let number = name.file_name().and_then(|name| name.to_str()?.parse::<usize>().ok());
+                let number = number.unwrap_or_else(|| panic!("round {round}: {} in {}", name.display(), tree.text()));
+                let bytes = String::from_utf8_lossy(&bytes);
+                assert!(self.written[number].iter().any(|known| *known == bytes), "round {round}: {name:?} {bytes}");
+            }
+        }
+    }
+
+    /// Both sides show the newest of everything and nothing else.
+    fn check_end(&self) {
+        let shown = self.left.shown();
+        assert_eq!(shown, self.right.shown());
+        for number in 0..FILES {
+            let newest = self.written[number].last().expect("at least one");
+            assert_eq!(shown[Path::new(&path(number))], newest.as_bytes(), "{number}");
+        }
+        assert_eq!(shown.values().filter(|bytes| *bytes != b"/").count(), FILES, "no copies, no litter");
+        for tree in [&self.left, &self.right] {
+            assert!(!tree.has(".alike/staging"), "nothing is left in staging");
+        }
+    }
+}
+
+fn path(number: usize) -> String {
+    format!("{}/{number}", number % 13)
+}
+
+fn kill(child: &mut Child) -> bool {
+    kill_process(Pid::from_child(child), Signal::KILL).expect("it runs or is waited for");
+    child.wait().expect("it was started here").code().is_none()
+}
+
+fn in_memory() -> Sandbox {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { Sandbox::below(memory) } else { Sandbox::new() }
+}
+
+#[test]
+fn a_kill_at_any_moment_loses_nothing_and_makes_no_conflict() {
+    let sandbox = in_memory();
+    let mut world = World::new(&sandbox);
+    let begun = Instant::now();
+    sandbox.alike(["sync", "left", "right"]).expect(0);
+    let mut whole = begun.elapsed();
+    let mut killed = 0;
+    for round in 0..100usize {
+        world.edit(round);
+        let mut command = sandbox.command(["sync", "left", "right"]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        thread::sleep(whole * (round as u32 * 37 % 100 + 3) / 100);
+        let caught = kill(&mut child);
+        killed += usize::from(caught);
+        // A run that got through was shorter than thought: the kills shall fall all over a run.
+        whole = if caught { whole } else { whole * 9 / 10 };
+        world.check(round);
+    }
+    assert!(killed >= 50, "{killed} runs were killed");
+    sandbox.alike(["sync", "left", "right"]).expect(0);
+    world.check_end();
+    assert_eq!(sandbox.alike(["sync", "left", "right"]).expect(0).last_line(), "alike");
+}
+
+#[test]
+fn a_kill_of_either_side_through_ssh_loses_nothing_and_makes_no_conflict() {
+    let Some(far) = Far::in_memory() else { return harness::skip("sshd is not installed") };
+    let mut world = World::new(&far.sandbox);
+    let arguments = ["sync".to_owned(), world.left.text().to_owned(), far.at(&world.right)];
+    let begun = Instant::now();
+    far.alike(&arguments).expect(0);
+    let mut whole = begun.elapsed();
+    let mut killed = 0;
+    for round in 0..40usize {
+        world.edit(round);
+        let mut command = far.command(&arguments);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        thread::sleep(whole * (round as u32 * 37 % 100 + 3) / 100);
+        let caught;
+        if round % 2 == 0 {
+            caught = far.signal(Signal::KILL) > 0;
+            // The near side sees that its peer is gone.
+            child.wait().expect("it was started here");
+        } else {
+            caught = kill(&mut child);
+            harness::far::await_that("the far side is gone", || far.processes().is_empty());
+        }
+        killed += usize::from(caught);
+        whole = if caught { whole } else { whole * 9 / 10 };
+        world.check(round);
+    }
+    assert!(killed >= 15, "{killed} runs were killed");
+    far.alike(&arguments).expect(0);
+    world.check_end();
+}
+
+#[test]
+fn ten_syncs_at_once_do_not_harm_each_other() {
+    let sandbox = Sandbox::new();
+    let mut world = World::new(&sandbox);
+    sandbox.alike(["sync", "left", "right"]).expect(0);
+    world.edit(3);
+    let start = || {
+        let mut command = sandbox.command(["sync", "left", "right"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts")
+    };
+    let mut runs: Vec<Child> = (0..10).map(|_| start()).collect();
+    let codes: Vec<Option<i32>> = runs.iter_mut().map(|run| run.wait().expect("it was started here").code()).collect();
+    assert!(codes.contains(&Some(0)), "{codes:?}");
+    assert!(codes.iter().all(|code| matches!(code, Some(0 | 3))), "{codes:?}");
+    sandbox.alike(["sync", "left", "right"]).expect(0);
+    world.check_end();
+}
+
+#[test]
+fn a_writer_that_appends_while_updates_arrive_loses_no_line() {
+    let sandbox = in_memory();
+    let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
+    left.file("log", b"");
+    sandbox.alike(["sync", "left", "right"]).expect(0);
+    let log = right.join("log");
+    let writer = thread::spawn(move || {
+        use std::io::Write;
+        let begun = Instant::now();
+        let mut lines = 0;
+        while begun.elapsed() < Duration::from_secs(6) {
+            let mut file = fs::OpenOptions::new().append(true).create(true).open(&log).expect("the log");
+            writeln!(file, "line {lines}").expect("a line");
+            drop(file);
+            lines += 1;
+            thread::sleep(Duration::from_millis(2));
+        }
+        lines
+    });
+    let mut round = 0;
+    while !writer.is_finished() {
+        left.file("log", format!("left {round}\n"));
+        let outcome = sandbox.alike(["sync", "left", "right"]);
+        assert!(matches!(outcome.code, 0 | 1 | 23 | 24), "{outcome:?}");
+        round += 1;
+    }
+    let lines = writer.join().expect("no panic");
+    let all = everything(right.path()) + &everything(left.path());
+    for line in 0..lines {
+        assert!(all.contains(&format!("line {line}\n")), "line {line} of {lines} is lost");
+    }
+}
+
+/// All contents of all files, the trash included.
+fn everything(root: &Path) -> String {
+    let mut all = String::new();
+    let mut left = vec![root.to_owned()];
+    while let Some(directory) = left.pop() {
+        for found in fs::read_dir(directory).expect("a readable directory") {
+            let path = found.expect("an entry").path();
+            if path.is_dir() {
+                left.push(path);
+            } else {
+                all.push_str(&String::from_utf8_lossy(&fs::read(path).expect("a readable file")));
+            }
+        }
+    }
+    all
+}
