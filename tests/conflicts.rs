@@ -363,6 +363,8 @@ fn a_preference_holds_through_ssh_whichever_side_is_here() {
                     ["sync"].into_iter().chain(more.iter().copied()).chain([first.as_str(), second.as_str()]);
                 far.alike(arguments).expect(code)
             };
+            let rehearsed = run(&["-n", "--prefer", prefer], 1);
+            assert!(rehearsed.last_line().contains(" 0 conflicts"), "{rehearsed:?}");
             let outcome = run(&["--json", "--prefer", prefer], 0);
             assert_eq!(outcome.summary()["left"]["top"], outcome.summary()["right"]["top"]);
             assert_eq!(left.shown(), right.shown());
