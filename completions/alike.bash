@@ -19,6 +19,9 @@ _alike() {
             alike,completions)
                 cmd="alike__subcmd__completions"
                 ;;
+            alike,conflicts)
+                cmd="alike__subcmd__conflicts"
+                ;;
             alike,diff)
                 cmd="alike__subcmd__diff"
                 ;;
@@ -28,14 +31,26 @@ _alike() {
             alike,index)
                 cmd="alike__subcmd__index"
                 ;;
+            alike,log)
+                cmd="alike__subcmd__log"
+                ;;
             alike,mirror)
                 cmd="alike__subcmd__mirror"
+                ;;
+            alike,resolve)
+                cmd="alike__subcmd__resolve"
+                ;;
+            alike,sync)
+                cmd="alike__subcmd__sync"
                 ;;
             alike,trash)
                 cmd="alike__subcmd__trash"
                 ;;
             alike__subcmd__help,completions)
                 cmd="alike__subcmd__help__subcmd__completions"
+                ;;
+            alike__subcmd__help,conflicts)
+                cmd="alike__subcmd__help__subcmd__conflicts"
                 ;;
             alike__subcmd__help,diff)
                 cmd="alike__subcmd__help__subcmd__diff"
@@ -46,8 +61,17 @@ _alike() {
             alike__subcmd__help,index)
                 cmd="alike__subcmd__help__subcmd__index"
                 ;;
+            alike__subcmd__help,log)
+                cmd="alike__subcmd__help__subcmd__log"
+                ;;
             alike__subcmd__help,mirror)
                 cmd="alike__subcmd__help__subcmd__mirror"
+                ;;
+            alike__subcmd__help,resolve)
+                cmd="alike__subcmd__help__subcmd__resolve"
+                ;;
+            alike__subcmd__help,sync)
+                cmd="alike__subcmd__help__subcmd__sync"
                 ;;
             alike__subcmd__help,trash)
                 cmd="alike__subcmd__help__subcmd__trash"
@@ -92,7 +116,7 @@ _alike() {
 
     case "${cmd}" in
         alike)
-            opts="-h -V --help --version mirror diff index trash completions help"
+            opts="-h -V --help --version sync mirror diff conflicts resolve log index trash completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -119,8 +143,26 @@ _alike() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        alike__subcmd__conflicts)
+            opts="-v -q --verbose --quiet --json --stats --no-progress --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         alike__subcmd__diff)
-            opts="-c -x -D -n -e -i -0 -v -q --mirror --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --dry-run --keep-extra --max-delete --no-trash --delete-excluded --backup-dir --mkpath --fsync --rsh --remote-bin --timeout --no-cache --itemize --stat --name-only --null --verbose --quiet --json --stats --no-progress --color --help"
+            opts="-c -x -D -n -e -i -0 -v -q --mirror --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --dry-run --keep-extra --max-delete --no-trash --delete-excluded --backup-dir --mkpath --fsync --rsh --remote-bin --timeout --no-cache --prefer --itemize --stat --name-only --null --verbose --quiet --json --stats --no-progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -180,6 +222,10 @@ _alike() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --prefer)
+                    COMPREPLY=($(compgen -W "newest left right" -- "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -192,7 +238,7 @@ _alike() {
             return 0
             ;;
         alike__subcmd__help)
-            opts="mirror diff index trash completions help"
+            opts="sync mirror diff conflicts resolve log index trash completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -206,6 +252,20 @@ _alike() {
             return 0
             ;;
         alike__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__help__subcmd__conflicts)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -261,7 +321,49 @@ _alike() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        alike__subcmd__help__subcmd__log)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         alike__subcmd__help__subcmd__mirror)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__help__subcmd__resolve)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__help__subcmd__sync)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -332,7 +434,7 @@ _alike() {
             return 0
             ;;
         alike__subcmd__index)
-            opts="-c -x -D -v -q --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --no-cache --verbose --quiet --json --stats --no-progress --color --help"
+            opts="-c -x -D -v -q --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --rebuild --no-cache --verbose --quiet --json --stats --no-progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -361,6 +463,24 @@ _alike() {
                     fi
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__log)
+            opts="-v -q --verbose --quiet --json --stats --no-progress --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -431,6 +551,104 @@ _alike() {
                     ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__resolve)
+            opts="-n -v -q --keep --dry-run --no-trash --verbose --quiet --json --stats --no-progress --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --keep)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__sync)
+            opts="-c -x -D -n -e -i -v -q --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --dry-run --keep-extra --max-delete --no-trash --delete-excluded --backup-dir --mkpath --fsync --rsh --remote-bin --timeout --no-cache --prefer --itemize --verbose --quiet --json --stats --no-progress --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --exclude)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --include)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exclude-from)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --max-delete)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backup-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --fsync)
+                    COMPREPLY=($(compgen -W "each batch off" -- "${cur}"))
+                    return 0
+                    ;;
+                --rsh)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --remote-bin)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --prefer)
+                    COMPREPLY=($(compgen -W "newest left right" -- "${cur}"))
                     return 0
                     ;;
                 --color)

@@ -26,12 +26,54 @@ end
 
 complete -c alike -n "__fish_alike_needs_command" -s h -l help -d 'Print help'
 complete -c alike -n "__fish_alike_needs_command" -s V -l version -d 'Print version'
+complete -c alike -n "__fish_alike_needs_command" -f -a "sync" -d 'Make LEFT and RIGHT agree: changes go both ways'
 complete -c alike -n "__fish_alike_needs_command" -f -a "mirror" -d 'Make TARGET equal to SOURCE'
 complete -c alike -n "__fish_alike_needs_command" -f -a "diff" -d 'Print what a run would do'
+complete -c alike -n "__fish_alike_needs_command" -f -a "conflicts" -d 'List the paths of which there is more than one version'
+complete -c alike -n "__fish_alike_needs_command" -f -a "resolve" -d 'Settle conflicts: say which version stays'
+complete -c alike -n "__fish_alike_needs_command" -f -a "log" -d 'Print which replica wrote what'
 complete -c alike -n "__fish_alike_needs_command" -f -a "index" -d 'Build or refresh the hash tree of a directory'
 complete -c alike -n "__fish_alike_needs_command" -f -a "trash" -d 'List, restore or remove what was overwritten or deleted'
 complete -c alike -n "__fish_alike_needs_command" -f -a "completions" -d 'Print what a shell needs to complete the commands and flags'
 complete -c alike -n "__fish_alike_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c alike -n "__fish_alike_using_subcommand sync" -l exclude -d 'Leave out what matches (gitignore syntax)' -r
+complete -c alike -n "__fish_alike_using_subcommand sync" -l include -d 'Take in again what an earlier pattern left out' -r
+complete -c alike -n "__fish_alike_using_subcommand sync" -l exclude-from -d 'Read gitignore lines from a file' -r -F
+complete -c alike -n "__fish_alike_using_subcommand sync" -l max-delete -d 'How many deletes are meant, as a number or in percent of the target\'s entries' -r
+complete -c alike -n "__fish_alike_using_subcommand sync" -l backup-dir -d 'Move what is replaced or deleted there, not into the trash; a relative path starts at the target' -r -f -a "(__fish_complete_directories)"
+complete -c alike -n "__fish_alike_using_subcommand sync" -l fsync -d 'Make data durable file by file, in batches, or not at all' -r -f -a "each\t''
+batch\t''
+off\t''"
+complete -c alike -n "__fish_alike_using_subcommand sync" -s e -l rsh -d 'The ssh command, with its options' -r -f -a "(__fish_complete_command)"
+complete -c alike -n "__fish_alike_using_subcommand sync" -l remote-bin -d 'The program to start on the far side' -r
+complete -c alike -n "__fish_alike_using_subcommand sync" -l timeout -d 'Give up on a peer that is silent for so many seconds' -r
+complete -c alike -n "__fish_alike_using_subcommand sync" -l prefer -d 'Decide conflicts instead of keeping every version: the others go to the trash' -r -f -a "newest\t''
+left\t''
+right\t''"
+complete -c alike -n "__fish_alike_using_subcommand sync" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand sync" -s c -l checksum -d 'Read every file again, whatever size and times say'
+complete -c alike -n "__fish_alike_using_subcommand sync" -l quick -d 'Take files that were never hashed as equal when size and modification time are'
+complete -c alike -n "__fish_alike_using_subcommand sync" -s x -l one-file-system -d 'Stay on the root\'s file system'
+complete -c alike -n "__fish_alike_using_subcommand sync" -l no-perms -d 'Leave permission bits alone'
+complete -c alike -n "__fish_alike_using_subcommand sync" -l no-xattrs -d 'Leave extended attributes and ACLs alone'
+complete -c alike -n "__fish_alike_using_subcommand sync" -l no-owner -d 'Leave owner and group alone'
+complete -c alike -n "__fish_alike_using_subcommand sync" -l no-links -d 'Take hard links as separate files'
+complete -c alike -n "__fish_alike_using_subcommand sync" -s D -l devices -d 'Keep fifos and devices too'
+complete -c alike -n "__fish_alike_using_subcommand sync" -s n -l dry-run -d 'Change nothing; print what a run would do, as `alike diff` does'
+complete -c alike -n "__fish_alike_using_subcommand sync" -l keep-extra -d 'Leave what only the target has'
+complete -c alike -n "__fish_alike_using_subcommand sync" -l no-trash -d 'Keep nothing of what is replaced or deleted'
+complete -c alike -n "__fish_alike_using_subcommand sync" -l delete-excluded -d 'Delete also what patterns and ignore files leave out'
+complete -c alike -n "__fish_alike_using_subcommand sync" -l mkpath -d 'Make what is missing above the target'
+complete -c alike -n "__fish_alike_using_subcommand sync" -l no-cache -d 'Write no cache of hashes; an existing one is still read'
+complete -c alike -n "__fish_alike_using_subcommand sync" -s i -l itemize -d 'Print each change as rsync\'s eleven characters'
+complete -c alike -n "__fish_alike_using_subcommand sync" -s v -l verbose -d 'Say more: one line a path that changes, and how the peer is reached'
+complete -c alike -n "__fish_alike_using_subcommand sync" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand sync" -l json -d 'Print JSON, one object a line, and nothing else on standard output'
+complete -c alike -n "__fish_alike_using_subcommand sync" -l stats -d 'Print a table of figures before the last line'
+complete -c alike -n "__fish_alike_using_subcommand sync" -l no-progress -d 'Show no progress bar'
+complete -c alike -n "__fish_alike_using_subcommand sync" -l help -d 'Print help'
 complete -c alike -n "__fish_alike_using_subcommand mirror" -l exclude -d 'Leave out what matches (gitignore syntax)' -r
 complete -c alike -n "__fish_alike_using_subcommand mirror" -l include -d 'Take in again what an earlier pattern left out' -r
 complete -c alike -n "__fish_alike_using_subcommand mirror" -l exclude-from -d 'Read gitignore lines from a file' -r -F
@@ -78,10 +120,13 @@ off\t''"
 complete -c alike -n "__fish_alike_using_subcommand diff" -s e -l rsh -d 'The ssh command, with its options' -r -f -a "(__fish_complete_command)"
 complete -c alike -n "__fish_alike_using_subcommand diff" -l remote-bin -d 'The program to start on the far side' -r
 complete -c alike -n "__fish_alike_using_subcommand diff" -l timeout -d 'Give up on a peer that is silent for so many seconds' -r
+complete -c alike -n "__fish_alike_using_subcommand diff" -l prefer -d 'Decide conflicts instead of keeping every version: the others go to the trash' -r -f -a "newest\t''
+left\t''
+right\t''"
 complete -c alike -n "__fish_alike_using_subcommand diff" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c alike -n "__fish_alike_using_subcommand diff" -l mirror -d 'Print what `alike mirror LEFT RIGHT` would do'
+complete -c alike -n "__fish_alike_using_subcommand diff" -l mirror -d 'Print what `alike mirror LEFT RIGHT` would do, instead of `alike sync LEFT RIGHT`'
 complete -c alike -n "__fish_alike_using_subcommand diff" -s c -l checksum -d 'Read every file again, whatever size and times say'
 complete -c alike -n "__fish_alike_using_subcommand diff" -l quick -d 'Take files that were never hashed as equal when size and modification time are'
 complete -c alike -n "__fish_alike_using_subcommand diff" -s x -l one-file-system -d 'Stay on the root\'s file system'
@@ -106,6 +151,36 @@ complete -c alike -n "__fish_alike_using_subcommand diff" -l json -d 'Print JSON
 complete -c alike -n "__fish_alike_using_subcommand diff" -l stats -d 'Print a table of figures before the last line'
 complete -c alike -n "__fish_alike_using_subcommand diff" -l no-progress -d 'Show no progress bar'
 complete -c alike -n "__fish_alike_using_subcommand diff" -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand conflicts" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand conflicts" -s v -l verbose -d 'Say more: one line a path that changes, and how the peer is reached'
+complete -c alike -n "__fish_alike_using_subcommand conflicts" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand conflicts" -l json -d 'Print JSON, one object a line, and nothing else on standard output'
+complete -c alike -n "__fish_alike_using_subcommand conflicts" -l stats -d 'Print a table of figures before the last line'
+complete -c alike -n "__fish_alike_using_subcommand conflicts" -l no-progress -d 'Show no progress bar'
+complete -c alike -n "__fish_alike_using_subcommand conflicts" -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand resolve" -l keep -d 'What stays: plain (what has the plain name), newest, oldest, both, or the first digits of a digest or a replica' -r
+complete -c alike -n "__fish_alike_using_subcommand resolve" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand resolve" -s n -l dry-run -d 'Change nothing; print what a run would do'
+complete -c alike -n "__fish_alike_using_subcommand resolve" -l no-trash -d 'Keep nothing of what is given up'
+complete -c alike -n "__fish_alike_using_subcommand resolve" -s v -l verbose -d 'Say more: one line a path that changes, and how the peer is reached'
+complete -c alike -n "__fish_alike_using_subcommand resolve" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand resolve" -l json -d 'Print JSON, one object a line, and nothing else on standard output'
+complete -c alike -n "__fish_alike_using_subcommand resolve" -l stats -d 'Print a table of figures before the last line'
+complete -c alike -n "__fish_alike_using_subcommand resolve" -l no-progress -d 'Show no progress bar'
+complete -c alike -n "__fish_alike_using_subcommand resolve" -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand log" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand log" -s v -l verbose -d 'Say more: one line a path that changes, and how the peer is reached'
+complete -c alike -n "__fish_alike_using_subcommand log" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand log" -l json -d 'Print JSON, one object a line, and nothing else on standard output'
+complete -c alike -n "__fish_alike_using_subcommand log" -l stats -d 'Print a table of figures before the last line'
+complete -c alike -n "__fish_alike_using_subcommand log" -l no-progress -d 'Show no progress bar'
+complete -c alike -n "__fish_alike_using_subcommand log" -l help -d 'Print help'
 complete -c alike -n "__fish_alike_using_subcommand index" -l exclude -d 'Leave out what matches (gitignore syntax)' -r
 complete -c alike -n "__fish_alike_using_subcommand index" -l include -d 'Take in again what an earlier pattern left out' -r
 complete -c alike -n "__fish_alike_using_subcommand index" -l exclude-from -d 'Read gitignore lines from a file' -r -F
@@ -120,6 +195,7 @@ complete -c alike -n "__fish_alike_using_subcommand index" -l no-xattrs -d 'Leav
 complete -c alike -n "__fish_alike_using_subcommand index" -l no-owner -d 'Leave owner and group alone'
 complete -c alike -n "__fish_alike_using_subcommand index" -l no-links -d 'Take hard links as separate files'
 complete -c alike -n "__fish_alike_using_subcommand index" -s D -l devices -d 'Keep fifos and devices too'
+complete -c alike -n "__fish_alike_using_subcommand index" -l rebuild -d 'Begin anew: read every file, and move what a synced directory remembers aside, into its `.alike`. The next sync joins both sides as if they had never met, and deletes nothing'
 complete -c alike -n "__fish_alike_using_subcommand index" -l no-cache -d 'Write no cache of hashes; an existing one is still read'
 complete -c alike -n "__fish_alike_using_subcommand index" -s v -l verbose -d 'Say more: one line a path that changes, and how the peer is reached'
 complete -c alike -n "__fish_alike_using_subcommand index" -s q -l quiet -d 'Say nothing but what went wrong'
@@ -159,12 +235,16 @@ complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subco
 complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from help" -f -a "empty" -d 'Remove what is in the trash for good'
 complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c alike -n "__fish_alike_using_subcommand completions" -s h -l help -d 'Print help'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from mirror diff index trash completions help" -f -a "mirror" -d 'Make TARGET equal to SOURCE'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from mirror diff index trash completions help" -f -a "diff" -d 'Print what a run would do'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from mirror diff index trash completions help" -f -a "index" -d 'Build or refresh the hash tree of a directory'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from mirror diff index trash completions help" -f -a "trash" -d 'List, restore or remove what was overwritten or deleted'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from mirror diff index trash completions help" -f -a "completions" -d 'Print what a shell needs to complete the commands and flags'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from mirror diff index trash completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "sync" -d 'Make LEFT and RIGHT agree: changes go both ways'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "mirror" -d 'Make TARGET equal to SOURCE'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "diff" -d 'Print what a run would do'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "conflicts" -d 'List the paths of which there is more than one version'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "resolve" -d 'Settle conflicts: say which version stays'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "log" -d 'Print which replica wrote what'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "index" -d 'Build or refresh the hash tree of a directory'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "trash" -d 'List, restore or remove what was overwritten or deleted'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "completions" -d 'Print what a shell needs to complete the commands and flags'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c alike -n "__fish_alike_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "list" -d 'List what is in the trash of a directory'
 complete -c alike -n "__fish_alike_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "restore" -d 'Bring back what was overwritten or deleted'
 complete -c alike -n "__fish_alike_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "empty" -d 'Remove what is in the trash for good'

@@ -33,8 +33,12 @@ fn completions_in_the_repository_are_up_to_date() {
 #[test]
 fn help_says_what_it_said() {
     let sandbox = Sandbox::new();
-    let pages: [(&[&str], &str); 8] = [
+    let pages: [(&[&str], &str); 12] = [
         (&["--help"], "alike"),
+        (&["sync", "--help"], "sync"),
+        (&["conflicts", "--help"], "conflicts"),
+        (&["resolve", "--help"], "resolve"),
+        (&["log", "--help"], "log"),
         (&["mirror", "--help"], "mirror"),
         (&["diff", "--help"], "diff"),
         (&["help", "index"], "index"),
@@ -92,9 +96,9 @@ fn arguments_that_make_no_sense_are_answered_with_a_way_out() {
         (&["mirror", "-c", "--quick", "a", "b"], "error: `--checksum` cannot be used together with `--quick`\n"),
         (&["diff", "--mirror", "-0", "--json", "a", "b"], "error: `--null` cannot be used together with `--json`\n"),
         (
-            &["diff", "a", "b"],
-            "error: a two-way diff is not built yet\n\
-             hint: `alike diff --mirror LEFT RIGHT` prints what `alike mirror LEFT RIGHT` would do\n",
+            &["diff", "--mirror", "--prefer=left", "a", "b"],
+            "error: `--prefer` cannot be used together with `--mirror`\n\
+             hint: a mirror has no conflicts: its source wins\n",
         ),
         (
             &["mirror", "a:x", "b:y"],
@@ -117,6 +121,20 @@ fn arguments_that_make_no_sense_are_answered_with_a_way_out() {
              cause: no such file or directory\n\
              hint: `--exclude-from` names a text file with one gitignore pattern a line\n",
         ),
+        (
+            &["resolve", "a", "b", "--keep", "mine"],
+            "error: `mine` is no value for `--keep`\n\
+             cause: it takes plain, newest, oldest, both, or hexadecimal digits of a digest or a replica\n",
+        ),
+        (
+            &["sync", "a", "b", "--prefer=oldest"],
+            "error: `oldest` is no value for `--prefer`\nhint: it takes newest, left, right\n",
+        ),
+        (
+            &["conflicts", "host:dir"],
+            "error: `host:dir` is on another machine\nhint: run it there: `ssh host alike conflicts ...`\n",
+        ),
+        (&["index", "--rebuild", "--quick", "a"], "error: `--rebuild` cannot be used together with `--quick`\n"),
         (
             &["index", "host:dir"],
             "error: `host:dir` is on another machine\nhint: run it there: `ssh host alike index ...`\n",

@@ -82,7 +82,11 @@ impl Exit {
     pub const fn of_error(error: &Error) -> Exit {
         match error {
             Error::Root(error) => Exit::of_disk(error),
-            Error::FarRoot { .. } | Error::State(_) | Error::Corrupt { .. } | Error::Memory { .. } => Exit::Root,
+            Error::FarRoot { .. }
+            | Error::State(_)
+            | Error::NoReplica { .. }
+            | Error::Corrupt { .. }
+            | Error::Memory { .. } => Exit::Root,
             Error::Usage { .. } => Exit::Usage,
             Error::Guarded { .. } => Exit::Guarded,
             Error::Net(error) => Exit::of_net(error),

@@ -44,8 +44,9 @@ pub fn explain(error: &Error, asked: Asked<'_>) -> Failure {
         Error::State(StateError::Busy { .. }) => failure.hint("another run works on this root"),
         Error::State(StateError::Version { .. }) => failure.hint("use the newest alike on this root"),
         Error::State(_) | Error::Corrupt { .. } => failure.hint(
-            "`alike index --rebuild DIR` forgets what is remembered: the next sync joins both sides and deletes nothing",
+            "`alike index --rebuild DIR` moves what is remembered aside: the next sync joins both sides and deletes nothing",
         ),
+        Error::NoReplica { .. } => failure.hint("`alike sync LEFT RIGHT` makes both directories replicas"),
         Error::Memory { .. } => failure.hint("`--no-cache` runs without writing a cache"),
         Error::Interrupted => failure.hint(GOES_ON),
     }

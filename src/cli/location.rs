@@ -21,6 +21,15 @@ pub fn pair(first: &OsStr, second: &OsStr) -> Result<(Location, Location), Failu
     }
 }
 
+/// A location that must be on this machine, for `verb`.
+pub fn local(typed: &OsStr, verb: &str) -> Result<PathBuf, Failure> {
+    match parse(typed)? {
+        Location::Local(path) => Ok(path),
+        Location::Remote { host, .. } => Err(Failure::usage(format!("`{}` is on another machine", typed.display()))
+            .hint(format!("run it there: `ssh {host} alike {verb} ...`"))),
+    }
+}
+
 /// Understands one location. A `:` before the first `/` makes it remote; `./a:b` is a local path.
 pub fn parse(typed: &OsStr) -> Result<Location, Failure> {
     let bytes = typed.as_bytes();

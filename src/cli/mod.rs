@@ -4,6 +4,7 @@
 //! and each turns itself into what the job is asked ([`crate::sync::job`]). What a job tells goes through `told`.
 
 mod base64;
+mod clock;
 mod command;
 mod exit;
 mod failure;

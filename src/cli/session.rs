@@ -51,6 +51,27 @@ impl Session {
         self.close(exit.worst(worst))
     }
 
+    /// Runs a job on one root; `tell` says how it ended, and gives the exit status. Problems come on top.
+    pub fn run<T>(
+        self,
+        explain: impl FnOnce(&Error) -> Failure,
+        run: impl FnOnce(&mut dyn Report) -> Result<T, Error>,
+        tell: impl FnOnce(&mut dyn Form, &mut Output, &T) -> Exit,
+    ) -> Exit {
+        let mut screen = Screen::new(Arc::clone(&self.desk), self.notes);
+        let ended = run(&mut screen);
+        let (worst, _) = screen.finish();
+        let exit = match &ended {
+            Ok(ended) => {
+                let mut exit = Exit::Alike;
+                self.desk.say(|form, out| exit = tell(form, out, ended));
+                exit
+            }
+            Err(error) => self.failed(error, explain),
+        };
+        self.close(exit.worst(worst))
+    }
+
     /// Runs a job on one root.
     pub fn single(
         self,

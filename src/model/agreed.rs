@@ -39,7 +39,7 @@ impl Agreed {
     /// The siblings of a path; empty where it holds none.
     pub fn siblings(&self, path: PathRef<'_>) -> Siblings {
         match self.listing.find(path) {
-            Ok(index) => siblings_of(&self.listing.row(index).entry()).unwrap_or_else(Siblings::new),
+            Ok(index) => siblings_of(&self.listing.row(index).entry()).unwrap_or_default(),
             Err(_) => Siblings::new(),
         }
     }
@@ -119,12 +119,24 @@ impl Agreed {
         Ok(next.finish())
     }
 
+    /// The paths of which a disk shows more than one version, with what it shows of them, in tree order.
+    pub fn conflicts(&self) -> Vec<(RelPath, Projection)> {
+        let is_simple = |row: &Row<'_>| {
+            let alone = entry_alone(*row);
+            alone.is_some_and(|entry| entry.is_directory() || !self.has_live_children(row.path()))
+        };
+        let rows = self.listing.rows().filter(|row| !is_simple(row));
+        let projected = rows.map(|row| (row.path().to_owned(), self.project(row.path())));
+        projected.filter(|(_, projection)| !projection.copies.is_empty()).collect()
+    }
+
     fn project_siblings(&self, path: PathRef<'_>, siblings: &Siblings) -> Projection {
         let taken = |name: PathRef<'_>| self.is_present(name);
         project(path, siblings, self.has_live_children(path), &taken)
     }
 
-    fn has_live_children(&self, path: PathRef<'_>) -> bool {
+    /// Whether anything below a path is agreed on.
+    pub fn has_live_children(&self, path: PathRef<'_>) -> bool {
         let after = match self.listing.find(path) {
             Ok(index) => index + 1,
             Err(index) => index,

@@ -25,6 +25,7 @@ pub mod plan;
 pub mod problem;
 pub mod project;
 pub mod record;
+pub mod resolve;
 pub mod siblings;
 pub mod tree;
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::entry::Extra;
 use crate::model::plan::{Action, Before, Changes, Limit, Source, Step, Totals};
-use crate::model::{Digest, Entry, Kind, Problem, ProblemKind, RelPath, ReplicaId, Stamp, Time};
+use crate::model::{Digest, Entry, Kind, Problem, ProblemKind, RelPath, ReplicaId, Siblings, Stamp, Time};
 
 /// The bytes are not a message of this version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +47,19 @@ pub struct Ask {
     pub superuser: bool,
     /// Whether index caches are written.
     pub cache: bool,
+    /// Which end decides conflicts.
+    pub decides: Decides,
+}
+
+/// Which end of a meeting decides conflicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Decides {
+    /// None: every version is kept.
+    Nobody,
+    /// The one that asks.
+    Asking,
+    /// The one that answers, for what its disk shows.
+    Answering,
 }
 
 /// How a target is written.
@@ -136,6 +149,8 @@ pub enum Message {
     Scanned(Scanned),
     /// What a replica says of itself first.
     Greeting(Greeting),
+    /// Conflicts that the teller decided; a greeting ends them.
+    Decided(Vec<Decision>),
     /// The other end's turn to install.
     Turn,
     /// Paths that failed, on the teller's side.
@@ -156,6 +171,34 @@ pub enum Message {
     Failed(Failure),
     /// The asking side needs no more.
     Bye,
+}
+
+/// What a path holds after a decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    path: Vec<u8>,
+    siblings: Vec<u8>,
+}
+
+impl Decision {
+    /// A path and what it holds now.
+    pub fn new(path: &RelPath, siblings: &Siblings) -> Decision {
+        let mut bytes = Vec::new();
+        siblings.encode(&mut bytes);
+        Decision { path: path.as_bytes().into(), siblings: bytes }
+    }
+
+    /// How much room it takes, nearly.
+    pub fn bytes(&self) -> usize {
+        self.path.len() + self.siblings.len()
+    }
+
+    /// The path and what it holds.
+    pub fn read(&self) -> Result<(RelPath, Siblings), Unreadable> {
+        let path = RelPath::new(&self.path).map_err(|_| Unreadable)?;
+        let path = Some(path).filter(|path| !path.as_ref().is_root()).ok_or(Unreadable)?;
+        Ok((path, Siblings::decode(&self.siblings).ok_or(Unreadable)?))
+    }
 }
 
 /// A problem on the wire.
@@ -401,6 +444,16 @@ mod tests {
         let message = Message::Actions(vec![Told::from(&action)]);
         let Ok(Message::Actions(mut told)) = Message::decode(&message.encode()) else { panic!("the same message") };
         assert_eq!(Action::try_from(told.remove(0)), Ok(action));
+    }
+
+    #[test]
+    fn a_decision_is_told_as_it_is_and_one_that_cannot_be_read_is_refused() {
+        let path = RelPath::new(b"a/b").expect("legal");
+        let decision = Decision::new(&path, &Siblings::new());
+        assert_eq!(decision.read(), Ok((path, Siblings::new())));
+        for (path, siblings) in [(&b""[..], &b""[..]), (b"../x", b""), (b"a", b"no siblings")] {
+            assert_eq!(Decision { path: path.into(), siblings: siblings.into() }.read(), Err(Unreadable));
+        }
     }
 
     #[test]

@@ -3,9 +3,11 @@
 //! Start at [`index`] (the listing and its tree), [`journal`] (digests of a hash that goes on), [`state`] (a replica's
 //! memory), [`places`] (where).
 
+pub mod forget;
 pub mod hosts;
 pub mod index;
 pub mod journal;
 pub mod places;
 pub mod registry;
 pub mod state;
+pub mod view;

@@ -11,13 +11,16 @@
 //! something else is an error, never an empty memory: an empty memory would look like "all deleted".
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
-use redb::{
-    Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError,
-};
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError};
 
 use super::places::RootKey;
+use super::view::View;
 use crate::model::dot::{Dot, ReplicaId};
 use crate::model::era::{Era, Eras};
 use crate::model::knowledge::Knowledge;
@@ -106,15 +109,22 @@ pub struct Change<'a> {
     pub eras: Option<&'a BTreeMap<ReplicaId, Eras>>,
 }
 
-/// An open memory.
+/// A rehearsal that reads the memory is waited for this long before a change fails.
+const WAIT_MS: u64 = 2000;
+const WAIT_STEP_MS: u64 = 20;
+
+/// An open memory. The file itself is opened with the first change.
 pub struct State {
-    database: Access,
+    access: Mutex<Access>,
     path: PathBuf,
 }
 
 enum Access {
+    /// Above the file's bytes; `false` where nothing may be changed.
+    View(Database, bool),
     Write(Database),
-    Read(ReadOnlyDatabase),
+    /// Between the two, or after an opening that failed.
+    Closed,
 }
 
 impl std::fmt::Debug for State {
@@ -124,20 +134,24 @@ impl std::fmt::Debug for State {
 }
 
 impl State {
-    /// Opens the memory at `path`.
+    /// Opens the memory at `path`, of a root whose lock is held.
     pub fn open(path: &Path) -> Result<State, StateError> {
-        let opened = Database::builder().set_cache_size(CACHE_BYTES).open(path);
-        let database = Access::Write(opened.map_err(|error| refuse(path, error.into()))?);
-        let state = State { database, path: path.into() };
-        state.header()?;
-        Ok(state)
+        State::check(path, View::open(path), true)
     }
 
-    /// Opens the memory at `path` for a rehearsal: nothing is written.
+    /// Opens the memory at `path` for a rehearsal: nothing is written. Other runs cannot change it meanwhile.
     pub fn open_read_only(path: &Path) -> Result<State, StateError> {
-        let opened = Database::builder().set_cache_size(CACHE_BYTES).open_read_only(path);
-        let database = Access::Read(opened.map_err(|error| refuse(path, error.into()))?);
-        let state = State { database, path: path.into() };
+        State::check(path, View::open_shared(path), false)
+    }
+
+    /// Reads every page once: damage is an error here, and never a wrong answer or a panic later.
+    fn check(path: &Path, view: io::Result<View>, writable: bool) -> Result<State, StateError> {
+        let view = view.map_err(|error| refuse(path, redb::Error::Io(error)))?;
+        let mut builder = Database::builder();
+        let opened =
+            builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true).create_with_backend(view);
+        let access = Access::View(opened.map_err(|error| refuse(path, error.into()))?, writable);
+        let state = State { access: Mutex::new(access), path: path.into() };
         state.header()?;
         Ok(state)
     }
@@ -145,14 +159,14 @@ impl State {
     /// Makes a new memory at `path`. Built beside its name and renamed there, so that one that was not finished is none.
     pub fn create(path: &Path, header: &Header) -> Result<State, StateError> {
         let staged = path.with_extension("redb.new");
-        let io = |source: std::io::Error| refuse(path, redb::Error::Io(source));
+        let io = |source: io::Error| refuse(path, redb::Error::Io(source));
         match std::fs::remove_file(&staged) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
             _ => {}
         }
         let created = Database::builder().set_cache_size(CACHE_BYTES).create(&staged);
-        let database = Access::Write(created.map_err(|error| refuse(path, error.into()))?);
-        let state = State { database, path: path.into() };
+        let access = Access::Write(created.map_err(|error| refuse(path, error.into()))?);
+        let state = State { access: Mutex::new(access), path: path.into() };
         state.commit(header, &Change::default())?;
         std::fs::rename(&staged, path).map_err(io)?;
         if let Some(parent) = path.parent() {
@@ -209,13 +223,32 @@ impl State {
 
     /// Makes a change durable, all of it or nothing.
     pub fn commit(&self, header: &Header, change: &Change<'_>) -> Result<(), StateError> {
-        let Access::Write(database) = &self.database else {
-            let source = redb::Error::Io(std::io::ErrorKind::ReadOnlyFilesystem.into());
-            return Err(StateError::Io { path: self.path.clone(), source });
-        };
+        let mut access = self.access();
+        let database = self.writable(&mut access)?;
         let write = database.begin_write().map_err(|error| self.refuse(error))?;
         self.apply(&write, header, change).map_err(|error| refuse(&self.path, error))?;
         write.commit().map_err(|error| self.refuse(error))
+    }
+
+    fn access(&self) -> MutexGuard<'_, Access> {
+        self.access.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file itself. It was read and checked when this memory was opened, and nobody has changed it since.
+    fn writable<'a>(&self, access: &'a mut Access) -> Result<&'a Database, StateError> {
+        if matches!(access, Access::View(_, false)) {
+            let source = redb::Error::Io(io::ErrorKind::ReadOnlyFilesystem.into());
+            return Err(StateError::Io { path: self.path.clone(), source });
+        }
+        if !matches!(access, Access::Write(_)) {
+            // What was read so far must not be held beside what is written from now on.
+            *access = Access::Closed;
+            *access = Access::Write(open_file(&self.path)?);
+        }
+        match access {
+            Access::Write(database) => Ok(database),
+            Access::View(..) | Access::Closed => Err(StateError::Busy { path: self.path.clone() }),
+        }
     }
 
     fn apply(&self, write: &redb::WriteTransaction, header: &Header, change: &Change<'_>) -> Result<(), redb::Error> {
@@ -243,7 +276,7 @@ impl State {
     fn each(
         &self,
         table: TableDefinition<'_, &[u8], &[u8]>,
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Option<()>,
+        each: &mut Each<'_>,
     ) -> Result<(), StateError> {
         let read = self.begin_read()?;
         let Some(table) = opened(read.open_table(table)).map_err(|error| self.refuse(error))? else { return Ok(()) };
@@ -255,11 +288,11 @@ impl State {
     }
 
     fn begin_read(&self) -> Result<ReadTransaction, StateError> {
-        let begun = match &self.database {
-            Access::Write(database) => database.begin_read(),
-            Access::Read(database) => database.begin_read(),
-        };
-        begun.map_err(|error| self.refuse(error))
+        match &*self.access() {
+            Access::Write(database) | Access::View(database, _) => database.begin_read(),
+            Access::Closed => return Err(StateError::Busy { path: self.path.clone() }),
+        }
+        .map_err(|error| self.refuse(error))
     }
 
     fn damaged(&self) -> StateError {
@@ -270,6 +303,23 @@ impl State {
         refuse(&self.path, error.into())
     }
 }
+
+/// Opens the file for writing; waits for a rehearsal that reads it.
+fn open_file(path: &Path) -> Result<Database, StateError> {
+    let mut waited_ms = 0;
+    loop {
+        match Database::builder().set_cache_size(CACHE_BYTES).open(path).map_err(|error| refuse(path, error.into())) {
+            Err(StateError::Busy { .. }) if waited_ms < WAIT_MS => {
+                thread::sleep(Duration::from_millis(WAIT_STEP_MS));
+                waited_ms += WAIT_STEP_MS;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Takes a key and a value; `None` where they are not what was written.
+type Each<'a> = dyn FnMut(&[u8], &[u8]) -> Option<()> + 'a;
 
 /// A table that was never written is empty.
 fn opened<T>(table: Result<T, TableError>) -> Result<Option<T>, TableError> {
@@ -284,6 +334,11 @@ fn refuse(path: &Path, error: redb::Error) -> StateError {
     let path = path.to_owned();
     match error {
         redb::Error::DatabaseAlreadyOpen => StateError::Busy { path },
+        redb::Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock => StateError::Busy { path },
+        // What ends too early, or says what no file can, is a damaged file and no failing disk.
+        redb::Error::Io(ref io) if matches!(io.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) => {
+            StateError::Damaged { path, source: Some(error) }
+        }
         redb::Error::Io(_) | redb::Error::PreviousIo => StateError::Io { path, source: error },
         error => StateError::Damaged { path, source: Some(error) },
     }

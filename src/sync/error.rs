@@ -49,6 +49,12 @@ pub enum Error {
     /// A replica's memory cannot be used (exit 3).
     #[error(transparent)]
     State(#[from] StateError),
+    /// A directory has no memory of its own (exit 3).
+    #[error("`{}` is no replica: nothing has been synced with it", path.display())]
+    NoReplica {
+        /// The directory.
+        path: std::path::PathBuf,
+    },
     /// Two replicas have seen the same writes and hold different things (exit 3).
     #[error("the memories of `{left}` and `{right}` contradict each other")]
     Corrupt {
@@ -81,6 +87,10 @@ impl From<Failure> for Error {
     }
 }
 
+/// What to do about a memory on the far side.
+const FORGET_THERE: &str = "on that machine, `alike index --rebuild DIR` moves what is remembered aside: the next sync joins \
+    both sides and deletes nothing";
+
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Failure {
         let cause = std::error::Error::source(error).map(ToString::to_string);
@@ -88,7 +98,8 @@ impl From<&Error> for Failure {
             Error::Usage { hint, .. } => (2, Some(hint.clone())),
             Error::Guarded { hint, .. } => (25, Some(hint.clone())),
             Error::FarRoot { hint, .. } => (3, hint.clone()),
-            Error::Root(_) | Error::State(_) | Error::Corrupt { .. } | Error::Memory { .. } => (3, None),
+            Error::State(_) | Error::Corrupt { .. } => (3, Some(FORGET_THERE.into())),
+            Error::Root(_) | Error::NoReplica { .. } | Error::Memory { .. } => (3, None),
             Error::Net(_) | Error::Violation { .. } => (10, None),
             Error::Interrupted => (20, None),
         };

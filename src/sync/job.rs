@@ -1,10 +1,12 @@
 //! What is asked of a job, after the command line has been understood. Plain values; no defaults are decided here.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use crate::disk::target::Fsync;
 use crate::model::plan::guard::Limit;
+pub use crate::model::resolve::Keep;
 
 /// Where a root is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +92,21 @@ pub struct Writing {
     pub fsync: Fsync,
 }
 
+impl Default for Writing {
+    fn default() -> Writing {
+        Writing {
+            dry_run: false,
+            keep_extra: false,
+            limit: Limit::Default,
+            trash: true,
+            backup: None,
+            delete_excluded: false,
+            make_parents: false,
+            fsync: Fsync::Batch,
+        }
+    }
+}
+
 /// `alike mirror SOURCE TARGET`, or with [`Writing::dry_run`] `alike diff --mirror SOURCE TARGET`.
 #[derive(Debug, Clone)]
 pub struct Mirror {
@@ -120,6 +137,48 @@ pub struct Sync {
     pub reading: Reading,
     /// How both are written.
     pub writing: Writing,
+    /// Which side of a conflict wins; `None` keeps every version.
+    pub prefer: Option<Prefer>,
+}
+
+/// `--prefer`: which version of a conflict wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefer {
+    /// The one of the greatest modification time.
+    Newest,
+    /// The one that the left root shows.
+    Left,
+    /// The one that the right root shows.
+    Right,
+}
+
+/// `alike conflicts DIR`.
+#[derive(Debug, Clone)]
+pub struct Conflicts {
+    /// The root of a replica.
+    pub root: PathBuf,
+}
+
+/// `alike resolve DIR PATTERN --keep ...`.
+#[derive(Debug, Clone)]
+pub struct Resolve {
+    /// The root of a replica.
+    pub root: PathBuf,
+    /// A path as it is, or a gitignore pattern.
+    pub pattern: OsString,
+    /// What stays.
+    pub keep: Keep,
+    /// How the root is written.
+    pub writing: Writing,
+}
+
+/// `alike log DIR [PATH]`.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// The root of a replica.
+    pub root: PathBuf,
+    /// A path in it; `None` for all.
+    pub path: Option<PathBuf>,
 }
 
 impl Reading {
@@ -141,4 +200,6 @@ pub struct Index {
     pub reading: Reading,
     /// Whether the index cache is written.
     pub cache: bool,
+    /// What a replica remembers is moved aside first.
+    pub forget: bool,
 }

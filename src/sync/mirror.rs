@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::error::Error;
+use super::fetch::Fetch;
 use super::fetch::local::LocalSource;
 use super::holdings::Holdings;
 use super::job::{Location, Mirror};
@@ -183,7 +184,7 @@ pub fn join_in_memory(
 /// Runs the plan on its own threads and tells what happens from this one.
 pub fn run_and_tell(
     installation: &Installation,
-    content: &LocalSource<'_>,
+    content: &(dyn Fetch + Sync),
     mut narrator: Narrator,
     narration: &mut Telling<'_>,
 ) -> Result<(InPlace, Tally), Error> {

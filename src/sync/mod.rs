@@ -2,6 +2,7 @@
 //!
 //! Start at [`mirror::run`]; [`job`] says what is asked, [`report`] what is told while it runs.
 
+pub mod conflicts;
 pub mod converse;
 pub mod error;
 pub mod execute;
@@ -10,6 +11,7 @@ pub mod holdings;
 pub mod index;
 pub mod job;
 pub mod ledger;
+pub mod log;
 pub mod mirror;
 pub mod narrate;
 pub mod placements;

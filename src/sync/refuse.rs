@@ -118,3 +118,14 @@ pub fn resolved(target: &Path) -> PathBuf {
     }
     absolute
 }
+
+/// Refuses a directory that is no replica: looking at it would make it one.
+pub fn no_replica(root: &Root) -> Result<(), Error> {
+    let state = root.path().join(crate::disk::control::NAME).join(super::replica::STATE);
+    match std::fs::symlink_metadata(&state) {
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::NoReplica { path: root.path().into() })
+        }
+        _ => Ok(()),
+    }
+}

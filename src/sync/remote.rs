@@ -125,6 +125,7 @@ pub fn question(role: Role, path: &std::path::Path, (reading, writing): (&Readin
         writing: wire(writing),
         superuser: side::superuser(),
         cache,
+        decides: message::Decides::Nobody,
     }
 }
 

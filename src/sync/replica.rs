@@ -4,6 +4,10 @@
 //! What is on disk wherever it stops: a scan's events are one commit, a meeting's join another, and a witness that the
 //! index does not know yet is noted in the same commit as the change that outdated it. The index is saved after that.
 
+mod announced;
+mod decide;
+mod doubts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,18 +16,17 @@ use super::error::Error;
 use super::job::{Reading, Writing};
 use super::refuse;
 use super::side::{self, Found, Side};
-use crate::disk::announce::{self, Announced, Way};
 use crate::disk::control::{self, Lock};
 use crate::disk::gauge::Gauge;
 use crate::disk::hidden::Hidden;
 use crate::disk::root::Root;
 use crate::model::agreed::{self, Agreed};
 use crate::model::dot::{Dot, ReplicaId};
-use crate::model::era::{self, Era, Eras, Story};
+use crate::model::era::{Era, Eras, Story};
 use crate::model::knowledge::Knowledge;
 use crate::model::lane::Lane;
 use crate::model::listing::FLAG_INCOMPLETE;
-use crate::model::meeting::{self, Doubts, Half, Joined, Teller};
+use crate::model::meeting::{self, Half, Joined, Teller};
 use crate::model::mint::{self, Events, Happened, Look};
 use crate::model::plan::guard::{Guard, Limit};
 use crate::model::record::{Event, Witness};
@@ -118,7 +121,14 @@ impl Replica {
         let noted = noted.into_iter().collect();
         let eras = state.as_ref().map(State::eras).transpose()?.unwrap_or_default();
         let (agreed, tree, era, held) = (None, None, None, BTreeSet::new());
-        Ok(Replica { registry, side, lock, writing, state, header, agreed, tree, noted, eras, era, held })
+        let mut replica =
+            Replica { registry, side, lock, writing, state, header, agreed, tree, noted, eras, era, held };
+        if replica.writing.dry_run {
+            // A rehearsal reads its memory at once: a run beside it need not wait until it has ended.
+            replica.agreed()?;
+            replica.state = None;
+        }
+        Ok(replica)
     }
 
     /// How the root is read.
@@ -129,47 +139,6 @@ impl Replica {
     /// The lock of this run.
     pub const fn lock(&self) -> Option<&Lock> {
         self.lock.as_ref()
-    }
-
-    /// A run that was killed had put files in place before it could note them as seen. What was changed since then is an
-    /// edit of those, not of what they replaced.
-    fn take_announced(&mut self, found: &Found) -> Result<(), Error> {
-        let root = self.side.root();
-        let unreadable = |source| Error::Memory { path: root.path().join(control::NAME), source };
-        let announced = announce::announced(root).map_err(unreadable)?;
-        if announced.is_empty() || self.noted.is_empty() {
-            return Ok(());
-        }
-        let out_of_place = announce::out_of_place(root).map_err(unreadable)?;
-        self.agreed()?;
-        let agreed = self.agreed.as_ref().expect("it was just read");
-        let mut changed = Vec::new();
-        for Announced { path, inode, way } in announced {
-            if !self.noted.contains_key(&path) {
-                continue;
-            }
-            let inode_at =
-                |listing: &Listing| listing.find(path.as_ref()).ok().map(|index| listing.row(index).stamp().inode);
-            let (now, before) = (inode_at(&found.listing), found.before().and_then(inode_at));
-            let in_place = match way {
-                _ if now == Some(inode) => true,
-                Way::Moved => false,
-                Way::Staged => (now.is_none() || now != before) && !out_of_place.contains(&inode),
-            };
-            if let (true, Some(shown)) = (in_place, agreed.shown(path.as_ref()).1) {
-                let witness = Witness { dots: shown.dots, entry: shown.entry, unseen: false };
-                changed.push((path, Some(witness)));
-            }
-        }
-        self.write(&BTreeMap::new(), changed, false)
-    }
-
-    fn forget_announced(&self) -> Result<(), Error> {
-        if self.writing.dry_run {
-            return Ok(());
-        }
-        let root = self.side.root();
-        announce::forget(root).map_err(|source| Error::Memory { path: root.path().join(control::NAME), source })
     }
 
     /// What it says of itself first.
@@ -183,7 +152,7 @@ impl Replica {
         let found = self.side.scan(gauge)?;
         let mut problems = Vec::new();
         self.take_announced(&found)?;
-        if found.changed() || !self.noted.is_empty() || found.before().is_none() {
+        if found.changed() || !self.noted.is_empty() || self.before(&found).is_none() {
             let events = self.events(&found)?;
             let events = self.guard(events, &found, &mut problems);
             self.record(events)?;
@@ -191,6 +160,12 @@ impl Replica {
         }
         self.forget_announced()?;
         Ok(Looked { found, problems })
+    }
+
+    /// What the last look found. A memory that has seen nothing has looked at nothing, whatever an older one's index says:
+    /// what is on disk would pass for what others have deleted since.
+    fn before<'a>(&self, found: &'a Found) -> Option<&'a Listing> {
+        found.before().filter(|_| !self.header.knowledge.is_empty())
     }
 
     /// What is agreed on, for a comparison.
@@ -202,66 +177,6 @@ impl Replica {
         };
         self.tree = Some(Arc::clone(&tree));
         Ok(Compared { listing: agreed.listing().clone(), tree })
-    }
-
-    /// Sets right what makes a join with `theirs` unsafe: one of the two memories was restored or cloned. Gives what this
-    /// end says of itself then; `None` where all was well on both ends.
-    pub fn square(&mut self, theirs: &Greeting, side: era::Side) -> Result<Option<Greeting>, Error> {
-        let ours = self.greeting();
-        let doubts = match side {
-            era::Side::Left => meeting::doubts(ours.teller(), theirs.teller()),
-            era::Side::Right => meeting::doubts(theirs.teller(), ours.teller()),
-        };
-        if doubts.is_empty() {
-            return Ok(None);
-        }
-        self.settle_doubts(&doubts, side)?;
-        Ok(Some(self.greeting()))
-    }
-
-    fn settle_doubts(&mut self, doubts: &Doubts, side: era::Side) -> Result<(), Error> {
-        let renamed = match side {
-            era::Side::Left => doubts.renamed[0],
-            era::Side::Right => doubts.renamed[1],
-        };
-        if renamed {
-            self.header.id = ReplicaId(net::random()?);
-            self.header.counter = 0;
-        }
-        let agreed = self.agreed()?.clone();
-        let first = self.header.counter + 1;
-        let mut changed: BTreeMap<RelPath, Siblings> = BTreeMap::new();
-        let mut again: BTreeMap<Dot, Dot> = BTreeMap::new();
-        for (id, parting) in doubts.partings.iter().filter(|(_, parting)| parting.recuts == side) {
-            for row in agreed.listing().rows() {
-                let path = row.path().to_owned();
-                let siblings = changed.get(&path).cloned().unwrap_or_else(|| agreed.siblings(path.as_ref()));
-                let mut recut = siblings.clone();
-                let (replica, counter) = (self.header.id, &mut self.header.counter);
-                let mint = || {
-                    *counter += 1;
-                    Dot { replica, counter: *counter }
-                };
-                let renamed = era::recut(&mut recut, *id, parting.common, mint);
-                if !renamed.is_empty() {
-                    again.extend(renamed);
-                    changed.insert(path, recut);
-                }
-            }
-            self.header.knowledge.forget_after(*id, parting.common);
-            // The deletes of the forgotten story are done and have no version to be recorded again: one dot stands for them.
-            self.header.counter += 1;
-            self.header.knowledge.insert(Dot { replica: self.header.id, counter: self.header.counter });
-            self.eras.entry(*id).or_default().forget_after(parting.common);
-        }
-        again.values().for_each(|&dot| self.header.knowledge.insert(dot));
-        let known = |dot: Dot| again.get(&dot).copied().unwrap_or(dot);
-        for witness in self.noted.values_mut().flatten() {
-            witness.dots.iter_mut().for_each(|dot| *dot = known(*dot));
-        }
-        self.begin_era(first)?;
-        let witnesses = self.noted.clone().into_iter().collect();
-        self.write(&changed, witnesses, true)
     }
 
     /// What a meeting comes to for this replica.
@@ -343,7 +258,7 @@ impl Replica {
         let agreed = self.agreed.as_ref().expect("it was just read");
         Ok(mint::events(&Look {
             disk,
-            before: found.before(),
+            before: self.before(found),
             noted: &self.noted,
             agreed,
             lane: side::lane(self.side.reading(), side::superuser()),

@@ -1,10 +1,13 @@
 //! What a job tells while it runs. The library calls, the terminal implements; a test collects.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::disk::gauge::Gauge;
 use crate::model::plan::{Action, Totals};
-use crate::model::{Digest, Problem};
+use crate::model::project::Shown;
+use crate::model::resolve::digest_of;
+use crate::model::{Digest, Dot, Kind, Problem, RelPath, ReplicaId, Siblings, Time};
 use crate::proto::message::Scanned;
 
 /// Left and right as the user named them: in a mirror the source is left and the target right.
@@ -34,6 +37,61 @@ pub enum Event<'a> {
     Action(&'a Action, Side),
     /// A path failed; the job goes on.
     Problem(&'a Problem, Side),
+    /// A replica's memory was moved aside, to this place.
+    Forgotten(&'a Path),
+    /// A path of which there is more than one version.
+    Conflict(&'a Conflict),
+    /// A conflict is settled: its path, and the names under which something was kept.
+    Settled(&'a RelPath, &'a [RelPath]),
+    /// A version of a path that is present.
+    Version(&'a RelPath, &'a Version),
+}
+
+/// A path of which there is more than one version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The path.
+    pub path: RelPath,
+    /// Its versions, the one with the plain name first.
+    pub versions: Vec<Version>,
+}
+
+/// One version of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Who wrote it; `None` for a directory that only its children make.
+    pub write: Option<Dot>,
+    /// Whether this replica did.
+    pub own: bool,
+    /// What it is.
+    pub kind: Kind,
+    /// Of its bytes, or of a link's target; a directory has none.
+    pub digest: Option<Digest>,
+    /// Its size.
+    pub bytes: u64,
+    /// Its modification time.
+    pub mtime: Time,
+    /// Which name on disk shows it; `None` where its bytes are not here.
+    pub at: Option<RelPath>,
+}
+
+impl Version {
+    /// What is told of a version that a disk shows, of which `own` is the replica.
+    pub fn of(shown: &Shown, siblings: &Siblings, own: ReplicaId, on_disk: bool) -> Version {
+        let versions = shown.dots.iter().filter_map(|dot| siblings.version(*dot));
+        // Where several replicas wrote the same, the one whose entry is shown is told.
+        let told = versions.max_by_key(|version| (version.entry == shown.entry, version.entry.mtime));
+        let write = told.map(|version| version.dot);
+        Version {
+            write,
+            own: write.is_some_and(|write| write.replica == own),
+            kind: shown.entry.kind,
+            digest: digest_of(&shown.entry),
+            bytes: shown.entry.size,
+            mtime: shown.entry.mtime,
+            at: on_disk.then(|| shown.name.clone()),
+        }
+    }
 }
 
 /// Receives what a job tells. Called from the job's own thread, never at once from two.

@@ -28,7 +28,7 @@ use crate::model::Problem;
 use crate::model::lane::Lane;
 use crate::model::plan::{Action, Plan};
 use crate::net::{self, Link, SendHalf};
-use crate::proto::message::{Answer, Ask, Failure, Message, PathProblem, Role, Scanned, Told as Line};
+use crate::proto::message::{Answer, Ask, Decides, Failure, Message, PathProblem, Role, Scanned, Told as Line};
 use crate::proto::reconcile::Machine;
 
 /// How often a target tells how far it is.
@@ -254,6 +254,11 @@ impl Receiving<'_> {
     /// Whether nothing is to be changed.
     pub const fn is_dry_run(&self) -> bool {
         self.ask.writing.dry_run
+    }
+
+    /// Which end decides conflicts.
+    pub const fn decides(&self) -> Decides {
+        self.ask.decides
     }
 
     /// The link of the conversation.

@@ -8,6 +8,7 @@ use super::mirror::{self, Between};
 use super::sync;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::flags::prefer::Prefer;
 use crate::cli::flags::voice::Voice;
 use crate::cli::output::Output;
 use crate::cli::told::form::{Direction, Form};
@@ -39,6 +40,9 @@ pub struct Diff {
     #[command(flatten)]
     between: Between,
 
+    #[command(flatten)]
+    prefer: Prefer,
+
     /// Print each change as rsync's eleven characters
     #[arg(short, long, help_heading = "Output")]
     itemize: bool,
@@ -66,6 +70,10 @@ impl Diff {
     }
 
     fn one_way(&self) -> Result<Exit, Failure> {
+        if self.prefer.is_some() {
+            return Err(Failure::usage("`--prefer` cannot be used together with `--mirror`".into())
+                .hint("a mirror has no conflicts: its source wins"));
+        }
         let mut job = self.between.mirror(&self.left, &self.right)?;
         job.writing.dry_run = true;
         Ok(mirror::mirror(&job, &self.voice, self.form()))
@@ -74,6 +82,7 @@ impl Diff {
     fn two_way(&self) -> Result<Exit, Failure> {
         let mut job = self.between.sync(&self.left, &self.right)?;
         job.writing.dry_run = true;
+        job.prefer = self.prefer.meant();
         Ok(sync::sync(&job, &self.voice, self.form()))
     }
 

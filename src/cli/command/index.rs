@@ -34,6 +34,11 @@ pub struct Index {
     #[command(flatten)]
     reading: Reading,
 
+    /// Begin anew: read every file, and move what a synced directory remembers aside, into its `.alike`. The next sync joins
+    /// both sides as if they had never met, and deletes nothing
+    #[arg(long, conflicts_with = "quick")]
+    rebuild: bool,
+
     /// Write no cache of hashes; an existing one is still read
     #[arg(long, help_heading = "What is compared")]
     no_cache: bool,
@@ -60,7 +65,10 @@ impl Index {
                     .hint(format!("run it there: `ssh {host} alike index ...`")));
             }
         };
-        Ok(sync::job::Index { root, reading: self.reading.meant()?, cache: !self.no_cache })
+        let mut reading = self.reading.meant()?;
+        // What is built anew is read anew.
+        reading.checksum |= self.rebuild;
+        Ok(sync::job::Index { root, reading, cache: !self.no_cache, forget: self.rebuild })
     }
 
     fn form(&self) -> Box<dyn Form> {

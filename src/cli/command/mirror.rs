@@ -74,7 +74,7 @@ impl Between {
     pub fn sync(&self, left: &OsString, right: &OsString) -> Result<sync::job::Sync, Failure> {
         let (left, right) = location::pair(left, right)?;
         let (reading, writing) = (self.reading.meant()?, self.writing.meant());
-        Ok(sync::job::Sync { left, right, remote: self.remote.meant(), reading, writing })
+        Ok(sync::job::Sync { left, right, remote: self.remote.meant(), reading, writing, prefer: None })
     }
 
     /// The job that makes `target` equal to `source`.

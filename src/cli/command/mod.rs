@@ -1,9 +1,12 @@
 //! The commands: one file each, with its help, its arguments and its function.
 
 mod completions;
+mod conflicts;
 mod diff;
 mod index;
+mod log;
 mod mirror;
+mod resolve;
 mod serve;
 mod sync;
 mod trash;
@@ -37,7 +40,7 @@ nothing: contents are made alike with contents.
 
 Exit status:
    0 alike                    12 versions do not match
-   1 they differ              20 interrupted; what was done is kept
+   1 they differ; conflicts   20 interrupted; what was done is kept
    2 usage                    23 some entries failed
    3 a root cannot be used    24 the source changed while it was read
    5 the peer refused         25 the guard refused
@@ -50,6 +53,9 @@ pub enum Command {
     Sync(sync::Sync),
     Mirror(mirror::Mirror),
     Diff(diff::Diff),
+    Conflicts(conflicts::Conflicts),
+    Resolve(resolve::Resolve),
+    Log(log::Log),
     Index(index::Index),
     Trash(trash::Trash),
     Completions(completions::Completions),
@@ -64,6 +70,9 @@ impl Command {
             Command::Sync(sync) => sync.run(),
             Command::Mirror(mirror) => mirror.run(),
             Command::Diff(diff) => diff.run(),
+            Command::Conflicts(conflicts) => conflicts.run(),
+            Command::Resolve(resolve) => resolve.run(),
+            Command::Log(log) => log.run(),
             Command::Index(index) => index.run(),
             Command::Trash(trash) => trash.run(),
             Command::Completions(completions) => completions.run(),

@@ -6,6 +6,7 @@ use clap::{Args, ValueHint};
 
 use super::mirror::Between;
 use crate::cli::exit::Exit;
+use crate::cli::flags::prefer::Prefer;
 use crate::cli::flags::voice::Voice;
 use crate::cli::hint::{self, Asked};
 use crate::cli::output::Output;
@@ -35,6 +36,9 @@ pub struct Sync {
     #[command(flatten)]
     between: Between,
 
+    #[command(flatten)]
+    prefer: Prefer,
+
     /// Print each change as rsync's eleven characters
     #[arg(short, long, help_heading = "Output")]
     itemize: bool,
@@ -46,7 +50,7 @@ pub struct Sync {
 impl Sync {
     pub fn run(self) -> Exit {
         match self.between.sync(&self.left, &self.right) {
-            Ok(job) => sync(&job, &self.voice, self.form()),
+            Ok(job) => sync(&sync::job::Sync { prefer: self.prefer.meant(), ..job }, &self.voice, self.form()),
             Err(failure) => failure.tell(&mut Output::standard(self.voice.color)),
         }
     }

@@ -3,6 +3,7 @@
 pub mod environment;
 pub mod filter;
 pub mod moment;
+pub mod prefer;
 pub mod reading;
 pub mod remote;
 pub mod rsync;

@@ -3,6 +3,9 @@
 use clap::{ArgAction, Args};
 
 use crate::cli::paint::Color;
+use crate::cli::told::form::{Direction, Form};
+use crate::cli::told::json::Json;
+use crate::cli::told::text::{Listing, Text};
 
 /// Flags about output.
 #[derive(Debug, Clone, Args)]
@@ -35,4 +38,16 @@ pub struct Voice {
     /// Print help
     #[arg(long, action = ArgAction::Help)]
     help: Option<bool>,
+}
+
+impl Voice {
+    /// How a job on one directory is told.
+    pub fn of_root(&self, verb: &'static str, dry_run: bool) -> Box<dyn Form> {
+        let direction = Direction::Right;
+        if self.json {
+            return Box::new(Json { verb, direction, dry_run, quick: false });
+        }
+        let listing = if dry_run || self.verbose > 0 { Listing::Marks } else { Listing::Nothing };
+        Box::new(Text { listing, quiet: self.quiet, stats: self.stats, direction, quick: false })
+    }
 }

@@ -1,16 +1,27 @@
 //! One way to say what a job tells.
 
+use std::path::Path;
+
 use super::progress::Progress;
 use crate::cli::output::Output;
 use crate::model::plan::Action;
 use crate::model::{Problem, RelPath};
-use crate::sync::report::{RootSummary, Side, Summary};
+use crate::sync::report::{Conflict, RootSummary, Side, Summary, Version};
 
 /// How a job ended.
 #[derive(Debug, Clone, Copy)]
 pub enum Ending<'a> {
     /// A job between two roots.
     Pair(&'a Summary),
+    /// A job that changed one root; its `right` means nothing.
+    Alone(&'a Summary),
+    /// A list of things of one kind.
+    Counted {
+        /// One of them.
+        noun: &'static str,
+        /// How many.
+        count: u64,
+    },
     /// A job on one root.
     Single {
         /// What the root holds.
@@ -43,6 +54,18 @@ pub trait Form: Send {
     fn problem(&mut self, out: &mut Output, problem: &Problem, _side: Side) {
         out.error(problem_text(&problem.path, &problem.cause));
     }
+
+    /// A replica's memory was moved aside.
+    fn forgotten(&mut self, _out: &mut Output, _place: &Path) {}
+
+    /// A path of which there is more than one version.
+    fn conflict(&mut self, _out: &mut Output, _conflict: &Conflict) {}
+
+    /// A conflict is settled.
+    fn settled(&mut self, _out: &mut Output, _path: &RelPath, _kept: &[RelPath]) {}
+
+    /// A version that is present.
+    fn version(&mut self, _out: &mut Output, _path: &RelPath, _version: &Version) {}
 
     /// How far it is: at most five times a second.
     fn progress(&mut self, _out: &mut Output, _progress: &Progress) {}

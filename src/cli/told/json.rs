@@ -5,20 +5,24 @@
 //! {"v":1,"type":"action","op":"create","side":"right","path":"a/b","bytes":12}      also "from", "path_b64", "from_b64"
 //! {"v":1,"type":"progress","phase":"scan"|"transfer","entries":N,"hashed_bytes":N,"files":N,"bytes":N,...}
 //! {"v":1,"type":"problem","path":"a/b","kind":"unreadable","cause":"permission denied","side":"left"}
+//! {"v":1,"type":"forgotten","path":"/a/.alike/forgotten-1"}          conflict, settled, version: [`super::versions`]
 //! {"v":1,"type":"summary","alike":true,"left":{"top":"...","entries":N},...}
 //! ```
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::form::{Direction, Ending, Form};
 use super::progress::Progress;
+use super::versions::{Conflicting, Present, Settled};
 use crate::cli::base64;
 use crate::cli::output::Output;
 use crate::model::plan::{Action, Step};
 use crate::model::{Problem, ProblemKind, RelPath};
-use crate::sync::report::{RootSummary, Side};
+use crate::sync::report::{Conflict, RootSummary, Side, Version};
 
 const VERSION: u32 = 1;
 
@@ -42,6 +46,12 @@ enum Event<'a> {
     Action(Done<'a>),
     Progress(Progress),
     Problem(Failed<'a>),
+    Forgotten {
+        path: Cow<'a, str>,
+    },
+    Conflict(Conflicting),
+    Settled(Settled),
+    Version(Present),
     Summary(Ended),
 }
 
@@ -93,13 +103,15 @@ struct Failed<'a> {
 enum Ended {
     Pair(Pair),
     Single(Single),
+    Counted(BTreeMap<String, u64>),
 }
 
 #[derive(Serialize)]
 struct Pair {
     alike: bool,
     left: Root,
-    right: Root,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    right: Option<Root>,
     files: u64,
     bytes: u64,
     renames: u64,
@@ -165,6 +177,22 @@ impl Form for Json {
         out.flush();
     }
 
+    fn forgotten(&mut self, out: &mut Output, place: &Path) {
+        write(out, &Event::Forgotten { path: place.to_string_lossy() });
+    }
+
+    fn conflict(&mut self, out: &mut Output, conflict: &Conflict) {
+        write(out, &Event::Conflict(Conflicting::new(conflict)));
+    }
+
+    fn settled(&mut self, out: &mut Output, path: &RelPath, kept: &[RelPath]) {
+        write(out, &Event::Settled(Settled::new(path, kept)));
+    }
+
+    fn version(&mut self, out: &mut Output, path: &RelPath, version: &Version) {
+        write(out, &Event::Version(Present::new(path, version)));
+    }
+
     fn progress(&mut self, out: &mut Output, progress: &Progress) {
         write(out, &Event::Progress(*progress));
     }
@@ -177,10 +205,11 @@ impl Form for Json {
 impl Ended {
     fn new(ending: Ending<'_>) -> Ended {
         match ending {
-            Ending::Pair(summary) => Ended::Pair(Pair {
+            Ending::Counted { noun, count } => Ended::Counted(BTreeMap::from([(format!("{noun}s"), count)])),
+            Ending::Pair(summary) | Ending::Alone(summary) => Ended::Pair(Pair {
                 alike: summary.alike,
                 left: Root::new(&summary.left),
-                right: Root::new(&summary.right),
+                right: matches!(ending, Ending::Pair(_)).then(|| Root::new(&summary.right)),
                 files: summary.totals.files,
                 bytes: summary.totals.bytes,
                 renames: summary.totals.renames,

@@ -47,6 +47,10 @@ impl Report for Screen {
                 text.lines().for_each(|line| out.complain(safe(line)));
             }),
             Event::Note(_) => {}
+            Event::Forgotten(place) => self.desk.say(|form, out| form.forgotten(out, place)),
+            Event::Conflict(conflict) => self.desk.say(|form, out| form.conflict(out, conflict)),
+            Event::Settled(path, kept) => self.desk.say(|form, out| form.settled(out, path, kept)),
+            Event::Version(path, version) => self.desk.say(|form, out| form.version(out, path, version)),
             Event::Planned(totals) => self.desk.plan(totals),
             Event::Action(action, side) => self.desk.say(|form, out| form.action(out, action, side)),
             Event::Problem(problem, side) => {

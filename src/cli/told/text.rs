@@ -1,13 +1,17 @@
 //! The form for people: first line both roots, then one line a path where asked for, last line what it came to.
 
+use std::path::Path;
+
 use super::form::{Direction, Ending, Form};
 use super::line::{self, Line};
+use super::versions;
 use crate::cli::output::Output;
 use crate::cli::paint::safe;
 use crate::cli::quantity;
 use crate::model::entry::Kind;
 use crate::model::plan::{Action, Step};
-use crate::sync::report::{RootSummary, Side, Summary};
+use crate::model::RelPath;
+use crate::sync::report::{Conflict, RootSummary, Side, Summary, Version};
 
 /// Which lines stand between the first and the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,12 +66,38 @@ impl Form for Text {
         }
     }
 
+    fn forgotten(&mut self, out: &mut Output, place: &Path) {
+        if !self.quiet {
+            let place = place.display().to_string();
+            out.line(format_args!("what was remembered is in {}: delete it once it is not missed", safe(&place)));
+        }
+    }
+
+    fn conflict(&mut self, out: &mut Output, conflict: &Conflict) {
+        if !self.quiet {
+            versions::conflict_lines(out, conflict);
+        }
+    }
+
+    fn settled(&mut self, out: &mut Output, path: &RelPath, kept: &[RelPath]) {
+        if !self.quiet {
+            versions::settled_line(out, path, kept);
+        }
+    }
+
+    fn version(&mut self, out: &mut Output, path: &RelPath, version: &Version) {
+        if !self.quiet {
+            versions::version_line(out, path, version);
+        }
+    }
+
     fn ending(&mut self, out: &mut Output, ending: Ending<'_>) {
         if self.quiet {
             return;
         }
         match ending {
-            Ending::Pair(summary) => {
+            Ending::Counted { noun, count } => out.line(quantity::count(count, noun)),
+            Ending::Pair(summary) | Ending::Alone(summary) => {
                 if self.stats {
                     table(out, &figures(summary));
                 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use super::end::{self, End, Task};
+use super::prefer::{self, Rule};
 use crate::model::Knowledge;
 use crate::model::era::{Era, Eras, Side};
 use crate::net::Link;
-use crate::proto::message::{self, Message, Scanned};
+use crate::proto::message::{self, Decides, Message, Scanned};
 use crate::proto::reconcile::Machine;
 use crate::sync::converse::{Control, violation};
 use crate::sync::error::Error;
@@ -62,6 +63,11 @@ pub async fn converse(
         let mut machine = Machine::responder(end.replica.compared()?);
         let outcome = control.reconcile(&mut machine, |_| Err(violation("a message out of turn"))).await?;
         end.join(&theirs, &outcome)?;
+    }
+    match receiving.decides() {
+        Decides::Nobody => {}
+        Decides::Asking => prefer::hear(control, &mut end).await?,
+        Decides::Answering => prefer::tell(control, &mut end, Rule::Shown).await?,
     }
     let task = end.task()?;
     tell_all(control, &task.plan.problems).await?;

@@ -7,11 +7,12 @@ use tokio::task::spawn_blocking;
 
 use super::answer::{greeting_of, told};
 use super::end::{self, End, Task};
+use super::prefer;
 use crate::disk::root::Root;
 use crate::model::Problem;
 use crate::model::era::Side;
 use crate::model::plan::Totals;
-use crate::proto::message::{Message, Role};
+use crate::proto::message::{Ask, Decides, Message, Role};
 use crate::proto::reconcile::{Machine, Settings, Wants};
 use crate::sync::converse::{Control, violation};
 use crate::sync::error::Error;
@@ -51,6 +52,8 @@ async fn ask(
         spawn_blocking(move || End::look(root, &job.reading, job.writing.clone(), &gauge))
     };
     let question = remote::question(Role::Replica, path, (&job.reading, &job.writing), true);
+    let (decides, _) = prefer::decider(job.prefer, which);
+    let question = Ask { decides, ..question };
     let mut far = remote::connect(&job.remote, host, &question, report).await?;
     let (left, right) = match which {
         Which::Left => (shown.as_str(), far.shown.as_str()),
@@ -86,6 +89,11 @@ impl Asking<'_> {
         let theirs = self.greeting(&mut control).await?;
         if !end::agree(&ours, &theirs) {
             self.meet(&mut control, &mut end, theirs).await?;
+        }
+        match prefer::decider(self.job.prefer, self.which) {
+            (Decides::Nobody, _) => {}
+            (Decides::Asking, rule) => prefer::tell(&mut control, &mut end, rule).await?,
+            (Decides::Answering, _) => prefer::hear(&mut control, &mut end).await?,
         }
         let task = end.task()?;
         let planned = self.planned(&mut control, &task).await?;

@@ -7,10 +7,12 @@ use crate::disk::gauge::Gauge;
 use crate::disk::hidden::Hidden;
 use crate::disk::root::Root;
 use crate::model::agreed::siblings_of;
-use crate::model::plan::Plan;
-use crate::model::plan::guard::Guard;
+use crate::model::plan::{Plan, Step};
+use crate::model::plan::guard::{Guard, Limit};
 use crate::model::plan::twoway::{self, TwoWayInput};
-use crate::model::{PathRef, RelPath, Siblings};
+use crate::model::project::view_of;
+use crate::model::record::Event;
+use crate::model::{Listing, PathRef, ProblemKind, RelPath, Siblings};
 use crate::proto::reconcile::Outcome;
 use crate::sync::error::Error;
 use crate::sync::holdings::Holdings;
@@ -59,6 +61,20 @@ impl End {
         self.replica.join(joined, theirs, &self.looked.found.listing)
     }
 
+    /// Decides conflicts here; gives the paths that changed.
+    pub fn decide(&mut self, decisions: Vec<(RelPath, Event)>) -> Result<Vec<(RelPath, Siblings)>, Error> {
+        self.replica.decide(decisions, &self.looked.found.listing)
+    }
+
+    /// Learns what the other end decided: a meeting in which it is known what differs.
+    pub fn learn(&mut self, theirs: &Greeting, decided: &[(RelPath, Siblings)]) -> Result<(), Error> {
+        let joined = self.replica.meet(theirs, decided)?;
+        if joined.changed.is_empty() && joined.knowledge == self.replica.greeting().knowledge {
+            return Ok(());
+        }
+        self.replica.join(joined, theirs, &self.looked.found.listing)
+    }
+
     /// What is to be done here.
     pub fn task(&mut self) -> Result<Task, Error> {
         let conflicts = self.replica.copies();
@@ -71,13 +87,23 @@ impl End {
         let side = Arc::clone(self.replica.side());
         let hidden = Hidden::new(side.root(), side.filter());
         let left_alone = |path: PathRef<'_>| held.contains(&path.to_owned()) || hidden.hides(path);
-        let plan = twoway::plan(&TwoWayInput {
-            wanted: &wanted,
-            disk: &self.looked.found.listing,
-            lane: side::lane(&self.reading, side::superuser()),
-            left_alone: &left_alone,
-            guard: Guard { limit: self.writing.limit, source_empty: false },
-        });
+        let planned = |limit: Limit| {
+            twoway::plan(&TwoWayInput {
+                wanted: &wanted,
+                disk: &self.looked.found.listing,
+                lane: side::lane(&self.reading, side::superuser()),
+                left_alone: &left_alone,
+                guard: Guard { limit, source_empty: false },
+            })
+        };
+        let mut plan = planned(self.writing.limit);
+        let is_held = plan.problems.iter().any(|problem| problem.kind == ProblemKind::Guarded);
+        if is_held && self.writing.limit == Limit::Default {
+            let all = planned(Limit::Percent(100));
+            if is_meant(&all, &wanted, self.looked.found.listing.len()) {
+                plan = all;
+            }
+        }
         Ok(Task { plan: Arc::new(plan), conflicts })
     }
 
@@ -123,6 +149,14 @@ impl End {
             ignoring: self.looked.found.obeyed(),
         }
     }
+}
+
+/// Whether the guard lets a plan go once copies of conflicts that have ended are left out: their paths stay.
+fn is_meant(plan: &Plan, wanted: &Listing, entries: usize) -> bool {
+    let deletes = plan.actions.iter().filter(|action| matches!(action.step, Step::Delete { .. }));
+    let is_copy = |path: &RelPath| view_of(path.as_ref()).is_some_and(|(plain, _)| wanted.find(plain.as_ref()).is_ok());
+    let lost = deletes.filter(|action| !is_copy(&action.path)).count();
+    Guard { limit: Limit::Default, source_empty: false }.allows(lost, entries)
 }
 
 /// Whether two ends hold and know the same.

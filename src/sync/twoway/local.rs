@@ -4,14 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::end::{self, End, Task};
+use super::prefer;
 use crate::disk::read::Reader;
 use crate::model::era::Side;
 use crate::model::plan::Totals;
+use crate::proto::message::Decides;
 use crate::proto::reconcile::{Machine, Settings, Wants};
 use crate::sync::error::Error;
 use crate::sync::fetch::local::LocalSource;
 use crate::sync::holdings::Holdings;
-use crate::sync::job::Sync;
+use crate::sync::job::{Prefer, Sync};
 use crate::sync::mirror::{Telling, join_in_memory, run_and_tell, tell_problems};
 use crate::sync::narrate::{Narrator, Tally};
 use crate::sync::refuse;
@@ -33,6 +35,7 @@ pub fn run(job: &Sync, left: &Path, right: &Path, gauges: &Gauges, report: &mut 
     carry.tell(&left, Which::Left);
     carry.tell(&right, Which::Right);
     meet(&mut left, &mut right, (&shown.0, &shown.1))?;
+    prefer(job.prefer, &mut left, &mut right)?;
     let (to_left, to_right) = (left.task()?, right.task()?);
     let planned = carry.planned(&to_left, &to_right);
     let conflicts = to_left.conflicts.max(to_right.conflicts);
@@ -70,6 +73,18 @@ fn meet(left: &mut End, right: &mut End, shown: (&str, &str)) -> Result<(), Erro
     let (to_left, to_right) = join_in_memory(asking, answering, true)?;
     left.join(&theirs, &to_left)?;
     right.join(&ours, &to_right.expect("both were asked for"))
+}
+
+/// Decides what is in conflict, where that was asked for.
+fn prefer(prefer: Option<Prefer>, left: &mut End, right: &mut End) -> Result<(), Error> {
+    let (decides, rule) = prefer::decider(prefer, Which::Left);
+    let (decider, learner) = match decides {
+        Decides::Nobody => return Ok(()),
+        Decides::Asking => (left, right),
+        Decides::Answering => (right, left),
+    };
+    let decided = prefer::decide(decider, rule)?;
+    learner.learn(&decider.replica.greeting(), &decided)
 }
 
 /// What is carried along while the two ends are changed, one after the other.

@@ -8,6 +8,7 @@ pub mod answer;
 mod ask;
 pub mod end;
 mod local;
+mod prefer;
 
 use std::time::Instant;
 

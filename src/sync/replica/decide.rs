@@ -1,0 +1,38 @@
+//! Decisions about conflicts: writes that no scan found, because somebody made them without touching a file.
+
+use std::collections::BTreeMap;
+
+use super::Replica;
+use crate::model::dot::Dot;
+use crate::model::record::Event;
+use crate::model::{Listing, RelPath, Siblings};
+use crate::sync::error::Error;
+
+impl Replica {
+    /// Makes decisions writes of this replica, in one commit, with what the disk shows where they change something. Gives
+    /// the siblings of the paths that changed. Until the disk shows it, what stands there is no edit of anybody.
+    pub fn decide(
+        &mut self,
+        decisions: Vec<(RelPath, Event)>,
+        disk: &Listing,
+    ) -> Result<Vec<(RelPath, Siblings)>, Error> {
+        if decisions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let agreed = self.agreed()?.clone();
+        let first = self.header.counter + 1;
+        let mut changed: BTreeMap<RelPath, Siblings> = BTreeMap::new();
+        for (path, event) in decisions {
+            let siblings = changed.entry(path).or_insert_with_key(|path| agreed.siblings(path.as_ref()));
+            self.header.counter += 1;
+            let dot = Dot { replica: self.header.id, counter: self.header.counter };
+            event.apply(dot, siblings);
+            self.header.knowledge.insert(dot);
+        }
+        let next = agreed.with(&changed).map_err(|_| self.too_large())?;
+        let witnesses = self.witnesses(&next, &changed, disk)?;
+        self.begin_era(first)?;
+        self.write(&changed, witnesses, false)?;
+        Ok(changed.into_iter().collect())
+    }
+}
