@@ -18,7 +18,7 @@ mod kernel {
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kernel::rules::{Mutant, Rules};
-use kernel::run::{first_failure, run, survivors};
+use kernel::run::{first_failure, run, survivors, tell};
 use kernel::schedule::Schedule;
 
 const SCHEDULES: u64 = 1_000_000;
@@ -65,6 +65,14 @@ fn every_schedule_keeps_the_laws() {
 fn every_wrong_rule_is_caught() {
     let survivors = survivors(Mutant::ALL, SCHEDULES_PER_MUTANT);
     assert!(survivors.is_empty(), "not caught: {survivors:?}");
+}
+
+#[test]
+#[ignore = "tells the run in KERNEL_LINE, for people"]
+fn one_schedule_is_told() {
+    let line = std::env::var("KERNEL_LINE").unwrap_or_default();
+    let schedule = Schedule::parse(&line).expect("KERNEL_LINE holds a schedule");
+    panic!("{}", tell(&schedule, Rules::default()));
 }
 
 fn number(name: &str, otherwise: u64) -> u64 {

@@ -28,7 +28,9 @@ impl World {
         let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
         let written = (0..FILES).map(|number| vec![format!("first {number}")]).collect();
         let world = World { left, right, written, edits: 0 };
-        (0..FILES).for_each(|number| drop(world.left.file(path(number), &world.written[number][0])));
+        for number in 0..FILES {
+            world.left.file(path(number), &world.written[number][0]);
+        }
         world
     }
 

@@ -11,7 +11,8 @@
 //! - Everyone keeps the eras of every id that it knows of, and two that meet compare them before any join.
 //! - An id whose stories part: the side that gives way **recuts**. It records every version of that id behind the parting
 //!   again under its own dots ([`recut`]), puts those into its witnesses, and **forgets those counters in K**
-//!   ([`Knowledge::forget_after`](super::Knowledge::forget_after)) and those eras. Everyone chooses the same side, so one story is left in the end.
+//!   ([`Knowledge::forget_after`](super::Knowledge::forget_after)) and those eras. It takes one dot more, for the deletes
+//!   of the story: they are done, and without a dot of their own they would be equal K with unequal E. Everyone chooses the same side, so one story is left in the end.
 //! - The own id, and the peer knows more of it than this memory, or another story, or is itself of that id: a new id, before
 //!   any join, and a recut where the stories part. Versions from before the parting keep their dots: they are what they
 //!   were, and to record them again would bring back what others have deleted since.
@@ -85,11 +86,10 @@ impl Eras {
         self.eras.iter()
     }
 
-    /// Takes what `other` knows beyond this. The stories do not part.
-    pub fn extend(&mut self, other: Story<'_>) {
-        let written = other.written();
-        if written.len() > self.eras.len() {
-            self.eras = written.to_vec();
+    /// Takes what `other` knows beyond `highest`, the highest counter seen here before the join. The stories do not part.
+    pub fn extend(&mut self, highest: u64, other: Story<'_>) {
+        if other.highest > highest {
+            self.eras = other.written().to_vec();
         }
     }
 }
@@ -186,7 +186,7 @@ mod tests {
         let mut story = eras(&[(1, 7), (6, 8)]);
         story.begin(Era { first: 6, token: 9 });
         assert_eq!(story, eras(&[(1, 7), (6, 9)]));
-        story.extend(Story { eras: &eras(&[(1, 7), (6, 9), (8, 1), (10, 2)]), highest: 9 });
+        story.extend(7, Story { eras: &eras(&[(1, 7), (6, 9), (8, 1), (10, 2)]), highest: 9 });
         assert_eq!(story, eras(&[(1, 7), (6, 9), (8, 1)]));
     }
 }

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::agreed::Agreed;
 use super::digest::Digest;
+use super::dot::Dot;
 use super::entry::{Entry, Kind};
 use super::lane::Lane;
 use super::listing::{Listing, Row};
 use super::merge::{Pair, Pairs};
 use super::path::{PathRef, RelPath};
+use super::project::{Projection, Shown, same_bytes, view_of};
 use super::record::{Event, Seen, Witness, record};
 
 /// What a scan found, and what was known before.
@@ -91,11 +93,25 @@ impl Events {
 
 /// Finds what happened.
 pub fn events(look: &Look<'_>) -> Events {
+    let mut noted_copies: BTreeMap<RelPath, Vec<RelPath>> = BTreeMap::new();
+    for name in look.noted.keys() {
+        if let Some((plain, _)) = view_of(name.as_ref()) {
+            noted_copies.entry(plain).or_default().push(name.clone());
+        }
+    }
+    let judge = Judge { look, agreed: look.agreed, noted_copies };
     let mut events = Events::default();
     for name in look.names() {
-        look.judge(name, &mut events);
+        judge.judge(name, &mut events);
     }
     events
+}
+
+struct Judge<'a> {
+    look: &'a Look<'a>,
+    agreed: &'a Agreed,
+    /// Names of copies among the noted ones, by the plain path.
+    noted_copies: BTreeMap<RelPath, Vec<RelPath>>,
 }
 
 /// Whether entries of this kind are kept alike.
@@ -135,27 +151,40 @@ impl Look<'_> {
                 self.lane.equal(PathRef::ROOT, &Entry { mtime: now.mtime, ..before }, &now)
             }
     }
+}
 
+impl Judge<'_> {
     fn judge(&self, name: RelPath, events: &mut Events) {
-        let on_disk = self.disk.find(name.as_ref()).ok().map(|index| self.disk.row(index));
+        let on_disk = self.look.disk.find(name.as_ref()).ok().map(|index| self.look.disk.row(index));
         let unreadable = on_disk.is_some_and(|row| row.kind() == Kind::Unreadable);
         if on_disk.is_some_and(|row| !is_kept(row.kind())) && !unreadable {
             return;
         }
-        let found = |path: PathRef<'_>| self.disk.find(path).is_ok();
-        let (path, shown) = self.agreed.shown_beside(name.as_ref(), &found);
-        let row = self.before.and_then(|before| before.find(name.as_ref()).ok().map(|index| before.row(index)));
+        let found = |path: PathRef<'_>| self.look.disk.find(path).is_ok();
+        // A directory is nobody's copy.
+        let (path, shown) = match on_disk {
+            Some(row) if row.kind() == Kind::Directory => (name.clone(), self.agreed.project(name.as_ref()).plain),
+            _ => self.agreed.shown_beside(name.as_ref(), &found),
+        };
+        let row = self.row_before(&name);
         let witness = self.witness(&name, row, shown.as_ref().map(|shown| (&shown.entry, shown.dots.as_slice())));
-        if unreadable || on_disk.is_none() && (self.unseen)(name.as_ref()) {
+        if unreadable || on_disk.is_none() && (self.look.unseen)(name.as_ref()) {
             let unseen = witness.map(|witness| Witness { unseen: true, ..witness });
-            if self.noted.get(&name) != Some(&unseen) {
+            if self.look.noted.get(&name) != Some(&unseen) {
                 events.unseen.push((name, unseen));
             }
             return;
         }
         let disk = on_disk.map(|row| row.entry());
         let siblings = self.agreed.siblings(path.as_ref());
-        let seen = Seen { witness: witness.as_ref(), disk: disk.as_ref(), shown: shown.as_ref(), siblings: &siblings };
+        let standing = self.standing(&name, &path);
+        let seen = Seen {
+            witness: witness.as_ref(),
+            disk: disk.as_ref(),
+            shown: shown.as_ref(),
+            standing: &standing,
+            siblings: &siblings,
+        };
         match record(&seen) {
             Event::Nothing(_) => {}
             event => {
@@ -165,19 +194,41 @@ impl Look<'_> {
         }
     }
 
+    /// The versions of a path whose bytes other names on disk hold. A path without copies has no other names.
+    fn standing(&self, name: &RelPath, path: &RelPath) -> Vec<Dot> {
+        let Projection { plain, copies } = self.agreed.project(path.as_ref());
+        let noted = self.noted_copies.get(path).into_iter().flatten().cloned();
+        let mut names: BTreeMap<RelPath, Option<Shown>> = noted.map(|name| (name, None)).collect();
+        let shown = plain.into_iter().chain(copies);
+        names.extend(shown.map(|shown| (shown.name.clone(), Some(shown))));
+        let mut standing = Vec::new();
+        for (other, shown) in names.into_iter().filter(|(other, _)| other != name) {
+            let Ok(index) = self.look.disk.find(other.as_ref()) else { continue };
+            let here = self.look.disk.row(index).entry();
+            let row = self.row_before(&other);
+            let told = shown.as_ref().map(|shown| (&shown.entry, shown.dots.as_slice()));
+            let witness = self.witness(&other, row, told);
+            let showing =
+                |entry: &Entry, dots: &[Dot]| if same_bytes(entry, &here) { dots.to_vec() } else { Vec::new() };
+            standing.extend(shown.iter().flat_map(|shown| showing(&shown.entry, &shown.dots)));
+            standing.extend(witness.iter().flat_map(|witness| showing(&witness.entry, &witness.dots)));
+        }
+        standing
+    }
+
+    fn row_before(&self, name: &RelPath) -> Option<Row<'_>> {
+        let before = self.look.before?;
+        before.find(name.as_ref()).ok().map(|index| before.row(index))
+    }
+
     /// What the last look at a name stood for. Where the disk showed exactly what is agreed on now, it stood for that,
     /// whatever was noted before.
-    fn witness(
-        &self,
-        name: &RelPath,
-        row: Option<Row<'_>>,
-        shown: Option<(&Entry, &[super::dot::Dot])>,
-    ) -> Option<Witness> {
+    fn witness(&self, name: &RelPath, row: Option<Row<'_>>, shown: Option<(&Entry, &[Dot])>) -> Option<Witness> {
         let dots = || shown.map_or_else(Vec::new, |(_, dots)| dots.to_vec());
         let was = row.filter(|row| is_kept(row.kind())).map(|row| row.entry());
-        match (self.noted.get(name), was) {
+        match (self.look.noted.get(name), was) {
             (Some(noted), Some(was)) => {
-                let agreed = shown.is_some_and(|(entry, _)| self.lane.equal(name.as_ref(), entry, &was));
+                let agreed = shown.is_some_and(|(entry, _)| self.look.lane.equal(name.as_ref(), entry, &was));
                 if agreed { Some(Witness { dots: dots(), entry: was, unseen: false }) } else { noted.clone() }
             }
             (Some(noted), None) => noted.clone(),

@@ -206,10 +206,10 @@ impl Replica {
     pub fn join(&mut self, joined: Joined, theirs: &Greeting, disk: &Listing) -> Result<(), Error> {
         let Joined { agreed, knowledge, changed } = joined;
         let witnesses = self.witnesses(&agreed, &changed, disk)?;
-        self.header.knowledge = knowledge;
+        let knew = std::mem::replace(&mut self.header.knowledge, knowledge);
         for (id, eras) in &theirs.eras {
             let story = Story { eras, highest: theirs.knowledge.highest(*id) };
-            self.eras.entry(*id).or_default().extend(story);
+            self.eras.entry(*id).or_default().extend(knew.highest(*id), story);
         }
         self.write(&changed, witnesses, false)
     }

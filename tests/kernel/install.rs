@@ -31,7 +31,7 @@ impl World {
         let wants_early = self.rules.broken(Mutant::WitnessBeforeInstall);
         let mut done: Vec<Wanted> = Vec::new();
         let mut changes = 0;
-        if self.rules.broken(Mutant::DeletesFirst) && clear(replica, &wants, install, &mut changes) {
+        if self.rules.broken(Mutant::DeletesFirst) && clear(replica, &wants, install, &mut changes, true) {
             return false;
         }
         for want in &wants {
@@ -48,7 +48,7 @@ impl World {
             }
         }
         record(replica, &self.oracle, &done, 0);
-        let cut = clear(replica, &wants, install, &mut changes);
+        let cut = clear(replica, &wants, install, &mut changes, false);
         self.installed += changes;
         replica.is_open &= !cut;
         !cut
@@ -64,7 +64,7 @@ fn place(
     let parent = name.as_ref().parent().filter(|parent| !parent.is_root());
     let homeless =
         parent.is_some_and(|parent| !replica.disk.get(&parent.to_owned()).is_some_and(|it| it.is_directory()));
-    if homeless || replica.ignores(name.as_ref()) || replica.ignores(home.as_ref()) || replica.held.contains(name) {
+    if homeless || replica.ignores(name.as_ref()) || replica.ignores(home.as_ref()) || replica.held.contains(home) {
         return None;
     }
     let disk = replica.disk.get(name);
@@ -73,7 +73,7 @@ fn place(
     }
     // A user was faster: the next scan will see.
     let witnessed = replica.memory.rows.get(name).map(|row| &row.witness.entry);
-    if disk.is_some() && disk != witnessed {
+    if disk != witnessed {
         return None;
     }
     if disk.is_some_and(alike::model::Entry::is_directory) && !shown.entry.is_directory() && !empty(replica, name) {
@@ -115,17 +115,22 @@ fn record(replica: &mut Replica, oracle: &Oracle, done: &[Wanted], lag: usize) {
     }
 }
 
+/// Whether a version that is to stand elsewhere stands here alone.
+fn is_needed(replica: &Replica, wants: &[Wanted], name: &RelPath) -> bool {
+    let dots = replica.memory.rows.get(name).map_or(&[][..], |row| &row.witness.dots);
+    let elsewhere = wants.iter().filter(|(_, (_, shown))| shown.dots.iter().any(|dot| dots.contains(dot)));
+    elsewhere.into_iter().any(|(place, (_, shown))| replica.disk.get(place) != Some(&shown.entry))
+}
+
 /// Takes away what is not wanted and was not changed since; whether it was cut off.
-fn clear(replica: &mut Replica, wants: &[Wanted], install: &Install, changes: &mut usize) -> bool {
+fn clear(replica: &mut Replica, wants: &[Wanted], install: &Install, changes: &mut usize, hasty: bool) -> bool {
     let rows = replica.memory.rows.keys();
     let mut extras: Vec<RelPath> =
         rows.filter(|name| wants.iter().all(|(wanted, _)| wanted != *name)).cloned().collect();
     extras.sort_by_key(|name| Reverse(name.as_ref().depth()));
+    extras.retain(|name| !install.refused && replica.is_witnessed(name) && !replica.ignores(name.as_ref()));
     for name in extras {
-        if install.refused || !replica.is_witnessed(&name) || replica.ignores(name.as_ref()) {
-            continue;
-        }
-        if replica.has_children(&name) {
+        if replica.has_children(&name) || !hasty && is_needed(replica, wants, &name) {
             continue;
         }
         replica.disk.remove(&name);

@@ -1,6 +1,6 @@
 //! Two replicas meet: compare stories, join, commit, install; and may be cut off between any two steps.
 
-use alike::model::era::Side;
+use alike::model::era::{Eras, Side, Story};
 use alike::model::join::join;
 use alike::model::{Dot, Knowledge, ReplicaId, Siblings};
 
@@ -59,6 +59,9 @@ impl World {
     /// Joins, and commits on one side after the other.
     fn commit(&mut self, left: usize, right: usize, way: Way) -> Result<(), Failure> {
         let (mine, theirs) = (&self.replicas[left].memory, &self.replicas[right].memory);
+        if mine.knows == theirs.knows && mine.entries != theirs.entries {
+            return Err("equal K and unequal E".to_owned());
+        }
         let seen = mine.seen | theirs.seen;
         let joined = join_all(mine, theirs, self.rules);
         let mut knows = mine.knows.clone();
@@ -78,7 +81,7 @@ impl World {
             memory.entries.clone_from(&joined);
             memory.knows.clone_from(&knows);
             memory.seen = seen;
-            learn(memory, &eras, &right_knew);
+            learn(memory, &left_knew, &eras, &right_knew);
         }
         self.check(left)?;
         if way.cut == CUT_LEFT {
@@ -86,7 +89,7 @@ impl World {
         }
         let memory = &mut self.replicas[right].memory;
         (memory.entries, memory.knows, memory.seen) = (joined, knows, seen);
-        learn(memory, &left_eras, &left_knew);
+        learn(memory, &right_knew, &left_eras, &left_knew);
         self.check(right)?;
         let (left, right) = (&self.replicas[left].memory, &self.replicas[right].memory);
         if !partial && left.entries != right.entries {
@@ -126,10 +129,10 @@ impl World {
 }
 
 /// Takes over what the other side knows of all ids.
-fn learn(memory: &mut Memory, eras: &[(ReplicaId, alike::model::era::Eras)], knew: &Knowledge) {
+fn learn(memory: &mut Memory, knew: &Knowledge, eras: &[(ReplicaId, Eras)], other_knew: &Knowledge) {
     for (id, eras) in eras {
-        let story = alike::model::era::Story { eras, highest: knew.highest(*id) };
-        memory.eras_of(*id).extend(story);
+        let story = Story { eras, highest: other_knew.highest(*id) };
+        memory.eras_of(*id).extend(knew.highest(*id), story);
     }
 }
 

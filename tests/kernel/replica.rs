@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use alike::model::era::{Era, Eras, Story};
 use alike::model::project::{Shown, project};
 use alike::model::record::Witness;
-use alike::model::{Dot, Entry, Knowledge, PathRef, RelPath, ReplicaId, Siblings};
+use alike::model::{Entry, Knowledge, PathRef, RelPath, ReplicaId, Siblings};
 
 use crate::kernel::oracle::Mask;
 
@@ -47,7 +47,7 @@ pub struct Replica {
     pub snapshots: Vec<(Memory, BTreeMap<RelPath, Entry>)>,
     /// What was put in place and has no witness yet.
     pub unwitnessed: BTreeMap<RelPath, Entry>,
-    /// Absent files whose delete was refused in this run.
+    /// Paths of which a delete was refused in this run: nothing of theirs is installed.
     pub held: Vec<RelPath>,
     pub clock: i64,
 }
@@ -66,6 +66,26 @@ impl Replica {
             held: Vec::new(),
             clock: 0,
         }
+    }
+
+    /// All that it holds, for people.
+    pub fn tell(&self) -> String {
+        let number = |entry: &Entry| crate::kernel::oracle::Oracle::number_of(entry).map_or(0, |number| number);
+        let file = |entry: &Entry| format!("{}@{}/{:o}", number(entry), entry.mtime.secs, entry.mode);
+        let mut told = format!("{:?}\n     E", self.memory.id);
+        for (path, siblings) in &self.memory.entries {
+            let versions =
+                siblings.iter().map(|it| format!("{:?}{}:{}", it.dot.replica, it.dot.counter, file(&it.entry)));
+            told.push_str(&format!(" {path}={:?}", versions.collect::<Vec<_>>()));
+        }
+        told.push_str("\n     D");
+        self.disk.iter().for_each(|(path, entry)| told.push_str(&format!(" {path}={}", file(entry))));
+        told.push_str("\n     V");
+        for (path, row) in &self.memory.rows {
+            let dots: Vec<_> = row.witness.dots.iter().map(|dot| format!("{:?}{}", dot.replica, dot.counter)).collect();
+            told.push_str(&format!(" {path}={}{dots:?}", file(&row.witness.entry)));
+        }
+        told
     }
 
     /// Whether a path, or the file whose copy it is, or a directory above it is ignored.
@@ -101,13 +121,6 @@ impl Memory {
             eras: Vec::new(),
             seen: 0,
         }
-    }
-
-    /// Takes the next dot.
-    pub fn next_dot(&mut self) -> Dot {
-        let dot = Dot { replica: self.id, counter: self.knows.highest(self.id) + 1 };
-        self.knows.insert(dot);
-        dot
     }
 
     pub fn begin_era(&mut self, token: u64) {

@@ -27,6 +27,8 @@ pub enum Mutant {
     TouchSupersedesAll,
     /// A recut leaves the counters in K.
     RecutKeepsKnowledge,
+    /// The deletes of a story that is forgotten keep no dot.
+    RecutTakesNoDot,
     /// A memory that opens skips counters, and has seen them.
     SkippedCountersAreSeen,
     /// The events of a scan are applied one by one, and judged against what the last one left.
@@ -41,12 +43,8 @@ pub enum Mutant {
     WantedIsDeleted,
     /// Files are taken away before what replaces them is in place.
     DeletesFirst,
-    /// A name in the form of a copy's is a path of its own always.
-    CopiesAreOwnPaths,
-    /// A version that touches metadata is shown as a conflict of its own.
-    TouchConflicts,
-    /// Refused deletes are carried out.
-    GuardIsDeaf,
+    /// What stands elsewhere is superseded all the same.
+    StandingIsIgnored,
 }
 
 impl Mutant {
@@ -70,6 +68,8 @@ impl Mutant {
         Mutant::WitnessBeforeInstall,
         Mutant::InstallIsAWrite,
         Mutant::WantedIsDeleted,
+        Mutant::StandingIsIgnored,
+        Mutant::DeletesFirst,
     ];
 }
 

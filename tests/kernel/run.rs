@@ -25,17 +25,42 @@ pub fn run(schedule: &Schedule, rules: Rules) -> Result<(), Failure> {
     world.finish()
 }
 
+/// Runs a schedule and tells what every replica holds after each step.
+pub fn tell(schedule: &Schedule, rules: Rules) -> String {
+    let mut world = World::new(schedule, rules);
+    let mut told = String::new();
+    for &step in &schedule.steps {
+        let outcome = world.step(step);
+        told.push_str(&format!("{step:?} {outcome:?}\n"));
+        world
+            .replicas
+            .iter()
+            .enumerate()
+            .for_each(|(r, replica)| told.push_str(&format!("  {r}: {}\n", replica.tell())));
+    }
+    for round in 0..2 {
+        for other in 1..world.replicas.len() {
+            world.replicas.iter_mut().for_each(|replica| replica.ignored.clear());
+            let outcome = world.meet(0, other, Way::default());
+            told.push_str(&format!("round {round}: 0 meets {other} {outcome:?}\n"));
+            for r in [0, other] {
+                told.push_str(&format!("  {r}: {}\n", world.replicas[r].tell()));
+            }
+        }
+    }
+    told
+}
+
 impl World {
     fn new(schedule: &Schedule, rules: Rules) -> World {
         let paths = PATHS[usize::from(schedule.paths) % PATHS.len()];
         let path = |path: &&str| RelPath::new(path.as_bytes()).expect("a legal path");
         let mut world = World {
             replicas: Vec::new(),
-            oracle: Oracle { happenings: Vec::new(), bytes: vec![Bytes { overwritten: true, ..Bytes::default() }; 2] },
+            oracle: Oracle { bytes: vec![Bytes { overwritten: true, ..Bytes::default() }; 2], ..Oracle::default() },
             rules,
             random: Random(schedule.steps.len() as u64),
             paths: paths.iter().map(path).collect(),
-            forked: false,
             recorded: 0,
             installed: 0,
             ids: 0,
@@ -65,7 +90,7 @@ impl World {
             Op::RacedMeet => self.meet(r, other, Way { race: Some(step.c), ..Way::default() })?,
             Op::Ignore => {
                 let path = path();
-                self.replicas[r].ignored.push(path);
+                self.ignore(r, path);
             }
             Op::Heed => self.replicas[r].ignored.clear(),
             Op::Reopen => self.replicas[r].is_open = false,
@@ -89,7 +114,7 @@ impl World {
                 }
             }
             Op::Clone | Op::Image if self.replicas.len() < 6 => {
-                self.forked = true;
+                self.oracle.forked = true;
                 let mut copy = self.replicas[r].clone();
                 copy.is_open = false;
                 copy.moved = step.op == Op::Clone;
@@ -98,7 +123,7 @@ impl World {
                 self.replicas.push(copy);
             }
             Op::Forget => {
-                self.forked = true;
+                self.oracle.forked = true;
                 let id = self.new_id();
                 self.replicas[r].memory = Memory::new(id);
                 self.replicas[r].is_open = false;
@@ -117,7 +142,7 @@ impl World {
             for other in 1..self.replicas.len() {
                 self.meet(0, other, Way::default()).map_err(|why| format!("round {round}: {why}"))?;
             }
-            if round > 0 && self.recorded > 0 && !self.forked {
+            if round > 0 && self.recorded > 0 && !self.oracle.forked {
                 return Err(format!("an event in round {round}, when no user did anything"));
             }
             quiet = round > 0 && self.recorded == 0 && self.installed == 0;
@@ -154,7 +179,7 @@ impl World {
             if !there && !bytes.overwritten {
                 return Err(format!("bytes {number} are lost"));
             }
-            if there && bytes.replaced && !bytes.spread && !self.forked {
+            if there && bytes.replaced && !bytes.spread && !self.oracle.forked {
                 return Err(format!("bytes {number} are back"));
             }
         }

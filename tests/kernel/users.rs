@@ -4,7 +4,7 @@ use alike::model::project::view_of;
 use alike::model::{Digest, Entry, Kind, RelPath, Time};
 
 use crate::kernel::oracle::{Bytes, Oracle};
-use crate::kernel::replica::{Memory, Replica};
+use crate::kernel::replica::{Memory, Replica, wanted};
 use crate::kernel::schedule::{Op, Step};
 use crate::kernel::world::World;
 
@@ -38,6 +38,10 @@ impl World {
     /// A user who is faster than an install.
     pub fn race(&mut self, r: usize, choice: u8) {
         let path = self.paths[usize::from(choice) % self.paths.len()].clone();
+        if let Some(number) = self.replicas[r].disk.get(&path).and_then(Oracle::number_of) {
+            // Its copy may come to stand beside it while it is overwritten: then both are kept.
+            self.oracle.bytes[number].spread = true;
+        }
         if choice & 64 == 0 { self.write(r, &path, choice) } else { self.delete(r, &path) }
     }
 
@@ -85,6 +89,9 @@ impl World {
     fn make_directory(&mut self, r: usize, path: &RelPath) {
         let replica = &mut self.replicas[r];
         if !replica.disk.contains_key(path) && !is_below_a_file(replica, path) {
+            if let Some(parent) = path.as_ref().parent().filter(|parent| !parent.is_root()) {
+                replica.disk.entry(parent.to_owned()).or_insert_with(directory);
+            }
             replica.disk.insert(path.clone(), directory());
         }
     }
@@ -146,6 +153,18 @@ impl World {
         true
     }
 
+    /// From now on nobody looks: what was done since the last look may go unseen.
+    pub fn ignore(&mut self, r: usize, path: RelPath) {
+        let replica = &mut self.replicas[r];
+        for (name, row) in &replica.memory.rows {
+            if !replica.is_witnessed(name) {
+                self.oracle.spread(&row.witness.entry);
+            }
+        }
+        replica.unwitnessed.values().for_each(|entry| self.oracle.spread(entry));
+        replica.ignored.push(path);
+    }
+
     /// The memory, or all of the root, as it was.
     pub fn restore(
         &mut self,
@@ -153,7 +172,7 @@ impl World {
         (memory, disk): (Memory, std::collections::BTreeMap<RelPath, Entry>),
         all: bool,
     ) {
-        self.forked = true;
+        self.oracle.forked = true;
         if all {
             let names: Vec<RelPath> = self.replicas[r].disk.keys().cloned().collect();
             names.iter().for_each(|name| self.oracle.overwrite(&self.replicas[r], name));
@@ -172,7 +191,13 @@ impl Oracle {
         let Some(number) = replica.disk.get(path).and_then(Oracle::number_of) else { return };
         let bytes = &mut self.bytes[number];
         bytes.overwritten = true;
-        bytes.replaced |= replica.is_witnessed(path) && !replica.ignores(path.as_ref());
+        // Where the same bytes stand twice, one of them may be on its way to another name.
+        let twins = replica.disk.values().filter(|entry| Oracle::number_of(entry) == Some(number)).count();
+        // Where another version is to come to this name, what was here lives on until its own place is known to be empty.
+        let wants = wanted(&replica.memory.entries);
+        let due = wants.get(path).zip(replica.memory.rows.get(path));
+        let is_due = due.is_some_and(|((_, shown), row)| shown.dots == row.witness.dots);
+        bytes.replaced |= is_due && twins == 1 && replica.is_witnessed(path) && !replica.ignores(path.as_ref());
     }
 
     fn spread(&mut self, entry: &Entry) {

@@ -2,9 +2,9 @@
 
 use alike::model::era;
 use alike::model::path::RelPath;
-use alike::model::project::{Shown, home_of, same_version};
+use alike::model::project::{Shown, home_of, same_bytes, same_version};
 use alike::model::record::{Event, Quiet, Seen, Witness, record};
-use alike::model::{Entry, Kind, ReplicaId, Siblings};
+use alike::model::{Dot, Entry, Kind, ReplicaId, Siblings};
 use std::collections::BTreeMap;
 
 use crate::kernel::oracle::{Failure, Happening, Mask, Oracle};
@@ -18,8 +18,6 @@ pub struct World {
     pub rules: Rules,
     pub random: Random,
     pub paths: Vec<RelPath>,
-    /// Whether a memory was ever restored, cloned or lost.
-    pub forked: bool,
     /// Events that scans found.
     pub recorded: usize,
     /// Changes made to disks by installing.
@@ -28,11 +26,17 @@ pub struct World {
     pub tick: i64,
 }
 
+/// What E wants on disk.
+type Wants = BTreeMap<RelPath, (RelPath, Shown)>;
+
 /// What a scan found at one disk path.
 struct Found {
     name: RelPath,
     home: RelPath,
     event: Event,
+    standing: Vec<Dot>,
+    /// The versions wanted here, where they are here.
+    here: Vec<Dot>,
 }
 
 impl World {
@@ -66,6 +70,7 @@ impl World {
 
     /// Takes a new id in the middle of a run.
     pub fn renew(&mut self, r: usize) {
+        self.recorded += 1;
         let id = self.new_id();
         let token = self.random.next();
         self.replicas[r].memory.id = id;
@@ -93,9 +98,9 @@ impl World {
                 }
                 continue;
             }
-            let found = look(replica, &name, wants.get(&name).map(|(_, shown)| shown), *rules);
+            let found = look(replica, &name, &wants, *rules);
             if refuses && matches!(found.event, Event::Delete { .. }) {
-                replica.held.push(name);
+                replica.held.push(found.home);
                 continue;
             }
             judge(replica, oracle, &found).map_err(|why| format!("scan of {}: {why}", found.name))?;
@@ -120,6 +125,7 @@ impl World {
         if self.replicas[r].memory.id == id {
             self.renew(r);
         }
+        self.recorded += 1;
         let Memory { id: own, entries, knows, rows, eras, seen } = &mut self.replicas[r].memory;
         let own = *own;
         if !self.rules.broken(Mutant::RecutKeepsKnowledge) {
@@ -128,16 +134,20 @@ impl World {
         if let Some((_, eras)) = eras.iter_mut().find(|(other, _)| *other == id) {
             eras.forget_after(common);
         }
+        // The deletes of the forgotten story are done and have no version to be recorded again: this dot stands for them.
+        if !self.rules.broken(Mutant::RecutTakesNoDot) {
+            knows.insert(Dot { replica: own, counter: knows.highest(own) + 1 });
+        }
         for (path, siblings) in entries.iter_mut() {
             let before = siblings.clone();
             let mint = || {
-                let dot = alike::model::Dot { replica: own, counter: knows.highest(own) + 1 };
+                let dot = Dot { replica: own, counter: knows.highest(own) + 1 };
                 knows.insert(dot);
                 dot
             };
             for (old, new) in era::recut(siblings, id, common, mint) {
                 let entry = before.version(old).map(|version| version.entry.clone());
-                let event = entry.as_ref().map_or(0, |entry| self.oracle.event_of(old, entry));
+                let event = entry.as_ref().map_or(0, |entry| self.oracle.event_of(old, entry, *seen));
                 let again = self.oracle.happened(Happening { dot: new, home: path.clone(), entry, supersedes: event });
                 *seen |= again;
                 for row in rows.values_mut().filter(|row| row.stands & event != 0) {
@@ -151,29 +161,42 @@ impl World {
 }
 
 /// What the kernel says of one disk path.
-fn look(replica: &Replica, name: &RelPath, shown: Option<&Shown>, rules: Rules) -> Found {
+fn look(replica: &Replica, name: &RelPath, wants: &Wants, rules: Rules) -> Found {
     let Memory { entries, rows, .. } = &replica.memory;
     let (disk, row) = (replica.disk.get(name), rows.get(name));
-    let own = |name: &RelPath| {
-        disk.is_some_and(Entry::is_directory) || rules.broken(Mutant::CopiesAreOwnPaths) && name.as_ref().depth() > 0
-    };
     let held = |path: alike::model::PathRef<'_>| holds(entries, path);
     let present = |path: alike::model::PathRef<'_>| held(path) || replica.disk.contains_key(&path.to_owned());
     let home = match row {
         Some(row) => row.home.clone(),
-        None if own(name) => name.clone(),
+        None if disk.is_some_and(Entry::is_directory) => name.clone(),
         None => home_of(name.as_ref(), &held, &present),
     };
     let nothing = Siblings::new();
     let siblings = entries.get(&home).unwrap_or(&nothing);
-    let event = record(&Seen { witness: row.map(|row| &row.witness), disk, shown, siblings });
-    let event = bend(
-        event,
-        rules,
-        replica,
-        &Found { name: name.clone(), home: home.clone(), event: Event::Nothing(Quiet::Settled) },
-    );
-    Found { name: name.clone(), home, event }
+    let standing =
+        if rules.broken(Mutant::StandingIsIgnored) { Vec::new() } else { standing(replica, wants, name, &home) };
+    let shown = wants.get(name).map(|(_, shown)| shown);
+    let here = shown.filter(|shown| disk.is_some_and(|disk| same_version(disk, &shown.entry)));
+    let here = here.map_or(Vec::new(), |shown| shown.dots.clone());
+    let event = record(&Seen { witness: row.map(|row| &row.witness), disk, shown, standing: &standing, siblings });
+    let found = Found { name: name.clone(), home, event: Event::Nothing(Quiet::Settled), standing, here };
+    Found { event: bend(event, rules, replica, &found), ..found }
+}
+
+/// The versions of a path that other disk paths hold.
+fn standing(replica: &Replica, wants: &Wants, name: &RelPath, home: &RelPath) -> Vec<Dot> {
+    let mut standing = Vec::new();
+    for (other, (_, shown)) in wants.iter().filter(|(other, (its_home, _))| *other != name && its_home == home) {
+        if replica.disk.get(other).is_some_and(|disk| same_bytes(disk, &shown.entry)) {
+            standing.extend_from_slice(&shown.dots);
+        }
+    }
+    for (other, row) in replica.memory.rows.iter().filter(|(other, row)| *other != name && row.home == *home) {
+        if replica.disk.get(other).is_some_and(|disk| same_bytes(disk, &row.witness.entry)) {
+            standing.extend_from_slice(&row.witness.dots);
+        }
+    }
+    standing
 }
 
 /// Breaks a rule of recording.
@@ -223,7 +246,7 @@ fn judge(replica: &Replica, oracle: &Oracle, found: &Found) -> Result<(), Failur
     let mut held: Mask = 0;
     let mut like: Mask = 0;
     for version in siblings {
-        let event = oracle.event_of(version.dot, &version.entry);
+        let event = oracle.event_of(version.dot, &version.entry, replica.memory.seen);
         held |= event;
         if row.is_some_and(|row| same_version(&row.witness.entry, &version.entry)) {
             like |= event;
@@ -231,14 +254,21 @@ fn judge(replica: &Replica, oracle: &Oracle, found: &Found) -> Result<(), Failur
     }
     let gone = match &found.event {
         Event::Nothing(_) => 0,
-        Event::Write { supersedes, .. } | Event::Delete { supersedes } => oracle.events_of(siblings, supersedes),
+        Event::Write { supersedes, .. } | Event::Delete { supersedes } => {
+            oracle.events_of(siblings, supersedes, replica.memory.seen)
+        }
     };
-    let takes_right = gone & stands & held == stands & held && gone & !(stands | like) == 0;
+    // What stands elsewhere may stay: what was here when it came there, nobody saw.
+    let due = stands & held & !oracle.events_of(siblings, &found.standing, replica.memory.seen);
+    let takes_right = gone & due == due && gone & !(stands | like) == 0;
     let pending = disk.is_some() && replica.unwitnessed.get(&found.name) == disk;
     let right = match (&found.event, disk, row) {
-        (Event::Nothing(_), None, Some(row)) => row.witness.unseen || stands & held == 0,
+        (Event::Nothing(_), None, Some(row)) => row.witness.unseen || due == 0,
         (Event::Delete { .. }, None, Some(row)) => !row.witness.unseen && takes_right && gone != 0,
-        (Event::Nothing(_), Some(disk), Some(row)) => alike(&row.witness.entry, disk) || is_held(entries, disk),
+        (Event::Nothing(_), Some(disk), Some(row)) => {
+            alike(&row.witness.entry, disk)
+                || (!found.here.is_empty() || disk.is_directory() || due == 0) && is_held(entries, disk)
+        }
         (Event::Nothing(_), Some(disk), None) => is_held(entries, disk),
         (Event::Write { .. }, Some(disk), Some(row)) => !pending && !alike(&row.witness.entry, disk) && takes_right,
         (Event::Write { .. }, Some(_), None) => !pending && gone == 0,
@@ -264,7 +294,7 @@ fn is_held(entries: &BTreeMap<RelPath, Siblings>, disk: &Entry) -> bool {
 
 /// Commits what a scan found at one path.
 fn settle(replica: &mut Replica, oracle: &mut Oracle, found: Found, want: Option<&(RelPath, Shown)>, rules: Rules) {
-    let Found { name, home, event } = found;
+    let Found { name, home, event, .. } = found;
     let disk = replica.disk.get(&name).cloned();
     match (event, disk) {
         (Event::Nothing(Quiet::Settled), Some(disk)) => match replica.memory.rows.get_mut(&name) {
@@ -285,12 +315,12 @@ fn settle(replica: &mut Replica, oracle: &mut Oracle, found: Found, want: Option
             let siblings = memory.entries.entry(home.clone()).or_default();
             let supersedes = match &event {
                 Event::Write { supersedes, .. } | Event::Delete { supersedes } => {
-                    oracle.events_of(siblings, supersedes)
+                    oracle.events_of(siblings, supersedes, memory.seen)
                 }
                 Event::Nothing(_) => 0,
             };
             let is_delete = matches!(event, Event::Delete { .. });
-            let next = alike::model::Dot { replica: memory.id, counter: memory.knows.highest(memory.id) + 1 };
+            let next = Dot { replica: memory.id, counter: memory.knows.highest(memory.id) + 1 };
             if !(is_delete && rules.broken(Mutant::DeleteWithoutDot)) {
                 memory.knows.insert(next);
             }
@@ -314,7 +344,7 @@ fn settle(replica: &mut Replica, oracle: &mut Oracle, found: Found, want: Option
 
 /// Records what stands at a disk path.
 pub fn witness(memory: &mut Memory, oracle: &Oracle, home: &RelPath, shown: &Shown, disk: Entry) {
-    let stands = memory.entries.get(home).map_or(0, |siblings| oracle.events_of(siblings, &shown.dots));
+    let stands = memory.entries.get(home).map_or(0, |siblings| oracle.events_of(siblings, &shown.dots, memory.seen));
     let witness = Witness { dots: shown.dots.clone(), entry: disk, unseen: false };
     memory.rows.insert(shown.name.clone(), Row { home: home.clone(), witness, stands });
 }

@@ -79,12 +79,17 @@ pub fn project(
 
 /// Whether two entries are one version: equal in kind, bytes and mode. Content that was never read equals nothing.
 pub fn same_version(left: &Entry, right: &Entry) -> bool {
+    (left.mode == right.mode || left.kind == Kind::Symlink) && same_bytes(left, right)
+}
+
+/// Whether two entries are equal in kind and bytes.
+pub fn same_bytes(left: &Entry, right: &Entry) -> bool {
     left.kind == right.kind
         && match left.kind {
-            Kind::File => left.mode == right.mode && left.content == right.content && left.content != Digest::UNKNOWN,
+            Kind::File => left.content == right.content && left.content != Digest::UNKNOWN,
             Kind::Symlink => left.target() == right.target(),
-            Kind::BlockDevice | Kind::CharDevice => left.mode == right.mode && device(left) == device(right),
-            Kind::Directory | Kind::Fifo | Kind::Socket => left.mode == right.mode,
+            Kind::BlockDevice | Kind::CharDevice => device(left) == device(right),
+            Kind::Directory | Kind::Fifo | Kind::Socket => true,
             Kind::Unreadable => false,
         }
 }

@@ -8,8 +8,8 @@
 //! - `shown` and `siblings` are those of **E before this scan**, for all paths of the scan; events are applied afterwards.
 //!   Else a copy that was moved over the plain file ends both: the write would stand in E when the delete of the copy,
 //!   equal to it, is judged.
-//! - Installing puts copies in place before it replaces the plain file, and takes files away last: a path that is wanted
-//!   is never without a file in between, or a crash there is a delete.
+//! - Installing puts copies in place before it replaces the plain file, and takes a file away last, once its version stands
+//!   where it is wanted: so no version that lives is ever without a file, whatever the moment of a crash.
 //! - Where the mode of a directory is changed for a while to write into it, that is an open intent.
 //! - What this file system cannot hold (fine times, attributes) is judged as it can hold it, in `shown` as on disk.
 //!
@@ -41,6 +41,12 @@ pub struct Seen<'a> {
     pub disk: Option<&'a Entry>,
     /// What the projection of the present E wants here.
     pub shown: Option<&'a Shown>,
+    /// Versions of the same path of E whose bytes **other** disk paths hold right now ([`same_bytes`]): those of what their
+    /// witness showed, and those of what the projection wants there. Empty for nearly every path: one without copies has no
+    /// other disk paths.
+    ///
+    /// [`same_bytes`]: super::project::same_bytes
+    pub standing: &'a [Dot],
     /// What E holds: of the path whose versions the witness stood for; without a witness, of
     /// [`home_of`](super::project::home_of) the name.
     pub siblings: &'a Siblings,
@@ -114,13 +120,9 @@ fn is_told(disk: &Entry) -> bool {
 }
 
 fn vanished(seen: &Seen<'_>, witness: &Witness) -> Event {
-    // Narrower than for a write: a version of the same bytes that stands elsewhere now is somebody's choice of them, made
+    // Narrower than for a write: a version of the same bytes that is wanted elsewhere is somebody's choice of them, made
     // without knowing of this delete.
-    let here = seen.shown.filter(|shown| same_version(&shown.entry, &witness.entry));
-    let gone = |version: &&Version| {
-        witness.dots.contains(&version.dot) || here.is_some_and(|shown| shown.dots.contains(&version.dot))
-    };
-    let supersedes: Vec<Dot> = seen.siblings.iter().filter(gone).map(|version| version.dot).collect();
+    let supersedes = seen.had(witness, |_| false);
     if witness.unseen || supersedes.is_empty() {
         return Event::Nothing(Quiet::Wanted);
     }
@@ -137,33 +139,42 @@ fn appeared(seen: &Seen<'_>, disk: &Entry) -> Event {
 }
 
 fn stayed(seen: &Seen<'_>, disk: &Entry, witness: &Witness) -> Event {
-    if is_settled(seen, disk, witness) {
+    if unchanged(&witness.entry, disk) || seen.is_install(disk, witness) {
         return Event::Nothing(Quiet::Settled);
     }
-    let had = |version: &&Version| witness.dots.contains(&version.dot) || same_version(&version.entry, &witness.entry);
-    let here = seen.shown.filter(|shown| same_version(&shown.entry, &witness.entry));
-    let supersedes = seen
-        .siblings
-        .iter()
-        .filter(|version| had(version) || here.is_some_and(|shown| shown.dots.contains(&version.dot)));
     Event::Write {
         entry: disk.clone(),
-        replaced: replaced(seen.siblings, disk, witness),
-        supersedes: supersedes.map(|version| version.dot).collect(),
+        replaced: replaced(seen, disk, witness),
+        supersedes: seen.had(witness, |entry| same_version(entry, &witness.entry)),
     }
 }
 
-/// Whether what is here is what was here, or what we installed, or what a user made just like it.
-fn is_settled(seen: &Seen<'_>, disk: &Entry, witness: &Witness) -> bool {
-    if unchanged(&witness.entry, disk) {
-        return true;
+impl Seen<'_> {
+    /// The versions that whoever changed this file had before him: those of the witness, and those that are the same to
+    /// the eye and wanted here, or `anywhere`. But none that stands elsewhere: it was moved there, by an install whose
+    /// witness is missing or by the user, and what was here since then we never saw.
+    fn had(&self, witness: &Witness, anywhere: impl Fn(&Entry) -> bool) -> Vec<Dot> {
+        let here = |dot: &Dot| self.shown.is_some_and(|shown| shown.dots.contains(dot));
+        let had = |version: &&Version| {
+            let Version { dot, entry, .. } = version;
+            let like = here(dot) && same_version(entry, &witness.entry) || anywhere(entry);
+            (witness.dots.contains(dot) || like) && !self.standing.contains(dot)
+        };
+        self.siblings.iter().filter(had).map(|version| version.dot).collect()
     }
-    let Some(shown) = seen.shown else { return false };
-    if same_version(&shown.entry, &witness.entry) {
-        // Only metadata is on its way here, so metadata alone tells our install from a user's touch.
-        return unchanged(&shown.entry, disk);
+
+    /// Whether what is here is what we installed, or what a user made just like it. The versions of the witness stay: an
+    /// install that was cut off may have replaced their file before they stood where they are wanted now. So a user who
+    /// moves a copy over the plain file just when that copy is about to come there has to do it again.
+    fn is_install(&self, disk: &Entry, witness: &Witness) -> bool {
+        let Some(shown) = self.shown else { return false };
+        if same_version(&shown.entry, &witness.entry) {
+            // Only metadata is on its way here, so metadata alone tells our install from a user's touch.
+            return unchanged(&shown.entry, disk);
+        }
+        let made = both_directories(&shown.entry, disk) && !witness.entry.is_directory();
+        made || same_version(&shown.entry, disk)
     }
-    same_version(&shown.entry, disk) || both_directories(&shown.entry, disk) && !witness.entry.is_directory()
 }
 
 fn both_directories(left: &Entry, right: &Entry) -> bool {
@@ -179,18 +190,19 @@ fn unchanged(before: &Entry, after: &Entry) -> bool {
 }
 
 /// What a new version on top of the witness remembers to have replaced: what the witness showed, and what that had replaced.
-fn replaced(siblings: &Siblings, disk: &Entry, witness: &Witness) -> Vec<Replaced> {
-    if !disk.is_file() || !witness.entry.is_file() {
+/// Nothing where the witness is in doubt: a touch elsewhere would yield to somebody who never had its bytes before him.
+fn replaced(seen: &Seen<'_>, disk: &Entry, witness: &Witness) -> Vec<Replaced> {
+    let is_doubtful = witness.dots.iter().any(|dot| seen.standing.contains(dot));
+    if !disk.is_file() || !witness.entry.is_file() || is_doubtful {
         return Vec::new();
     }
-    let mut replaced = vec![Replaced::of(&witness.entry)];
-    let before = siblings
-        .iter()
-        .find(|version| witness.dots.contains(&version.dot) && version.entry.content == witness.entry.content);
+    let last = Replaced::of(&witness.entry);
+    let is_its =
+        |version: &&Version| witness.dots.contains(&version.dot) && version.entry.content == witness.entry.content;
+    let past = seen.siblings.iter().find(is_its).map_or(&[][..], |version| &version.replaced).iter();
     // A file that is touched over and over must not push out what it once replaced.
-    let past = before.map_or(&[][..], |version| &version.replaced).iter();
-    replaced.extend(past.filter(|past| **past != replaced[0]).take(REPLACED_MAX - 1).copied().collect::<Vec<_>>());
-    replaced
+    let past = past.filter(|past| **past != last).take(REPLACED_MAX - 1);
+    std::iter::once(&last).chain(past).copied().collect()
 }
 
 #[cfg(test)]

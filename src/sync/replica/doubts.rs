@@ -56,6 +56,9 @@ impl Replica {
                 }
             }
             self.header.knowledge.forget_after(*id, parting.common);
+            // The deletes of the forgotten story are done and have no version to be recorded again: one dot stands for them.
+            self.header.counter += 1;
+            self.header.knowledge.insert(Dot { replica: self.header.id, counter: self.header.counter });
             self.eras.entry(*id).or_default().forget_after(parting.common);
         }
         again.values().for_each(|&dot| self.header.knowledge.insert(dot));
