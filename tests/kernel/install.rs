@@ -34,14 +34,18 @@ impl World {
         if self.rules.broken(Mutant::DeletesFirst) && clear(replica, &wants, install, &mut changes, true) {
             return false;
         }
-        for want in &wants {
+        let mut queue: Vec<&Wanted> = wants.iter().collect();
+        while !queue.is_empty() {
+            // What stands in the way of itself is exchanged in one step, so it is no moment to be cut off.
+            let free = queue.iter().position(|(name, _)| !is_needed(replica, &wants, name));
+            let want = queue.remove(free.unwrap_or(0));
             let Some(changed) = place(replica, want, wants_early.then_some((&self.oracle, changes, install.stop)))
             else {
                 continue;
             };
             changes += usize::from(changed);
             done.push(want.clone());
-            if changed && install.stop == Some(changes) {
+            if changed && free.is_some() && install.stop.is_some_and(|stop| stop <= changes) {
                 record(replica, &self.oracle, &done, install.lag);
                 replica.is_open = false;
                 return false;
@@ -117,9 +121,13 @@ fn record(replica: &mut Replica, oracle: &Oracle, done: &[Wanted], lag: usize) {
 
 /// Whether a version that is to stand elsewhere stands here alone.
 fn is_needed(replica: &Replica, wants: &[Wanted], name: &RelPath) -> bool {
-    let dots = replica.memory.rows.get(name).map_or(&[][..], |row| &row.witness.dots);
+    let Some(row) = replica.memory.rows.get(name).filter(|row| replica.disk.get(name) == Some(&row.witness.entry))
+    else {
+        return false;
+    };
+    let dots = &row.witness.dots;
     let elsewhere = wants.iter().filter(|(_, (_, shown))| shown.dots.iter().any(|dot| dots.contains(dot)));
-    elsewhere.into_iter().any(|(place, (_, shown))| replica.disk.get(place) != Some(&shown.entry))
+    elsewhere.into_iter().any(|(place, (_, shown))| place != name && replica.disk.get(place) != Some(&shown.entry))
 }
 
 /// Takes away what is not wanted and was not changed since; whether it was cut off.

@@ -200,7 +200,8 @@ impl Oracle {
         bytes.replaced |= is_due && twins == 1 && replica.is_witnessed(path) && !replica.ignores(path.as_ref());
     }
 
-    fn spread(&mut self, entry: &Entry) {
+    /// These bytes are no longer one write's alone.
+    pub fn spread(&mut self, entry: &Entry) {
         if let Some(number) = Oracle::number_of(entry) {
             self.bytes[number].spread = true;
         }

@@ -100,6 +100,10 @@ impl World {
             }
             let found = look(replica, &name, &wants, *rules);
             if refuses && matches!(found.event, Event::Delete { .. }) {
+                // Until it is meant, other things may come to this name.
+                if let Some(row) = replica.memory.rows.get(&name) {
+                    oracle.spread(&row.witness.entry);
+                }
                 replica.held.push(found.home);
                 continue;
             }

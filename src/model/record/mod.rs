@@ -18,7 +18,7 @@
 use super::digest::Digest;
 use super::dot::Dot;
 use super::entry::{Entry, Kind};
-use super::project::{Shown, same_version};
+use super::project::{Shown, same_bytes, same_version};
 use super::siblings::{REPLACED_MAX, Replaced, Siblings, Version};
 
 /// What we last saw at a disk path, or last installed there.
@@ -44,8 +44,6 @@ pub struct Seen<'a> {
     /// Versions of the same path of E whose bytes **other** disk paths hold right now ([`same_bytes`]): those of what their
     /// witness showed, and those of what the projection wants there. Empty for nearly every path: one without copies has no
     /// other disk paths.
-    ///
-    /// [`same_bytes`]: super::project::same_bytes
     pub standing: &'a [Dot],
     /// What E holds: of the path whose versions the witness stood for; without a witness, of
     /// [`home_of`](super::project::home_of) the name.
@@ -192,7 +190,11 @@ fn unchanged(before: &Entry, after: &Entry) -> bool {
 /// What a new version on top of the witness remembers to have replaced: what the witness showed, and what that had replaced.
 /// Nothing where the witness is in doubt: a touch elsewhere would yield to somebody who never had its bytes before him.
 fn replaced(seen: &Seen<'_>, disk: &Entry, witness: &Witness) -> Vec<Replaced> {
-    let is_doubtful = witness.dots.iter().any(|dot| seen.standing.contains(dot));
+    let stands = |version: &Version| {
+        let its = witness.dots.contains(&version.dot) || same_bytes(&version.entry, &witness.entry);
+        its && seen.standing.contains(&version.dot)
+    };
+    let is_doubtful = seen.siblings.iter().any(stands);
     if !disk.is_file() || !witness.entry.is_file() || is_doubtful {
         return Vec::new();
     }
