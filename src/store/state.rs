@@ -148,8 +148,7 @@ impl State {
     fn check(path: &Path, view: io::Result<View>, writable: bool) -> Result<State, StateError> {
         let view = view.map_err(|error| refuse(path, redb::Error::Io(error)))?;
         let mut builder = Database::builder();
-        let opened =
-            builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true).create_with_backend(view);
+        let opened = builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true).create_with_backend(view);
         let access = Access::View(opened.map_err(|error| refuse(path, error.into()))?, writable);
         let state = State { access: Mutex::new(access), path: path.into() };
         state.header()?;
@@ -273,11 +272,7 @@ impl State {
         Ok(())
     }
 
-    fn each(
-        &self,
-        table: TableDefinition<'_, &[u8], &[u8]>,
-        each: &mut Each<'_>,
-    ) -> Result<(), StateError> {
+    fn each(&self, table: TableDefinition<'_, &[u8], &[u8]>, each: &mut Each<'_>) -> Result<(), StateError> {
         let read = self.begin_read()?;
         let Some(table) = opened(read.open_table(table)).map_err(|error| self.refuse(error))? else { return Ok(()) };
         for row in table.iter().map_err(|error| self.refuse(error))? {

@@ -72,6 +72,15 @@ pub struct Between {
 impl Between {
     /// The job that makes the two agree.
     pub fn sync(&self, left: &OsString, right: &OsString) -> Result<sync::job::Sync, Failure> {
+        let one_way = [
+            ("quick", self.reading.is_quick()),
+            ("keep-extra", self.writing.is_keeping()),
+            ("delete-excluded", self.writing.is_deleting_excluded()),
+        ];
+        if let Some((flag, _)) = one_way.iter().find(|(_, typed)| *typed) {
+            return Err(Failure::usage(format!("`--{flag}` makes no sense where changes go both ways"))
+                .hint("it is for `alike mirror`"));
+        }
         let (left, right) = location::pair(left, right)?;
         let (reading, writing) = (self.reading.meant()?, self.writing.meant());
         Ok(sync::job::Sync { left, right, remote: self.remote.meant(), reading, writing, prefer: None })

@@ -51,6 +51,16 @@ impl Writing {
         self.dry_run
     }
 
+    /// Whether `--keep-extra` was typed.
+    pub fn is_keeping(&self) -> bool {
+        self.keep_extra
+    }
+
+    /// Whether `--delete-excluded` was typed.
+    pub fn is_deleting_excluded(&self) -> bool {
+        self.delete_excluded
+    }
+
     /// What the job is asked.
     pub fn meant(&self) -> Meant {
         Meant {

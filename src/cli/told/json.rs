@@ -46,9 +46,7 @@ enum Event<'a> {
     Action(Done<'a>),
     Progress(Progress),
     Problem(Failed<'a>),
-    Forgotten {
-        path: Cow<'a, str>,
-    },
+    Forgotten { path: Cow<'a, str> },
     Conflict(Conflicting),
     Settled(Settled),
     Version(Present),

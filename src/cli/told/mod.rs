@@ -12,5 +12,5 @@ mod samples;
 pub mod screen;
 pub mod stat;
 pub mod text;
-pub mod versions;
 pub mod ticker;
+pub mod versions;

@@ -8,9 +8,9 @@ use super::versions;
 use crate::cli::output::Output;
 use crate::cli::paint::safe;
 use crate::cli::quantity;
+use crate::model::RelPath;
 use crate::model::entry::Kind;
 use crate::model::plan::{Action, Step};
-use crate::model::RelPath;
 use crate::sync::report::{Conflict, RootSummary, Side, Summary, Version};
 
 /// Which lines stand between the first and the last one.

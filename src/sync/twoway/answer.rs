@@ -76,7 +76,7 @@ pub async fn converse(
         return receiving.rehearse(control, &task.plan, Scanned::from(end.summary())).await;
     }
     wait_for_turn(control, receiving.link(), &end).await?;
-    install(receiving, control, &mut end, task).await?;
+    let end = install(receiving, control, end, task).await?;
     finish(control, Scanned::from(end.summary())).await
 }
 
@@ -100,12 +100,13 @@ async fn wait_for_turn(control: &mut Control, link: &Link, end: &End) -> Result<
     }
 }
 
-async fn install(receiving: &Receiving<'_>, control: &mut Control, end: &mut End, task: Task) -> Result<(), Error> {
+async fn install(receiving: &Receiving<'_>, control: &mut Control, mut end: End, task: Task) -> Result<End, Error> {
     let installation = end.installation(task, receiving.gauge());
     if !installation.is_needed() {
-        return end.settle(installation, None);
+        return end::settled(end, installation, None).await;
     }
     let installation = Arc::new(installation);
     let placed = receiving.install(control, &installation).await?;
-    end.settle(Arc::into_inner(installation).expect("the run has ended"), Some(&placed))
+    let installation = Arc::into_inner(installation).expect("the run has ended");
+    end::settled(end, installation, Some(placed)).await
 }

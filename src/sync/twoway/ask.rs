@@ -98,10 +98,11 @@ impl Asking<'_> {
         let task = end.task()?;
         let planned = self.planned(&mut control, &task).await?;
         let conflicts = task.conflicts;
-        let far = if self.job.writing.dry_run {
-            self.rehearse(&mut control, &task).await?
+        let (end, far) = if self.job.writing.dry_run {
+            let far = self.rehearse(&mut control, &task).await?;
+            (end, far)
         } else {
-            self.carry_out(&mut control, &mut end, task).await?
+            self.carry_out(&mut control, end, task).await?
         };
         control.send(&Message::Bye).await?;
         control.finish().await?;
@@ -162,21 +163,26 @@ impl Asking<'_> {
     }
 
     /// This end installs; then the other does, and is handed what it lacks.
-    async fn carry_out(&mut self, control: &mut Control, end: &mut End, task: Task) -> Result<RootSummary, Error> {
+    async fn carry_out(
+        &mut self,
+        control: &mut Control,
+        mut end: End,
+        task: Task,
+    ) -> Result<(End, RootSummary), Error> {
         self.turn_to(self.which);
         let narrator = Narrator::new(Arc::clone(&task.plan), self.hearing.tally);
         let installation = end.installation(task, &self.hearing.gauges.right);
-        if installation.is_needed() {
+        let end = if installation.is_needed() {
             let installation = Arc::new(installation);
             let link = &self.far.link;
             let (placed, tally) = pull::install(&installation, link, narrator, &mut self.hearing.telling).await?;
             self.hearing.tally = tally;
             let installation = Arc::into_inner(installation).expect("the run has ended");
-            end.settle(installation, Some(&placed))?;
+            end::settled(end, installation, Some(placed)).await?
         } else {
             self.hearing.tally = narrator.finish(&mut self.hearing.telling);
-            end.settle(installation, None)?;
-        }
+            end::settled(end, installation, None).await?
+        };
         self.turn_to(self.other());
         let listing = end.looked.found.listing.clone();
         let supplier = Supplier::new(Arc::clone(end.replica.side()), listing, !self.far.link.is_loopback());
@@ -184,7 +190,7 @@ impl Asking<'_> {
         control.send(&Message::Turn).await?;
         let far = self.listen(control).await;
         supplying.abort();
-        far
+        far.map(|far| (end, far))
     }
 
     /// Hears the other end until it is done.

@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::task::spawn_blocking;
+
 use crate::disk::gauge::Gauge;
 use crate::disk::hidden::Hidden;
 use crate::disk::root::Root;
 use crate::model::agreed::siblings_of;
-use crate::model::plan::{Plan, Step};
 use crate::model::plan::guard::{Guard, Limit};
 use crate::model::plan::twoway::{self, TwoWayInput};
+use crate::model::plan::{Plan, Step};
 use crate::model::project::view_of;
 use crate::model::record::Event;
 use crate::model::{Listing, PathRef, ProblemKind, RelPath, Siblings};
@@ -157,6 +159,15 @@ fn is_meant(plan: &Plan, wanted: &Listing, entries: usize) -> bool {
     let is_copy = |path: &RelPath| view_of(path.as_ref()).is_some_and(|(plain, _)| wanted.find(plain.as_ref()).is_ok());
     let lost = deletes.filter(|action| !is_copy(&action.path)).count();
     Guard { limit: Limit::Default, source_empty: false }.allows(lost, entries)
+}
+
+/// [`End::settle`] on a thread of its own: the link is served meanwhile.
+pub async fn settled(mut end: End, installation: Installation, placed: Option<InPlace>) -> Result<End, Error> {
+    let settling = spawn_blocking(move || {
+        end.settle(installation, placed.as_ref())?;
+        Ok(end)
+    });
+    settling.await.expect("a scan reports its failures and does not panic")
 }
 
 /// Whether two ends hold and know the same.
