@@ -66,8 +66,8 @@ fn place(
     early: Option<(&Oracle, usize, Option<usize>)>,
 ) -> Option<bool> {
     let parent = name.as_ref().parent().filter(|parent| !parent.is_root());
-    let homeless =
-        parent.is_some_and(|parent| !replica.disk.get(&parent.to_owned()).is_some_and(|it| it.is_directory()));
+    let homeless = parent
+        .is_some_and(|parent| !replica.disk.get(&parent.to_owned()).is_some_and(alike::model::Entry::is_directory));
     if homeless || replica.ignores(name.as_ref()) || replica.ignores(home.as_ref()) || replica.held.contains(home) {
         return None;
     }
