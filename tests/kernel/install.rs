@@ -145,6 +145,7 @@ fn clear(replica: &mut Replica, wants: &[Wanted], install: &Install, changes: &m
         *changes += 1;
         let is_cut = install.stop.is_some_and(|stop| stop <= *changes);
         if is_cut && install.lag > 0 {
+            replica.taken.push(name);
             return true;
         }
         replica.memory.rows.remove(&name);
