@@ -38,3 +38,71 @@ pub fn join(left: &Siblings, left_knows: &Knowledge, right: &Siblings, right_kno
     news.for_each(|version| joined.insert(version.clone()));
     joined
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::digest::Digest;
+    use crate::model::dot::{Dot, ReplicaId};
+    use crate::model::entry::{Entry, Kind, Time};
+
+    /// What one replica holds of a path, and knows.
+    type Side = (Siblings, Knowledge);
+
+    fn version(counter: u64) -> Version {
+        let (mtime, content) = (Time::default(), Digest([counter as u8; 32]));
+        let entry = Entry { kind: Kind::File, mode: 0, mtime, size: 0, content, uid: 0, gid: 0, extra: None };
+        Version { dot: Dot { replica: ReplicaId([1; 16]), counter }, entry, replaced: Vec::new() }
+    }
+
+    fn side(holds: &[u64], knows: &[u64]) -> Side {
+        let (mut siblings, mut knowledge) = (Siblings::new(), Knowledge::new());
+        holds.iter().for_each(|&counter| siblings.insert(version(counter)));
+        knows.iter().chain(holds).for_each(|&counter| knowledge.insert(version(counter).dot));
+        (siblings, knowledge)
+    }
+
+    fn meet(left: &Side, right: &Side) -> Side {
+        let mut knows = left.1.clone();
+        knows.union(&right.1);
+        (join(&left.0, &left.1, &right.0, &right.1), knows)
+    }
+
+    #[test]
+    fn who_knows_and_does_not_hold_has_seen_it_go() {
+        let table: [(&str, Side, Side, &[u64]); 6] = [
+            ("new on one side", side(&[1], &[]), side(&[], &[]), &[1]),
+            ("held by both", side(&[1], &[]), side(&[1], &[]), &[1]),
+            ("deleted on one side", side(&[1], &[]), side(&[], &[1, 2]), &[]),
+            ("edited on one side", side(&[1], &[]), side(&[2], &[1]), &[2]),
+            ("edited on both sides", side(&[2], &[1]), side(&[3], &[1]), &[2, 3]),
+            ("edited here, deleted there", side(&[2], &[1]), side(&[], &[1, 3]), &[2]),
+        ];
+        for (says, left, right, holds) in table {
+            let counters: Vec<u64> = meet(&left, &right).0.iter().map(|version| version.dot.counter).collect();
+            assert_eq!(counters, holds, "{says}");
+        }
+    }
+
+    #[test]
+    fn the_join_commutes_associates_and_is_idempotent() {
+        // Whatever each side has seen of three writes, and of those holds. A write that is held somewhere and known
+        // elsewhere may be gone there: all such states, also those that no history makes.
+        let sides: Vec<Side> = (0..64_u64)
+            .map(|number| {
+                let seen: Vec<u64> = (1..=3).filter(|counter| number >> (counter - 1) & 1 == 1).collect();
+                let held: Vec<u64> = seen.iter().copied().filter(|counter| number >> (counter + 2) & 1 == 0).collect();
+                side(&held, &seen)
+            })
+            .collect();
+        for left in &sides {
+            assert_eq!(meet(left, left), *left);
+            for right in &sides {
+                assert_eq!(meet(left, right), meet(right, left));
+                for third in &sides {
+                    assert_eq!(meet(&meet(left, right), third), meet(left, &meet(right, third)));
+                }
+            }
+        }
+    }
+}

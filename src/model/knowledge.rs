@@ -191,3 +191,97 @@ fn take_seen(rest: &mut &[u8], intervals_left: &mut usize) -> Option<Seen> {
     let whole = intervals.iter().all(|interval| interval.first >= 1 && interval.first <= interval.last);
     (apart && whole && count > 0).then_some(Seen { replica: ReplicaId(*id), intervals })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u8) -> ReplicaId {
+        ReplicaId([number; 16])
+    }
+
+    fn knows(ranges: &[(u8, u64, u64)]) -> Knowledge {
+        let mut knowledge = Knowledge::new();
+        ranges.iter().for_each(|&(replica, first, last)| knowledge.insert_range(id(replica), first..=last));
+        knowledge
+    }
+
+    #[test]
+    fn intervals_merge_to_one_form() {
+        let whole = knows(&[(1, 1, 9), (2, 4, 4)]);
+        let orders: [&[(u8, u64, u64)]; 3] = [
+            &[(2, 4, 4), (1, 5, 9), (1, 1, 4)],
+            &[(1, 1, 2), (1, 8, 9), (1, 5, 5), (1, 3, 7), (2, 4, 4), (2, 5, 4)],
+            &[(1, 0, 9), (2, 4, 4), (1, 2, 3)],
+        ];
+        for ranges in orders {
+            assert_eq!(knows(ranges), whole, "{ranges:?}");
+        }
+        let edge = knows(&[(1, u64::MAX, u64::MAX), (1, 1, u64::MAX - 1), (1, u64::MAX, u64::MAX)]);
+        assert_eq!(edge, knows(&[(1, 1, u64::MAX)]));
+    }
+
+    #[test]
+    fn a_set_says_what_it_holds_as_a_plain_set_does() {
+        let mut plain = std::collections::BTreeSet::new();
+        let mut knowledge = Knowledge::new();
+        let mut number = 1_u64;
+        for _ in 0..500 {
+            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let (replica, first) = ((number >> 33) as u8 % 3, (number >> 40) % 60);
+            let last = first + (number >> 50) % 4;
+            knowledge.insert_range(id(replica), first..=last);
+            plain.extend((first.max(1)..=last).map(|counter| (replica, counter)));
+            if number.is_multiple_of(7) {
+                knowledge.forget_after(id(replica), first);
+                plain.retain(|&(other, counter)| other != replica || counter <= first);
+            }
+            for replica in 0..3 {
+                for counter in 0..66 {
+                    let dot = Dot { replica: id(replica), counter };
+                    assert_eq!(knowledge.contains(dot), plain.contains(&(replica, counter)), "{dot:?}");
+                }
+            }
+            let again: Knowledge = plain.iter().fold(Knowledge::new(), |mut all, &(replica, counter)| {
+                all.insert(Dot { replica: id(replica), counter });
+                all
+            });
+            assert_eq!(knowledge, again, "one set, one form");
+        }
+    }
+
+    #[test]
+    fn a_union_covers_both() {
+        let (left, right) = (knows(&[(1, 1, 3), (3, 2, 2)]), knows(&[(1, 5, 6), (2, 1, 1)]));
+        let mut both = left.clone();
+        both.union(&right);
+        assert!(both.covers(&left) && both.covers(&right) && !left.covers(&both) && !right.covers(&left));
+        assert_eq!(both, knows(&[(1, 1, 3), (1, 5, 6), (2, 1, 1), (3, 2, 2)]));
+        assert_eq!((both.highest(id(1)), both.highest(id(9))), (6, 0));
+    }
+
+    #[test]
+    fn only_canonical_bytes_decode() {
+        let knowledge = knows(&[(1, 1, 3), (1, 5, 6), (2, 1, 1)]);
+        let mut bytes = Vec::new();
+        knowledge.encode(&mut bytes);
+        assert_eq!(Knowledge::decode(&bytes), Some(knowledge));
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut bent = bytes.clone();
+                bent[at] ^= 1 << bit;
+                if let Some(other) = Knowledge::decode(&bent) {
+                    let mut again = Vec::new();
+                    other.encode(&mut again);
+                    assert_eq!(again, bent);
+                }
+            }
+            let mut shorter = Vec::new();
+            if let Some(part) = Knowledge::decode(&bytes[..at]) {
+                part.encode(&mut shorter);
+                assert_eq!(shorter, bytes[..at]);
+            }
+        }
+        assert_eq!(Knowledge::decode(&[[1; 16].as_slice(), &[255; 4]].concat()), None, "a count beyond the bytes");
+    }
+}

@@ -66,8 +66,8 @@ fn place(
     early: Option<(&Oracle, usize, Option<usize>)>,
 ) -> Option<bool> {
     let parent = name.as_ref().parent().filter(|parent| !parent.is_root());
-    let homeless =
-        parent.is_some_and(|parent| !replica.disk.get(&parent.to_owned()).is_some_and(|it| it.is_directory()));
+    let homeless = parent
+        .is_some_and(|parent| !replica.disk.get(&parent.to_owned()).is_some_and(alike::model::Entry::is_directory));
     if homeless || replica.ignores(name.as_ref()) || replica.ignores(home.as_ref()) || replica.held.contains(home) {
         return None;
     }
@@ -145,6 +145,7 @@ fn clear(replica: &mut Replica, wants: &[Wanted], install: &Install, changes: &m
         *changes += 1;
         let is_cut = install.stop.is_some_and(|stop| stop <= *changes);
         if is_cut && install.lag > 0 {
+            replica.taken.push(name);
             return true;
         }
         replica.memory.rows.remove(&name);

@@ -62,6 +62,9 @@ impl World {
         if mine.knows == theirs.knows && mine.entries != theirs.entries {
             return Err("equal K and unequal E".to_owned());
         }
+        if mine.knows == theirs.knows && mine.seen == theirs.seen {
+            return Ok(());
+        }
         let seen = mine.seen | theirs.seen;
         let joined = join_all(mine, theirs, self.rules);
         let mut knows = mine.knows.clone();
@@ -105,13 +108,14 @@ impl World {
 
     /// Settles what two memories tell of one id before anything is joined.
     fn compare_stories(&mut self, left: usize, right: usize) {
-        let keeps =
-            |world: &World| world.rules.broken(Mutant::RestoreKeepsId) || world.rules.broken(Mutant::CloneKeepsId);
-        if keeps(self) {
+        if self.rules.broken(Mutant::CloneKeepsId) {
             return;
         }
         if self.replicas[left].memory.id == self.replicas[right].memory.id {
             self.renew(right);
+        }
+        if self.rules.broken(Mutant::RestoreKeepsId) {
+            return;
         }
         let ids: Vec<ReplicaId> = self.replicas[left].memory.eras.iter().map(|(id, _)| *id).collect();
         for id in ids {

@@ -47,6 +47,8 @@ pub struct Replica {
     pub snapshots: Vec<(Memory, BTreeMap<RelPath, Entry>)>,
     /// What was put in place and has no witness yet.
     pub unwitnessed: BTreeMap<RelPath, Entry>,
+    /// What was taken away and still has a witness: a file that is there again has another stamp.
+    pub taken: Vec<RelPath>,
     /// Paths of which a delete was refused in this run: nothing of theirs is installed.
     pub held: Vec<RelPath>,
     pub clock: i64,
@@ -63,6 +65,7 @@ impl Replica {
             ignored: Vec::new(),
             snapshots: Vec::new(),
             unwitnessed: BTreeMap::new(),
+            taken: Vec::new(),
             held: Vec::new(),
             clock: 0,
         }

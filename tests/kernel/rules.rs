@@ -63,6 +63,7 @@ impl Mutant {
         Mutant::TouchSupersedesAll,
         Mutant::RecutKeepsKnowledge,
         Mutant::SkippedCountersAreSeen,
+        Mutant::RecutTakesNoDot,
         Mutant::EventsOneByOne,
         Mutant::PartialJoin,
         Mutant::WitnessBeforeInstall,

@@ -5,7 +5,7 @@ use alike::model::RelPath;
 use crate::kernel::meeting::Way;
 use crate::kernel::oracle::{Bytes, Failure, Oracle};
 use crate::kernel::replica::{Memory, Replica};
-use crate::kernel::rules::{Mutant, Rules};
+use crate::kernel::rules::Rules;
 use crate::kernel::schedule::{Op, Random, Schedule, Step};
 use crate::kernel::world::World;
 
@@ -222,16 +222,4 @@ pub fn first_failure(seeds: impl Iterator<Item = u64>, rules: Rules) -> Option<(
         }
     }
     None
-}
-
-/// Which mutants live through so many schedules.
-pub fn survivors(mutants: &[Mutant], schedules: u64) -> Vec<(Mutant, u64)> {
-    let mut survivors = Vec::new();
-    for &mutant in mutants {
-        let caught = (0..schedules).find(|&seed| run(&Schedule::of(seed), Rules(Some(mutant))).is_err());
-        if caught.is_none() {
-            survivors.push((mutant, schedules));
-        }
-    }
-    survivors
 }

@@ -182,6 +182,7 @@ impl World {
         let replica = &mut self.replicas[r];
         (replica.memory, replica.is_open, replica.restored) = (memory, false, true);
         replica.unwitnessed.clear();
+        replica.taken.clear();
     }
 }
 

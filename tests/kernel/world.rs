@@ -83,6 +83,9 @@ impl World {
         let World { replicas, oracle, rules, recorded, .. } = self;
         let replica = &mut replicas[r];
         replica.held.clear();
+        for name in std::mem::take(&mut replica.taken).iter().filter(|name| replica.disk.contains_key(name)) {
+            replica.memory.rows.remove(name);
+        }
         let mut wants = wanted(&replica.memory.entries);
         let mut names: Vec<RelPath> = replica.disk.keys().chain(replica.memory.rows.keys()).cloned().collect();
         if rules.broken(Mutant::WantedIsDeleted) {

@@ -4,7 +4,7 @@
 //! - Versions equal in kind, bytes and mode are one ([`same_version`]), and stand for all their dots.
 //! - Directories are one version whatever their modes, and have the plain name; a path with live children is a directory
 //!   even where no version says so.
-//! - A version that only touched metadata yields to one whose author replaced the same bytes ([`yields`]).
+//! - A version that only touched metadata yields to one whose author replaced the same bytes (in `yields`).
 //! - Of the rest the greatest in (mtime, digest of the whole entry) has the plain name. That decides nothing but names.
 //!
 //! Copies are views: they have no path of their own in E. Start at [`project`].

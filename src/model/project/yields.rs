@@ -8,7 +8,7 @@
 
 use super::{Group, compare};
 use crate::model::dot::Dot;
-use crate::model::entry::{Entry, Extra};
+use crate::model::entry::Entry;
 use crate::model::path::PathRef;
 use crate::model::siblings::{Replaced, Version, attributes};
 
@@ -67,6 +67,6 @@ fn give_metadata(giver: &Version, past: &Replaced, kept_mode: bool, entry: &mut 
     if kept && attributes(giver.entry.xattrs()) != past.attributes {
         let mut extra = entry.extra.take().unwrap_or_default();
         extra.xattrs = giver.entry.xattrs().to_vec();
-        entry.extra = Some(extra).filter(|extra: &Box<Extra>| !extra.is_empty());
+        entry.extra = if extra.is_empty() { None } else { Some(extra) };
     }
 }

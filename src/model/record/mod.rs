@@ -10,6 +10,8 @@
 //!   equal to it, is judged.
 //! - Installing puts copies in place before it replaces the plain file, and takes a file away last, once its version stands
 //!   where it is wanted: so no version that lives is ever without a file, whatever the moment of a crash.
+//! - Taking a file away is an open intent until its witness is gone. A file that is there during such an intent, and has
+//!   not the stamp of the witness, was put there since: it has no witness, though it may equal the old one.
 //! - Where the mode of a directory is changed for a while to write into it, that is an open intent.
 //! - What this file system cannot hold (fine times, attributes) is judged as it can hold it, in `shown` as on disk.
 //!

@@ -124,3 +124,63 @@ impl<'a> IntoIterator for &'a Siblings {
         self.iter()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::dot::ReplicaId;
+    use crate::model::entry::{Extra, Kind, Time};
+
+    fn version(replica: u8, counter: u64, kind: Kind, extra: Option<Box<Extra>>) -> Version {
+        let is_file = kind == Kind::File;
+        let content = if is_file { Digest([replica; 32]) } else { Digest::UNKNOWN };
+        let mtime = Time { secs: -3, nanos: 999_999_999 };
+        let entry = Entry { kind, mode: 0o640, mtime, size: u64::from(is_file), content, uid: 1, gid: 2, extra };
+        let replaced = if is_file { vec![Replaced::of(&entry); 2] } else { Vec::new() };
+        Version { dot: Dot { replica: ReplicaId([replica; 16]), counter }, entry, replaced }
+    }
+
+    fn some() -> Siblings {
+        let link = Some(Box::new(Extra { target: Some((*b"x/y").into()), ..Extra::default() }));
+        let mut siblings = Siblings::new();
+        siblings.insert(version(2, 1, Kind::Directory, None));
+        siblings.insert(version(1, 9, Kind::File, None));
+        siblings.insert(version(1, 2, Kind::Symlink, link));
+        siblings
+    }
+
+    #[test]
+    fn versions_are_sorted_and_have_one_dot_each() {
+        let mut siblings = some();
+        assert!(siblings.iter().is_sorted_by_key(|version| version.dot));
+        siblings.insert(version(1, 9, Kind::Fifo, None));
+        assert_eq!(siblings.len(), 3);
+        let dot = version(1, 9, Kind::Fifo, None).dot;
+        assert_eq!(siblings.remove(dot).map(|version| version.entry.kind), Some(Kind::Fifo));
+        assert_eq!((siblings.len(), siblings.version(dot)), (2, None));
+    }
+
+    #[test]
+    fn only_canonical_bytes_decode() {
+        let siblings = some();
+        let mut bytes = Vec::new();
+        siblings.encode(&mut bytes);
+        assert_eq!(Siblings::decode(&bytes), Some(siblings));
+        assert_eq!(Siblings::decode(&[]), Some(Siblings::new()));
+        let canonical = |bytes: &[u8]| {
+            if let Some(other) = Siblings::decode(bytes) {
+                let mut again = Vec::new();
+                other.encode(&mut again);
+                assert_eq!(again, bytes);
+            }
+        };
+        for at in 0..bytes.len() {
+            canonical(&bytes[..at]);
+            for bit in 0..8 {
+                let mut bent = bytes.clone();
+                bent[at] ^= 1 << bit;
+                canonical(&bent);
+            }
+        }
+    }
+}
