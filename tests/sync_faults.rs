@@ -42,7 +42,7 @@ impl World {
     fn edit(&mut self, round: usize) {
         for number in (round % 7..FILES).step_by(7) {
             let newest = self.written[number].last().expect("at least one").clone();
-            let on_left = (number + round) % 2 == 0;
+            let on_left = (number + round).is_multiple_of(2);
             let (first, second) = self.sides(on_left);
             let has = |tree: &Tree| fs::read(tree.join(path(number))).is_ok_and(|bytes| bytes == newest.as_bytes());
             let tree = if has(first) { first } else { second };

@@ -38,7 +38,7 @@ pub(super) struct Control {
     _lock: Lock,
 }
 
-/// The lock of a root, for longer than one [`Control`]. It is released with its last clone.
+/// The lock of a root, for longer than one run of installs. It is released with its last clone.
 #[derive(Debug, Clone)]
 pub struct Lock {
     handle: Arc<OwnedFd>,

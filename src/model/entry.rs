@@ -77,7 +77,7 @@ pub struct Extra {
     /// Name of the group.
     pub group_name: Option<Box<str>>,
     /// What the replicas agreed on about the path beside the entry: its writes and their siblings, as
-    /// [`super::replica::state`] encodes them. Only entries of a replica's memory have it, never those of a directory.
+    /// [`super::agreed`] encodes them. Only entries of a replica's memory have it, never those of a directory.
     pub versions: Option<Box<[u8]>>,
 }
 
