@@ -24,8 +24,9 @@ pub struct Look<'a> {
     pub agreed: &'a Agreed,
     /// Which fields are compared.
     pub lane: Lane,
-    /// Whether a path that the scan did not find may be there all the same: filtered, or below something unreadable.
-    pub unseen: &'a dyn Fn(PathRef<'_>) -> bool,
+    /// Whether what was last seen at a path, of this kind, may be there all the same though the scan did not find it:
+    /// filtered, or below something unreadable.
+    pub unseen: &'a dyn Fn(PathRef<'_>, Kind) -> bool,
 }
 
 /// Something that happened at a name on disk.
@@ -146,7 +147,8 @@ impl Look<'_> {
         let (path, shown) = self.agreed.shown_beside(name.as_ref(), &found);
         let row = self.before.and_then(|before| before.find(name.as_ref()).ok().map(|index| before.row(index)));
         let witness = self.witness(&name, row, shown.as_ref().map(|shown| (&shown.entry, shown.dots.as_slice())));
-        if unreadable || on_disk.is_none() && (self.unseen)(name.as_ref()) {
+        let kind = witness.as_ref().map_or(Kind::File, |witness| witness.entry.kind);
+        if unreadable || on_disk.is_none() && (self.unseen)(name.as_ref(), kind) {
             let unseen = witness.map(|witness| Witness { unseen: true, ..witness });
             if self.noted.get(&name) != Some(&unseen) {
                 events.unseen.push((name, unseen));

@@ -336,7 +336,7 @@ impl Replica {
         self.agreed()?;
         let disk = &found.listing;
         let hidden = Hidden::new(self.side.root(), self.side.filter());
-        let unseen = |path: PathRef<'_>| hidden.hides(path) || is_beyond(disk, path, one_file_system);
+        let unseen = |path: PathRef<'_>, kind| hidden.may_hide(path, kind) || is_beyond(disk, path, one_file_system);
         let agreed = self.agreed.as_ref().expect("it was just read");
         Ok(mint::events(&Look {
             disk,

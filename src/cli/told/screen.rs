@@ -61,8 +61,8 @@ impl Report for Screen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::told::form::Direction;
     use crate::cli::output::tests::pages;
+    use crate::cli::told::form::Direction;
     use crate::cli::told::json::Json;
     use crate::cli::told::samples;
     use crate::model::plan::Totals;

@@ -70,7 +70,7 @@ impl End {
         let held = self.replica.held().clone();
         let side = Arc::clone(self.replica.side());
         let hidden = Hidden::new(side.root(), side.filter());
-        let left_alone = |path: PathRef<'_>| held.contains(&path.to_owned()) || hidden.hides(path);
+        let left_alone = |path: PathRef<'_>, kind| held.contains(&path.to_owned()) || hidden.hides(path, kind);
         let plan = twoway::plan(&TwoWayInput {
             wanted: &wanted,
             disk: &self.looked.found.listing,
