@@ -352,7 +352,7 @@ impl Replica {
     fn guard(&mut self, mut events: Events, found: &Found, problems: &mut Vec<Problem>) -> Events {
         let is_delete = |happened: &Happened| matches!(happened.event, Event::Delete { .. });
         let deletes = events.lost();
-        let entries = self.header.entries as usize;
+        let entries = (self.header.entries + self.header.copies) as usize;
         let guard = Guard { limit: self.writing.limit, source_empty: found.listing.is_empty() };
         if guard.allows(deletes, entries) {
             return events;
