@@ -219,7 +219,7 @@ fn a_rule_that_comes_with_other_changes_is_obeyed_through_ssh_too() {
     assert!(right.has("d/own.log") || right.has("renamed/own.log"));
     left.remove(".alikeignore");
     // The other side hides what is wanted here until it has learned that the rule is gone.
-    assert!(run(24).stderr.contains("`d/own.log`"));
+    assert!(run(23).stderr.contains("`d/own.log`"));
     run(0);
     assert_eq!(left.shown(), right.shown());
     assert!(left.has("a.log"));

@@ -128,13 +128,18 @@ impl Look<'_> {
         }
     }
 
-    /// A directory's time alone is no change.
     fn is_same(&self, before: Row<'_>, now: Row<'_>) -> bool {
         self.lane.equal_rows(before, now)
             || before.kind() == Kind::Directory && now.kind() == Kind::Directory && {
-                let (before, now) = (before.entry(), now.entry());
-                self.lane.equal(PathRef::ROOT, &Entry { mtime: now.mtime, ..before }, &now)
+                self.is_same_entry(&before.entry(), &now.entry())
             }
+    }
+
+    /// Whether nothing changed that is compared in this run. A directory's time alone is no change.
+    fn is_same_entry(&self, before: &Entry, now: &Entry) -> bool {
+        let directories = before.is_directory() && now.is_directory();
+        let mtime = if directories { now.mtime } else { before.mtime };
+        self.lane.equal(PathRef::ROOT, &Entry { mtime, ..before.clone() }, now)
     }
 
     fn judge(&self, name: RelPath, events: &mut Events) {
@@ -156,6 +161,11 @@ impl Look<'_> {
             return;
         }
         let disk = on_disk.map(|row| row.entry());
+        if let (Some(witness), Some(disk)) = (&witness, &disk)
+            && self.is_same_entry(&witness.entry, disk)
+        {
+            return;
+        }
         let siblings = self.agreed.siblings(path.as_ref());
         let seen = Seen { witness: witness.as_ref(), disk: disk.as_ref(), shown: shown.as_ref(), siblings: &siblings };
         match record(&seen) {

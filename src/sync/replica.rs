@@ -304,8 +304,13 @@ impl Replica {
         }
         let agreed = self.agreed()?.clone();
         let noted = std::mem::take(&mut self.noted);
-        let left: Vec<(RelPath, Option<Witness>)> =
-            noted.into_iter().filter(|(name, _)| !is_in_place(&agreed, name, &found.listing)).collect();
+        let one_file_system = self.side.reading().one_file_system;
+        // What cannot be read is not absent: without its witness it would be taken for new when it can be read again, and
+        // what the others deleted meanwhile would come back. What is ignored may come back: no rule deletes.
+        let is_done = |name: &RelPath| {
+            is_in_place(&agreed, name, &found.listing) && !is_beyond(&found.listing, name.as_ref(), one_file_system)
+        };
+        let left: Vec<(RelPath, Option<Witness>)> = noted.into_iter().filter(|(name, _)| !is_done(name)).collect();
         if let Some(state) = self.state.as_ref().filter(|_| !self.writing.dry_run) {
             let change = Change { settle: true, witnesses: &left, ..Change::default() };
             state.commit(&self.header, &change)?;
