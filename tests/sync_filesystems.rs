@@ -287,6 +287,11 @@ fn names_of_one_file_that_change_on_one_side_change_on_the_other() {
         assert_eq!(tree.read("a"), b"edited through one name");
         assert!(one(tree, &["a", "b", "d/c"]) && one(tree, &["y", "z"]), "{}", tree.text());
     }
+    // Touched through one name.
+    right.mtime("b", 1_000, 5);
+    sync(&sandbox, 0);
+    assert_settled(&sandbox, &left, &right);
+    assert_eq!(facts(&left, "d/c").0, 1_000);
     // The least name of a group goes: the others stay one file.
     left.remove("a");
     sync(&sandbox, 0);

@@ -60,8 +60,9 @@ pub fn execute(run: &Run<'_>, fetch: &dyn Fetch) -> Result<InPlace, Error> {
     installer.place_staged(copies)?;
     installer.each_in_order(|step| matches!(step, Step::Create(Source::None) | Step::Update(Source::None)))?;
     installer.fetch_all(fetch)?;
-    installer.links()?;
+    // A new name shows the metadata that its file was given.
     installer.metadata()?;
+    installer.links()?;
     installer.deletes()?;
     installer.directories()?;
     let placements = installer.placements.into_inner().unwrap_or_else(PoisonError::into_inner);
