@@ -146,14 +146,16 @@ impl Drop for Mounted {
 
 /// Mounts a new file system in the sandbox.
 fn mount(sandbox: &Sandbox, kind: &str, megabytes: u64) -> Option<Mounted> {
-    let (image, at) = (sandbox.path(&format!("{kind}.image")), sandbox.path(kind));
+    let (image, at) = (sandbox.path("image"), sandbox.path("mounted"));
     fs::create_dir(&at).expect("made");
     fs::File::create_new(&image).expect("made").set_len(megabytes << 20).expect("sized");
     let run = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
     let done = if kind == "tmpfs" {
         run(Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "none"]).arg(&at))
     } else {
-        run(Command::new(format!("mkfs.{kind}")).arg(&image))
+        let mut words = kind.split(' ');
+        let program = format!("mkfs.{}", words.next().expect("a file system"));
+        run(Command::new(program).args(words).arg(&image))
             && run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&at))
     };
     if !done {
@@ -337,4 +339,77 @@ fn extended_attributes_travel_in_both_directions_and_go() {
     sync(&sandbox, 0);
     assert_eq!(value(&right, "f", "user.one"), None);
     assert_settled(&sandbox, &left, &right);
+}
+
+/// A root in the sandbox, and one on another file system.
+fn across(sandbox: &Sandbox, mounted: &Mounted) -> (Tree, Tree) {
+    let right = Tree::at(mounted.at.join("root"));
+    fs::create_dir(right.path()).expect("made");
+    (sandbox.tree("left"), right)
+}
+
+#[test]
+fn every_file_system_that_can_hold_all_of_it_is_made_alike_in_both_directions() {
+    for (kind, megabytes) in [("tmpfs", 64), ("xfs", 320), ("btrfs", 256)] {
+        let sandbox = Sandbox::new();
+        let Some(mounted) = mount(&sandbox, kind, megabytes) else { return };
+        let (left, right) = across(&sandbox, &mounted);
+        left.sampler();
+        let run = || sandbox.alike(["sync", "left", right.text()]).expect(0);
+        run();
+        assert_eq!(left.shown(), right.shown(), "{kind}");
+        for round in 0..3 {
+            assert_eq!(run().last_line(), "alike", "{kind}: round {round}");
+        }
+        right.file("docs/deep/er/note.md", b"edited").rename("docs/big.bin", "bigger.bin").remove("bare");
+        left.mode("script", 0o700).mtime("empty", -77, 123_456_789).file("new", b"new");
+        run();
+        assert_eq!(left.shown(), right.shown(), "{kind}");
+        for path in left.shown().keys().filter(|path| !left.join(path).is_dir()) {
+            assert_eq!(facts(&left, path), facts(&right, path), "{kind}: {}", path.display());
+        }
+        assert_eq!(run().last_line(), "alike", "{kind}");
+    }
+}
+
+#[test]
+fn a_file_system_that_holds_less_is_idle_after_the_first_run_and_edits_still_travel() {
+    let sandbox = Sandbox::new();
+    // Inodes of 128 bytes: whole seconds only.
+    let Some(mounted) = mount(&sandbox, "ext4 -I 128", 64) else { return };
+    let (left, right) = across(&sandbox, &mounted);
+    let run = || sandbox.alike(["sync", "--json", "left", right.text()]);
+    left.file("a.txt", b"a").mtime("a.txt", 1_000_000_001, 123_456_789).mode("a.txt", 0o600);
+    left.file("d/b.txt", b"b").xattr("d/b.txt", "user.one", b"1").mode("d/b.txt", 0o444).file("c", b"c");
+    let first = run();
+    assert!([0, 23].contains(&first.code), "{first:?}");
+    let before = left.shown();
+    assert_eq!(before, right.shown());
+    let facts_before: Vec<_> = before.keys().map(|path| facts(&left, path)).collect();
+    for round in 0..10 {
+        let idle = run();
+        assert!([0, 23].contains(&idle.code), "{idle:?}");
+        assert_eq!(idle.summary()["files"], 0, "round {round}: {}", idle.stdout);
+        assert_eq!((left.shown(), right.shown()), (before.clone(), before.clone()), "round {round}");
+    }
+    assert_eq!(
+        before.keys().map(|path| facts(&left, path)).collect::<Vec<_>>(),
+        facts_before,
+        "the better side keeps all"
+    );
+    right.file("a.txt", b"edited on the poorer side").remove("c");
+    left.file("d/b.txt", b"edited on the better side").file("new.txt", b"new");
+    let edited = run();
+    assert!([0, 23].contains(&edited.code), "{edited:?}");
+    let shown = left.shown();
+    assert_eq!(shown, right.shown());
+    assert_eq!(shown[Path::new("a.txt")], b"edited on the poorer side");
+    assert_eq!(shown[Path::new("d/b.txt")], b"edited on the better side");
+    assert_eq!(shown.len(), 4, "no conflict: {shown:?}");
+    // Edits of the same size in the same second have the same stamp there.
+    for round in 0..4 {
+        right.file("new.txt", format!("{round}"));
+        run();
+        assert_eq!(left.read("new.txt"), format!("{round}").as_bytes());
+    }
 }
