@@ -171,8 +171,12 @@ impl<'a> Installer<'a> {
             let action = self.action(index);
             let placed = self.run.target.place_move(action, how);
             let is_directory = how.moved.kind == Kind::Directory;
-            if self.placed(index, placed, Some(how.moved.entry.content)) && is_directory {
-                self.carry_over(action);
+            if self.placed(index, placed, Some(how.moved.entry.content)) {
+                if is_directory {
+                    self.carry_over(action);
+                }
+                let (path, inode) = (action.path.clone(), how.moved.stamp.inode);
+                self.run.target.announce(&mut std::iter::once(Announced { path, inode, way: Way::Arrived }))?;
             }
         }
         self.arrivals();
