@@ -2,7 +2,7 @@
 //! what stood there before, even if somebody has changed it since. Owns the list; decides nothing.
 //!
 //! ```text
-//! file := (inode u64 | 0 staged, 1 moved u8 | path bytes u16 | path) *      appended; a torn end is ignored
+//! file := (inode u64 | 0 staged, 1 moved, 2 arrived u8 | path bytes u16 | path) *      appended; a torn end is ignored
 //! ```
 
 use std::collections::HashSet;
@@ -32,6 +32,8 @@ pub enum Way {
     Staged,
     /// From another path of the root.
     Moved,
+    /// The same, and it is done: what is not there any more, somebody took away.
+    Arrived,
 }
 
 /// A file that was about to be put in place.
@@ -65,7 +67,11 @@ impl Announcements {
         for Announced { path, inode, way } in files {
             let path = path.as_bytes();
             bytes.extend_from_slice(&inode.to_le_bytes());
-            bytes.push(u8::from(way == Way::Moved));
+            bytes.push(match way {
+                Way::Staged => 0,
+                Way::Moved => 1,
+                Way::Arrived => 2,
+            });
             bytes.extend_from_slice(&u16::try_from(path.len()).expect("a legal path fits 16 bits").to_le_bytes());
             bytes.extend_from_slice(path);
         }
@@ -137,6 +143,10 @@ fn one(bytes: &[u8]) -> Option<(Announced, &[u8])> {
     let (&way, rest) = rest.split_first()?;
     let (length, rest) = rest.split_first_chunk::<2>()?;
     let (path, rest) = rest.split_at_checked(u16::from_le_bytes(*length) as usize)?;
-    let way = if way == 0 { Way::Staged } else { Way::Moved };
+    let way = match way {
+        0 => Way::Staged,
+        1 => Way::Moved,
+        _ => Way::Arrived,
+    };
     Some((Announced { path: RelPath::new(path).ok()?, inode: u64::from_le_bytes(*inode), way }, rest))
 }

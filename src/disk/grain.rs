@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::fstatfs;
 
+use crate::model::Stamp;
+
 /// A tick of the kernel's coarse clock is at most 10 ms; twice that.
 const FINE_NS: i64 = 20_000_000;
 /// FAT keeps times to two seconds; network file systems may do as they like.
@@ -26,6 +28,11 @@ impl Grains {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         *known.entry(device).or_insert_with(|| grain_ns(directory))
     }
+}
+
+/// The grain of one file's times. Inodes of 128 bytes hold whole seconds on any ext4; elsewhere whole ones are rare.
+pub(super) fn of_stamp(stamp: &Stamp, grain_ns: i64) -> i64 {
+    if stamp.ctime.nanos == 0 { grain_ns.max(COARSE_NS) } else { grain_ns }
 }
 
 fn grain_ns(directory: &OwnedFd) -> i64 {

@@ -9,7 +9,8 @@ use super::filter::Filter;
 use super::read::Reader;
 use super::root::Root;
 use super::rules::{self, InForce};
-use crate::model::{PathRef, RelPath};
+use super::status::Status;
+use crate::model::{Kind, PathRef, RelPath};
 
 /// The rules of a root, read as they are needed.
 pub struct Hidden<'a> {
@@ -25,17 +26,25 @@ impl<'a> Hidden<'a> {
         Hidden { reader: Reader::new(root), filter, in_force: RefCell::default() }
     }
 
-    /// Whether a path is left out, as a file or as a directory, or lies below something that is. Where that cannot be
-    /// known it counts as left out: then it is never taken for deleted.
-    pub fn hides(&self, path: PathRef<'_>) -> bool {
+    /// Whether a path is left out as what it is or shall be, or lies below something that is. Where that cannot be known
+    /// it counts as left out.
+    pub fn hides(&self, path: PathRef<'_>, kind: Kind) -> bool {
         let Some(parent) = path.parent() else { return false };
-        match self.in_directory(parent) {
-            None => true,
-            Some(force) => {
-                let out = |directory| self.filter.hides(&force, path.as_bytes(), directory).0;
-                out(false) || out(true)
-            }
-        }
+        let force = self.in_directory(parent);
+        force.is_none_or(|force| self.filter.hides(&force, path.as_bytes(), kind == Kind::Directory).0)
+    }
+
+    /// Whether a scan that did not find at a path what was there before tells nothing of it: it is left out, or something
+    /// else stands there that is. Then it is never taken for deleted.
+    pub fn may_hide(&self, path: PathRef<'_>, before: Kind) -> bool {
+        let other = if before == Kind::Directory { Kind::File } else { Kind::Directory };
+        self.hides(path, before) || self.hides(path, other) && self.stands(path)
+    }
+
+    /// Whether anything is at a path; where that cannot be known, it is.
+    fn stands(&self, path: PathRef<'_>) -> bool {
+        let status = self.reader.parent(path).and_then(|parent| Status::at(&*parent, path.name()));
+        !status.is_err_and(|error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
     }
 
     /// The rules in a directory; `None` where it is left out itself, or they cannot be read.

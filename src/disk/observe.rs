@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::gauge::Gauge;
+use super::grain;
 use super::hash::{Cores, Hashed, hash_file, hash_read};
 use super::root::open_file;
 use super::scan::{Memory, ScanOptions};
@@ -135,14 +136,16 @@ impl Observer<'_> {
 
     /// Whether the file was changed just now, so that it is better read a moment later.
     pub fn is_hot(&self, status: &Status, grain_ns: i64) -> bool {
-        status.kind == Kind::File && !self.options.quick && age_ns(status.stamp.ctime, now()) <= grain_ns
+        status.kind == Kind::File
+            && !self.options.quick
+            && age_ns(status.stamp.ctime, now()) <= grain::of_stamp(&status.stamp, grain_ns)
     }
 
     fn look(&self, subject: &Subject<'_>, status: &Status) -> Result<Observed, Again> {
         if self.is_hot(status, subject.grain_ns) {
             cool_down(subject, status)?;
         }
-        let racy = age_ns(status.stamp.ctime, now()) <= subject.grain_ns;
+        let racy = age_ns(status.stamp.ctime, now()) <= grain::of_stamp(&status.stamp, subject.grain_ns);
         let (content, extra) = match status.kind {
             Kind::File => self.look_into(subject, status, racy)?,
             Kind::Symlink => {
@@ -248,7 +251,8 @@ pub(super) fn cause(error: &io::Error) -> String {
 /// Waits until a later change would have another change time, where that is soon: then equal stats before and after a
 /// read mean that it is not torn. Otherwise the row stays racy, and is read again at the next scan.
 fn cool_down(subject: &Subject<'_>, status: &Status) -> Result<(), Again> {
-    let left_ns = subject.grain_ns.saturating_sub(age_ns(status.stamp.ctime, now())).saturating_add(1);
+    let grain_ns = grain::of_stamp(&status.stamp, subject.grain_ns);
+    let left_ns = grain_ns.saturating_sub(age_ns(status.stamp.ctime, now())).saturating_add(1);
     match u64::try_from(left_ns) {
         Ok(left_ns) if left_ns <= WAIT_NS_MAX => std::thread::sleep(Duration::from_nanos(left_ns)),
         _ => return Ok(()),

@@ -4,7 +4,7 @@
 //! All of it may be called from many threads at once. A thread that holds many [`Staged`] files holds as many handles:
 //! a batch should stay below a few hundred.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -25,7 +25,7 @@ use super::stage::{Staged, Staging};
 use super::status::Status;
 use super::trash::{Leaving, Rest, Trash};
 use crate::model::plan::action::Before;
-use crate::model::{Digest, Entry, Kind, PathRef, Problem, RelPath, Stamp};
+use crate::model::{Digest, Entry, Kind, PathRef, Problem, RelPath, Stamp, Time};
 
 /// How durability is paid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -71,7 +71,7 @@ pub struct Target {
     /// Whose files we make.
     user: (u32, u32),
     /// Files with several names that we renamed, linked or changed by one of them: their change time is our doing.
-    touched: Mutex<HashSet<u64>>,
+    touched: Mutex<HashMap<u64, Option<Time>>>,
 }
 
 impl Target {
@@ -200,7 +200,7 @@ impl Target {
     /// Where what leaves a path goes.
     pub(super) fn rest(&self, path: PathRef<'_>, before: &Before) -> io::Result<Rest> {
         match &self.discard {
-            Some(discard) => Ok(discard.rest(path, &before.stamp)),
+            Some(discard) => Ok(discard.rest(path, &self.since(&before.stamp))),
             None => self.trash.rest(&Leaving::scanned(path, before)),
         }
     }
@@ -224,13 +224,26 @@ impl Target {
     /// We are about to do something that moves the change time of this file, which other paths may name too.
     pub(super) fn touching(&self, status: &Status) {
         if status.names > 1 && status.kind != Kind::Directory {
-            lock(&self.touched).insert(status.stamp.inode);
+            lock(&self.touched).entry(status.stamp.inode).or_default();
         }
+    }
+
+    /// This file gets another modification time, under all of its names.
+    pub(super) fn retimed(&self, file: &Stamp, mtime: Time) {
+        if let Some(time) = lock(&self.touched).get_mut(&file.inode) {
+            *time = Some(mtime);
+        }
+    }
+
+    /// What was scanned, as it is since we changed it by another of its names.
+    pub(super) fn since(&self, before: &Stamp) -> Stamp {
+        let mtime = lock(&self.touched).get(&before.inode).copied().flatten().unwrap_or(before.mtime);
+        Stamp { mtime, ..*before }
     }
 
     /// Whether we may have moved the change time of this file by another of its names.
     pub(super) fn touched(&self, status: &Status) -> bool {
-        lock(&self.touched).contains(&status.stamp.inode)
+        lock(&self.touched).contains_key(&status.stamp.inode)
     }
 
     fn open_source(&self, from: &RelPath, before: &Stamp) -> Result<File, PlaceError> {

@@ -26,8 +26,9 @@ pub struct Look<'a> {
     pub agreed: &'a Agreed,
     /// Which fields are compared.
     pub lane: Lane,
-    /// Whether a path that the scan did not find may be there all the same: filtered, or below something unreadable.
-    pub unseen: &'a dyn Fn(PathRef<'_>) -> bool,
+    /// Whether what was last seen at a path, of this kind, may be there all the same though the scan did not find it:
+    /// filtered, or below something unreadable.
+    pub unseen: &'a dyn Fn(PathRef<'_>, Kind) -> bool,
 }
 
 /// Something that happened at a name on disk.
@@ -143,13 +144,18 @@ impl Look<'_> {
         }
     }
 
-    /// A directory's time alone is no change.
     fn is_same(&self, before: Row<'_>, now: Row<'_>) -> bool {
         self.lane.equal_rows(before, now)
             || before.kind() == Kind::Directory && now.kind() == Kind::Directory && {
-                let (before, now) = (before.entry(), now.entry());
-                self.lane.equal(PathRef::ROOT, &Entry { mtime: now.mtime, ..before }, &now)
+                self.is_same_entry(&before.entry(), &now.entry())
             }
+    }
+
+    /// Whether nothing changed that is compared in this run. A directory's time alone is no change.
+    fn is_same_entry(&self, before: &Entry, now: &Entry) -> bool {
+        let directories = before.is_directory() && now.is_directory();
+        let mtime = if directories { now.mtime } else { before.mtime };
+        self.lane.equal(PathRef::ROOT, &Entry { mtime, ..before.clone() }, now)
     }
 }
 
@@ -168,7 +174,8 @@ impl Judge<'_> {
         };
         let row = self.row_before(&name);
         let witness = self.witness(&name, row, shown.as_ref().map(|shown| (&shown.entry, shown.dots.as_slice())));
-        if unreadable || on_disk.is_none() && (self.look.unseen)(name.as_ref()) {
+        let kind = witness.as_ref().map_or(Kind::File, |witness| witness.entry.kind);
+        if unreadable || on_disk.is_none() && (self.look.unseen)(name.as_ref(), kind) {
             let unseen = witness.map(|witness| Witness { unseen: true, ..witness });
             if self.look.noted.get(&name) != Some(&unseen) {
                 events.unseen.push((name, unseen));
@@ -176,6 +183,11 @@ impl Judge<'_> {
             return;
         }
         let disk = on_disk.map(|row| row.entry());
+        if let (Some(witness), Some(disk)) = (&witness, &disk)
+            && self.look.is_same_entry(&witness.entry, disk)
+        {
+            return;
+        }
         let siblings = self.agreed.siblings(path.as_ref());
         let standing = self.standing(&name, &path);
         let seen = Seen {

@@ -60,8 +60,9 @@ pub fn execute(run: &Run<'_>, fetch: &dyn Fetch) -> Result<InPlace, Error> {
     installer.place_staged(copies)?;
     installer.each_in_order(|step| matches!(step, Step::Create(Source::None) | Step::Update(Source::None)))?;
     installer.fetch_all(fetch)?;
-    installer.links()?;
+    // A new name shows the metadata that its file was given.
     installer.metadata()?;
+    installer.links()?;
     installer.deletes()?;
     installer.directories()?;
     let placements = installer.placements.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -170,8 +171,12 @@ impl<'a> Installer<'a> {
             let action = self.action(index);
             let placed = self.run.target.place_move(action, how);
             let is_directory = how.moved.kind == Kind::Directory;
-            if self.placed(index, placed, Some(how.moved.entry.content)) && is_directory {
-                self.carry_over(action);
+            if self.placed(index, placed, Some(how.moved.entry.content)) {
+                if is_directory {
+                    self.carry_over(action);
+                }
+                let (path, inode) = (action.path.clone(), how.moved.stamp.inode);
+                self.run.target.announce(&mut std::iter::once(Announced { path, inode, way: Way::Arrived }))?;
             }
         }
         self.arrivals();

@@ -222,8 +222,13 @@ impl Replica {
         }
         let agreed = self.agreed()?.clone();
         let noted = std::mem::take(&mut self.noted);
-        let left: Vec<(RelPath, Option<Witness>)> =
-            noted.into_iter().filter(|(name, _)| !is_in_place(&agreed, name, &found.listing)).collect();
+        let one_file_system = self.side.reading().one_file_system;
+        // What cannot be read is not absent: without its witness it would be taken for new when it can be read again, and
+        // what the others deleted meanwhile would come back. What is ignored may come back: no rule deletes.
+        let is_done = |name: &RelPath| {
+            is_in_place(&agreed, name, &found.listing) && !is_beyond(&found.listing, name.as_ref(), one_file_system)
+        };
+        let left: Vec<(RelPath, Option<Witness>)> = noted.into_iter().filter(|(name, _)| !is_done(name)).collect();
         if let Some(state) = self.state.as_ref().filter(|_| !self.writing.dry_run) {
             let change = Change { settle: true, witnesses: &left, ..Change::default() };
             state.commit(&self.header, &change)?;
@@ -254,7 +259,7 @@ impl Replica {
         self.agreed()?;
         let disk = &found.listing;
         let hidden = Hidden::new(self.side.root(), self.side.filter());
-        let unseen = |path: PathRef<'_>| hidden.hides(path) || is_beyond(disk, path, one_file_system);
+        let unseen = |path: PathRef<'_>, kind| hidden.may_hide(path, kind) || is_beyond(disk, path, one_file_system);
         let agreed = self.agreed.as_ref().expect("it was just read");
         Ok(mint::events(&Look {
             disk,
@@ -270,7 +275,7 @@ impl Replica {
     fn guard(&mut self, mut events: Events, found: &Found, problems: &mut Vec<Problem>) -> Events {
         let is_delete = |happened: &Happened| matches!(happened.event, Event::Delete { .. });
         let deletes = events.lost();
-        let entries = self.header.entries as usize;
+        let entries = (self.header.entries + self.header.copies) as usize;
         let guard = Guard { limit: self.writing.limit, source_empty: found.listing.is_empty() };
         if guard.allows(deletes, entries) {
             return events;

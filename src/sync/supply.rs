@@ -99,10 +99,7 @@ impl Supplier {
 
     fn open(&self, reader: &Reader<'_>, want: &Want) -> Result<Subject, Verdict> {
         let path = want.path.as_ref();
-        let row = self.holdings.find(path, &want.content).ok_or_else(|| match self.holdings.at(path) {
-            Some(_) => Verdict::Changed,
-            None => Verdict::Gone,
-        })?;
+        let row = self.holdings.find(path, &want.content).ok_or(Verdict::Missing)?;
         let (stamp, size, content) = (row.stamp(), row.size(), row.content());
         if want.offset > size {
             return Err(Verdict::Changed);

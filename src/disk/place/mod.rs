@@ -186,8 +186,12 @@ impl Target {
         self.check(scanned(action)?, &status)?;
         let set = metadata::Wanted { xattrs: self.wanted().xattrs && action.changes.xattrs, ..self.wanted() };
         self.touching(&status);
+        // Said before it is done: other names of the file are looked at meanwhile.
+        self.retimed(&status.stamp, wanted.mtime);
         let lacks = metadata::apply(Reach::Path(handle.as_fd()), Now::Seen(&status), wanted, set)?;
-        Ok(self.placed(&action.path, wanted, &Status::of(&handle)?, lacks))
+        let now = Status::of(&handle)?;
+        self.retimed(&now.stamp, now.stamp.mtime);
+        Ok(self.placed(&action.path, wanted, &now, lacks))
     }
 
     fn set_directory_metadata(&self, path: &RelPath, wanted: &Entry) -> Result<Placed, Refusal> {

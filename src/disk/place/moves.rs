@@ -104,7 +104,7 @@ impl Target {
             return Ok(swap::replace_plainly(there, here, &mut rest)?);
         }
         let old = there.status()?;
-        if !same_content(before.kind, &before.stamp, &old) {
+        if !self.is_as_scanned(before, &old) {
             let back = swap::exchange(there, here);
             let known = matches!(back, Ok(Some(())));
             let cause = if known { "changed since it was scanned" } else { "changed while it was replaced" };

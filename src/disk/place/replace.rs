@@ -88,7 +88,7 @@ impl Target {
         incoming.slot.moved();
         self.left(path, before.kind);
         let old = rest.leaf().status()?;
-        if same_content(before.kind, &before.stamp, &old) {
+        if self.is_as_scanned(before, &old) {
             return Ok(());
         }
         Err(put_back(incoming, here, &rest))
@@ -118,10 +118,16 @@ impl Target {
         }
     }
 
+    /// Whether this is what was scanned, but for the times that we gave it by another of its names.
+    pub(super) fn is_as_scanned(&self, before: &Before, now: &Status) -> bool {
+        let is = |stamp| same_content(before.kind, stamp, now);
+        is(&before.stamp) || is(&self.since(&before.stamp))
+    }
+
     /// Whether a path holds what it held when it was scanned. Of a directory only that it is the same one: what is
     /// below it has checks of its own, and our own work moves its times.
     pub(super) fn check(&self, before: &Before, now: &Status) -> Result<(), Refusal> {
-        let equal = same_content(before.kind, &before.stamp, now);
+        let equal = self.is_as_scanned(before, now);
         let exact = before.kind == Kind::Directory || before.stamp == now.stamp || self.touched(now);
         if !(equal && exact) {
             return Err(Refusal::Changed(EDITED));

@@ -30,7 +30,8 @@ impl Guard {
         }
         match self.limit {
             Limit::Count(most) => deletes <= u128::from(most),
-            Limit::Percent(most) => deletes * 100 <= u128::from(most) * entries,
+            // All is all, whatever counts as an entry.
+            Limit::Percent(most) => most >= 100 || deletes * 100 <= u128::from(most) * entries,
             Limit::Default => {
                 let half = entries >= 20 && deletes * 2 > entries;
                 let many = entries >= 10_000 && deletes * 10 > entries;
@@ -72,6 +73,7 @@ mod tests {
             (Limit::Percent(50), false, 5, 10, true),
             (Limit::Percent(50), false, 6, 10, false),
             (Limit::Percent(100), true, 7, 7, true),
+            (Limit::Percent(100), true, 8, 7, true),
         ];
         for (limit, source_empty, deletes, entries, allowed) in table {
             let guard = Guard { limit, source_empty };

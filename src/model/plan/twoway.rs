@@ -20,8 +20,9 @@ pub struct TwoWayInput<'a> {
     pub disk: &'a Listing,
     /// Which fields are kept alike here.
     pub lane: Lane,
-    /// Whether a name is left as it is: left out by the user, or held back.
-    pub left_alone: &'a dyn Fn(PathRef<'_>) -> bool,
+    /// Whether a name at which something of this kind shall be, or is to go, is left as it is: left out by the user, or
+    /// held back.
+    pub left_alone: &'a dyn Fn(PathRef<'_>, Kind) -> bool,
     /// How many deletes are meant.
     pub guard: Guard,
 }
@@ -38,12 +39,13 @@ pub fn plan(input: &TwoWayInput<'_>) -> Plan {
             Rows::Right(row) => (None, Some(row)),
         };
         let there = target.map(|row| disk.row(row));
-        let path = source.or(there).expect("a pair has at least one side").path();
+        let leading = source.or(there).expect("a pair has at least one side");
+        let (path, left_alone) = (leading.path(), || left_alone(leading.path(), leading.kind()));
         let foreign = there.filter(|row| !is_kept(row.kind()));
         if foreign.is_some() && source.is_none() {
             continue;
         }
-        if let Some(foreign) = foreign.filter(|row| row.kind() != Kind::Unreadable && !left_alone(path)) {
+        if let Some(foreign) = foreign.filter(|row| row.kind() != Kind::Unreadable && !left_alone()) {
             let cause = format!("{} stands here", noun(foreign.kind()));
             problems.push(Problem { path: path.to_owned(), kind: ProblemKind::Unwritable, cause });
             continue;
@@ -64,7 +66,7 @@ pub fn plan(input: &TwoWayInput<'_>) -> Plan {
             }
             _ => false,
         };
-        if !same && !left_alone(path) {
+        if !same && !left_alone() {
             differing.push(Pair { path: path.to_owned(), source: want, target });
         }
     }

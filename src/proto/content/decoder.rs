@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::reply::HEADER_BYTES_MAX;
-use super::{CHANGED, CHUNK, FILE, FILE_PACKED, GONE, HEAD, NAMED, PACKED, Reply, UNREADABLE, Verdict, WHOLE, Want};
+use super::{
+    CHANGED, CHUNK, FILE, FILE_PACKED, GONE, HEAD, MISSING, NAMED, PACKED, Reply, UNREADABLE, Verdict, WHOLE, Want,
+};
 use crate::model::digest::Digest;
 use crate::proto::limits::{CAUSE_BYTES_MAX, CHUNK_BYTES_MAX};
 use crate::proto::violation::Violation;
@@ -178,6 +180,7 @@ impl Decoder {
             }
             (CHANGED, _) if !named => end(Verdict::Changed),
             (GONE, State::Between) if !named => end(Verdict::Gone),
+            (MISSING, State::Between) if !named => end(Verdict::Missing),
             (UNREADABLE, _) if !named => {
                 let bytes = reader.number()?;
                 if bytes > CAUSE_BYTES_MAX as u64 {
@@ -185,7 +188,7 @@ impl Decoder {
                 }
                 Ok((State::Cause { bytes: bytes as usize }, None))
             }
-            (HEAD..=FILE_PACKED, _) => Err(Violation::Turn("a part of an answer")),
+            (HEAD..=MISSING, _) => Err(Violation::Turn("a part of an answer")),
             _ => Err(reader.malformed()),
         }
     }

@@ -83,8 +83,10 @@ pub enum Verdict {
     Whole,
     /// The file changed while it was read: what was sent is void.
     Changed,
-    /// There is no such file.
+    /// The file was there, and is no longer.
     Gone,
+    /// Nothing that is handed out has these bytes.
+    Missing,
     /// It could not be read, for this cause.
     Unreadable(String),
 }
@@ -98,6 +100,7 @@ const GONE: u8 = 6;
 const UNREADABLE: u8 = 7;
 const FILE: u8 = 8;
 const FILE_PACKED: u8 = 9;
+const MISSING: u8 = 10;
 /// Flag of a head: the content is named.
 const NAMED: u8 = 16;
 

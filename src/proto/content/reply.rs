@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use bytes::Bytes;
 
-use super::{CHANGED, CHUNK, FILE, FILE_PACKED, GONE, HEAD, NAMED, PACKED, UNREADABLE, Verdict, WHOLE, Want};
+use super::{CHANGED, CHUNK, FILE, FILE_PACKED, GONE, HEAD, MISSING, NAMED, PACKED, UNREADABLE, Verdict, WHOLE, Want};
 use crate::model::digest::Digest;
 use crate::proto::limits::CAUSE_BYTES_MAX;
 use crate::proto::wire::put_number;
@@ -91,6 +91,7 @@ pub fn end(verdict: &Verdict) -> Bytes {
         Verdict::Whole => Bytes::from_static(&[WHOLE]),
         Verdict::Changed => Bytes::from_static(&[CHANGED]),
         Verdict::Gone => Bytes::from_static(&[GONE]),
+        Verdict::Missing => Bytes::from_static(&[MISSING]),
         Verdict::Unreadable(cause) => {
             let cause = &cause[..cause.floor_char_boundary(CAUSE_BYTES_MAX)];
             let mut out = vec![UNREADABLE];

@@ -118,6 +118,7 @@ fn sums_limits_and_order_are_checked() {
         [&head()[..], &chunk(11, None), b"12345678901"].concat(),
         [&head()[..], &end(&Verdict::Whole)].concat(),
         [&head()[..], &end(&Verdict::Gone)].concat(),
+        [&head()[..], &end(&Verdict::Missing)].concat(),
         [&head()[..], &chunk(0, None)].concat(),
         [&head()[..], &head()].concat(),
         [&large_head[..], &too_large].concat(),

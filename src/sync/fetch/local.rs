@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::{Fetch, Fetched};
+use super::{Fetch, Fetched, MISSING};
 use crate::disk::gauge::Gauge;
 use crate::disk::place::cause;
 use crate::disk::read::Reader;
@@ -49,7 +49,8 @@ impl<'a> LocalSource<'a> {
         let problem = |kind, cause: String| Problem { path: action.path.clone(), kind, cause };
         let changed = || problem(ProblemKind::Changed, "changed since it was scanned".into());
         let wanted = action.wanted.as_ref().map_or(Digest::UNKNOWN, |wanted| wanted.content);
-        let row = self.holdings.find(action.path.as_ref(), &wanted).ok_or_else(changed)?;
+        let missing = || problem(ProblemKind::Missing, MISSING.into());
+        let row = self.holdings.find(action.path.as_ref(), &wanted).ok_or_else(missing)?;
         let opened = self.reader.open(row.path()).map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => problem(ProblemKind::Vanished, "vanished since it was scanned".into()),
             _ => problem(ProblemKind::Unreadable, cause(&e)),

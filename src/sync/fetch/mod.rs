@@ -4,6 +4,9 @@ pub mod local;
 pub mod receive;
 pub mod remote;
 
+/// Why a wanted file cannot be had: nobody has these bytes any more, or whoever has them leaves that path out.
+const MISSING: &str = "the other side does not have these bytes, or leaves them out";
+
 use super::error::Error;
 use super::execute::Run;
 use crate::disk::stage::Staged;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use super::Fetched;
+use super::{Fetched, MISSING};
 use crate::disk::gauge::Gauge;
 use crate::disk::hash;
 use crate::disk::place::cause;
@@ -141,6 +141,7 @@ impl<'a> Receiver<'a> {
             Verdict::Whole => Ok(()),
             Verdict::Changed => told(ProblemKind::Changed, "changed while it was sent"),
             Verdict::Gone => told(ProblemKind::Vanished, "vanished since it was scanned"),
+            Verdict::Missing => told(ProblemKind::Missing, MISSING),
             Verdict::Unreadable(cause) => told(ProblemKind::Unreadable, &cause),
         };
         let outcome = match (whole, incoming) {

@@ -1,5 +1,7 @@
 //! One end of a meeting: the same steps on either machine. Owns no link and tells nobody.
 
+use std::collections::BTreeSet;
+use std::iter::successors;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -88,7 +90,7 @@ impl End {
         let held = self.replica.held().clone();
         let side = Arc::clone(self.replica.side());
         let hidden = Hidden::new(side.root(), side.filter());
-        let left_alone = |path: PathRef<'_>| held.contains(&path.to_owned()) || hidden.hides(path);
+        let left_alone = |path: PathRef<'_>, kind| is_held(&held, path) || hidden.hides(path, kind);
         let planned = |limit: Limit| {
             twoway::plan(&TwoWayInput {
                 wanted: &wanted,
@@ -151,6 +153,11 @@ impl End {
             ignoring: self.looked.found.obeyed(),
         }
     }
+}
+
+/// Whether a name was held back, or would stand in a directory that was: that is not there.
+fn is_held(held: &BTreeSet<RelPath>, path: PathRef<'_>) -> bool {
+    !held.is_empty() && successors(Some(path), |below| below.parent()).any(|path| held.contains(&path.to_owned()))
 }
 
 /// Whether the guard lets a plan go once copies of conflicts that have ended are left out: their paths stay.

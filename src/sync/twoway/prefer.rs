@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::end::End;
 use crate::disk::hidden::Hidden;
 use crate::model::resolve::{self, Conflict, Keep, Settled, Undecided};
-use crate::model::{PathRef, RelPath, Siblings};
+use crate::model::{Kind, PathRef, RelPath, Siblings};
 use crate::proto::message::{Decides, Decision, Message};
 use crate::sync::converse::{Control, violation};
 use crate::sync::error::Error;
@@ -48,7 +48,7 @@ pub fn decide(end: &mut End, rule: Rule) -> Result<Vec<(RelPath, Siblings)>, Err
     let mut decisions = Vec::new();
     for conflict in resolve::conflicts(&agreed) {
         let held = conflict.shown.iter().any(|shown| end.replica.held().contains(&shown.name));
-        if held || hidden.hides(conflict.path.as_ref()) {
+        if held || hidden.hides(conflict.path.as_ref(), Kind::File) {
             continue;
         }
         let taken = |name: PathRef<'_>| {
