@@ -7,6 +7,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::converse::{Control, violation};
 use super::error::Error;
+use super::fetch::recall::Recalling;
 use super::fetch::remote::RemoteSource;
 use super::job::Mirror;
 use super::ledger::{ASK_INTERVAL, Ledger};
@@ -222,7 +223,7 @@ pub async fn install(
     telling: &mut Telling<'_>,
 ) -> Result<(InPlace, Tally), Error> {
     let ledger = Arc::new(Ledger::default());
-    let content = RemoteSource::new(link.clone(), tokio::runtime::Handle::current());
+    let content = Recalling { source: RemoteSource::new(link.clone(), tokio::runtime::Handle::current()), other: None };
     let (running, telling_to) = (Arc::clone(installation), Arc::clone(&ledger));
     let mut run = spawn_blocking(move || running.run(&content, &|told| telling_to.tell(told)));
     let placed = loop {

@@ -10,6 +10,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::converse::{Control, receive_message, send_message, violation};
 use super::error::Error;
+use super::fetch::recall::Recalling;
 use super::fetch::remote::RemoteSource;
 use super::ledger::Ledger;
 use super::mirror::End;
@@ -284,7 +285,8 @@ impl Receiving<'_> {
     /// Runs the plan on threads of its own; tells what happens, and stops where the asking side is gone.
     pub async fn install(&self, control: &mut Control, installation: &Arc<Installation>) -> Result<InPlace, Error> {
         let ledger = Arc::new(Ledger::default());
-        let content = RemoteSource::new(self.link.clone(), tokio::runtime::Handle::current());
+        let content =
+            Recalling { source: RemoteSource::new(self.link.clone(), tokio::runtime::Handle::current()), other: None };
         let (running, telling_to) = (Arc::clone(installation), Arc::clone(&ledger));
         let mut run = spawn_blocking(move || running.run(&content, &|told| telling_to.tell(told)));
         let mut narrator = Narrator::new(Arc::clone(&installation.plan), Tally::default());

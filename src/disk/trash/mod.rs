@@ -13,10 +13,12 @@
 //! came one by one: that comes to a container of another name. Both are recorded. Without its record a run can still be
 //! restored: then a directory counts as a container, and every name as the one that the thing had.
 //!
-//! [`shelf`] lists what is there, [`restore`] brings things back, [`expire`] removes, `export` carries to `--backup-dir`.
+//! [`shelf`] lists what is there, [`restore`] brings things back, [`expire`] removes, `export` carries to `--backup-dir`,
+//! [`recall`] finds bytes that are wanted again.
 
 pub mod expire;
 mod export;
+pub mod recall;
 mod record;
 pub mod restore;
 pub mod shelf;

@@ -1,6 +1,7 @@
 //! Where content comes from: the same request to a source on this machine or across a link.
 
 pub mod local;
+pub mod recall;
 pub mod receive;
 pub mod remote;
 

@@ -53,7 +53,11 @@ pub fn open(path: &Path, writing: &Writing, reading: &Reading) -> Result<Root, E
 impl End {
     /// Opens the replica of a root and looks at it.
     pub fn look(root: Root, reading: &Reading, writing: Writing, gauge: &Gauge) -> Result<End, Error> {
-        let mut replica = Replica::open(root, reading, writing.clone())?;
+        End::of(Replica::open(root, reading, writing.clone())?, reading, writing, gauge)
+    }
+
+    /// Looks at the root of an open replica.
+    pub fn of(mut replica: Replica, reading: &Reading, writing: Writing, gauge: &Gauge) -> Result<End, Error> {
         let looked = replica.look(gauge)?;
         Ok(End { replica, looked, reading: reading.clone(), writing })
     }

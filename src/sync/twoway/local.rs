@@ -6,17 +6,20 @@ use std::sync::Arc;
 use super::end::{self, End, Task};
 use super::prefer;
 use crate::disk::read::Reader;
+use crate::disk::root::Root;
 use crate::model::era::Side;
 use crate::model::plan::Totals;
 use crate::proto::message::Decides;
 use crate::proto::reconcile::{Machine, Settings, Wants};
 use crate::sync::error::Error;
 use crate::sync::fetch::local::LocalSource;
+use crate::sync::fetch::recall::Recalling;
 use crate::sync::holdings::Holdings;
 use crate::sync::job::{Prefer, Sync};
 use crate::sync::mirror::{Telling, join_in_memory, run_and_tell, tell_problems};
 use crate::sync::narrate::{Narrator, Tally};
 use crate::sync::refuse;
+use crate::sync::replica::Replica;
 use crate::sync::report::{Event, Gauges, Report, Side as Which, Summary};
 
 /// Runs the job.
@@ -26,9 +29,10 @@ pub fn run(job: &Sync, left: &Path, right: &Path, gauges: &Gauges, report: &mut 
     refuse::nested(&right, left.path())?;
     let shown = (left.path().display().to_string(), right.path().display().to_string());
     report.event(Event::Header { left: &shown.0, right: &shown.1 });
+    let (left, right) = locked(job, left, right)?;
     let (left, right) = rayon::join(
-        || End::look(left, &job.reading, job.writing.clone(), &gauges.left),
-        || End::look(right, &job.reading, job.writing.clone(), &gauges.right),
+        || End::of(left, &job.reading, job.writing.clone(), &gauges.left),
+        || End::of(right, &job.reading, job.writing.clone(), &gauges.right),
     );
     let (mut left, mut right) = (left?, right?);
     let mut carry = Carry { job, gauges, telling: Telling { report, which: Which::Left }, tally: Tally::default() };
@@ -55,6 +59,17 @@ pub fn run(job: &Sync, left: &Path, right: &Path, gauges: &Gauges, report: &mut 
         problem_exit: tally.exit,
         ..Summary::default()
     })
+}
+
+/// Opens both replicas in the order of their paths: two runs that each held one would wait for each other.
+fn locked(job: &Sync, left: Root, right: Root) -> Result<(Replica, Replica), Error> {
+    let open = |root: Root| Replica::open(root, &job.reading, job.writing.clone());
+    if left.path() <= right.path() {
+        let left = open(left)?;
+        return Ok((left, open(right)?));
+    }
+    let right = open(right)?;
+    Ok((open(left)?, right))
 }
 
 /// Compares what the two agreed on, and joins it.
@@ -130,7 +145,10 @@ impl Carry<'_> {
             self.tally = narrator.finish(&mut self.telling);
             return end.settle(installation, None);
         }
-        let source = LocalSource::new(Reader::new(from.replica.side().root()), content);
+        let source = Recalling {
+            source: LocalSource::new(Reader::new(from.replica.side().root()), content),
+            other: Some(from.replica.side().root()),
+        };
         let (placed, tally) = run_and_tell(&installation, &source, narrator, &mut self.telling)?;
         self.tally = tally;
         end.settle(installation, Some(&placed))
