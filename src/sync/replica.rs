@@ -146,7 +146,7 @@ impl Replica {
         let agreed = self.agreed.as_ref().expect("it was just read");
         let mut changed = Vec::new();
         let shown = |path: &RelPath| {
-            let shown = self.noted.contains_key(path).then(|| agreed.shown(path.as_ref()).1)??;
+            let shown = agreed.shown(path.as_ref()).1?;
             Some(Witness { dots: shown.dots, entry: shown.entry, unseen: false })
         };
         for Announced { path, inode, way } in announced {
@@ -456,12 +456,16 @@ impl Replica {
             let (was, is) = (before.project(path.as_ref()), next.project(path.as_ref()));
             let names = [was.plain, is.plain].into_iter().flatten().chain(was.copies).chain(is.copies);
             for name in names.map(|shown| shown.name) {
-                if noted.contains_key(&name) {
-                    continue;
-                }
                 let row = disk.find(name.as_ref()).ok().map(|index| disk.row(index));
                 let entry = row.filter(|row| mint::is_kept(row.kind())).map(|row| row.entry());
-                let dots = || before.shown(name.as_ref()).1.map_or_else(Vec::new, |shown| shown.dots);
+                let shown = before.shown(name.as_ref()).1;
+                // What was noted is older than this look, which may have found in place what a killed run had put there.
+                let in_place =
+                    matches!((&shown, &entry), (Some(shown), Some(entry)) if same_version(&shown.entry, entry));
+                if noted.contains_key(&name) && !in_place {
+                    continue;
+                }
+                let dots = || shown.map_or_else(Vec::new, |shown| shown.dots);
                 let witness = entry.map(|entry| Witness { dots: dots(), entry, unseen: false });
                 witnesses.insert(name, witness);
             }
@@ -560,7 +564,7 @@ fn is_anywhere(disk: &Listing, inode: u64) -> bool {
     disk.rows().any(|row| row.stamp().inode == inode)
 }
 
-/// What came along with a directory that was moved: what stood below it before the run, and is wanted there now.
+/// What came along with a directory that was moved: all that stood below it before the run.
 fn carried(
     path: &RelPath,
     (inode, way): (u64, Way),
@@ -573,12 +577,21 @@ fn carried(
     let came = row.filter(is_it).is_some() || way == Way::Arrived && !is_back(inode, found);
     let before = found.before().and_then(|before| Some((before, before.rows().find(is_it)?)));
     let (true, Some((before, from))) = (came, before) else { return Vec::new() };
-    let below = noted.keys().filter(|name| name.as_ref().is_below(path.as_ref()));
-    let came = |name: &RelPath| {
-        let old = [from.path().as_bytes(), &name.as_bytes()[path.as_bytes().len()..]].concat();
-        let old = before.row(before.find(PathRef::new(&old).ok()?).ok()?).entry();
-        let witness = shown(name).filter(|witness| same_version(&witness.entry, &old))?;
-        Some((name.clone(), Some(witness)))
+    let at = before.find(from.path()).expect("it was found there");
+    let below = (at + 1..=at + from.below()).map(|index| before.row(index)).filter(|row| mint::is_kept(row.kind()));
+    let came = |row: Row<'_>| {
+        let rest = &row.path().as_bytes()[from.path().as_bytes().len()..];
+        let name = RelPath::new(&[path.as_bytes(), rest].concat()).ok()?;
+        let old = row.entry();
+        let witness = match shown(&name) {
+            Some(witness) if same_version(&witness.entry, &old) => witness,
+            Some(_) if !noted.contains_key(&name) => return None,
+            // It was to be replaced or deleted here next: what was moved is nobody's write.
+            _ => Witness { dots: Vec::new(), entry: old, unseen: false },
+        };
+        // What was seen here since, in a look that was killed as well, is later.
+        let is_later = before.find(name.as_ref()).is_ok() || noted.get(&name).is_some_and(Option::is_some);
+        (!is_later).then_some((name, Some(witness)))
     };
     below.filter_map(came).collect()
 }
