@@ -2,6 +2,7 @@
 //!
 //! Start at [`mirror::run`]; [`job`] says what is asked, [`report`] what is told while it runs.
 
+pub mod arrived;
 pub mod converse;
 pub mod error;
 pub mod execute;
