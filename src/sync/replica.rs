@@ -5,6 +5,7 @@
 //! index does not know yet is noted in the same commit as the change that outdated it. The index is saved after that.
 
 mod announced;
+mod arrived;
 mod decide;
 mod doubts;
 
@@ -29,6 +30,7 @@ use crate::model::listing::FLAG_INCOMPLETE;
 use crate::model::meeting::{self, Half, Joined, Teller};
 use crate::model::mint::{self, Events, Happened, Look};
 use crate::model::plan::guard::{Guard, Limit};
+use crate::model::project::same_version;
 use crate::model::record::{Event, Witness};
 use crate::model::siblings::Siblings;
 use crate::model::tree::Tree;
@@ -368,12 +370,16 @@ impl Replica {
             let (was, is) = (before.project(path.as_ref()), next.project(path.as_ref()));
             let names = [was.plain, is.plain].into_iter().flatten().chain(was.copies).chain(is.copies);
             for name in names.map(|shown| shown.name) {
-                if noted.contains_key(&name) {
-                    continue;
-                }
                 let row = disk.find(name.as_ref()).ok().map(|index| disk.row(index));
                 let entry = row.filter(|row| mint::is_kept(row.kind())).map(|row| row.entry());
-                let dots = || before.shown(name.as_ref()).1.map_or_else(Vec::new, |shown| shown.dots);
+                let shown = before.shown(name.as_ref()).1;
+                // What was noted is older than this look, which may have found in place what a killed run had put there.
+                let in_place =
+                    matches!((&shown, &entry), (Some(shown), Some(entry)) if same_version(&shown.entry, entry));
+                if noted.contains_key(&name) && !in_place {
+                    continue;
+                }
+                let dots = || shown.map_or_else(Vec::new, |shown| shown.dots);
                 let witness = entry.map(|entry| Witness { dots: dots(), entry, unseen: false });
                 witnesses.insert(name, witness);
             }

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Replica;
+use super::arrived::{carried, is_anywhere, is_back};
 use crate::disk::announce::{self, Announced, Way};
 use crate::disk::control;
-use crate::model::listing::Row;
-use crate::model::project::same_version;
 use crate::model::record::Witness;
-use crate::model::{Kind, Listing, PathRef, RelPath};
+use crate::model::{Listing, RelPath};
 use crate::sync::error::Error;
 use crate::sync::side::Found;
 
@@ -27,7 +26,7 @@ impl Replica {
         let agreed = self.agreed.as_ref().expect("it was just read");
         let mut changed = Vec::new();
         let shown = |path: &RelPath| {
-            let shown = self.noted.contains_key(path).then(|| agreed.shown(path.as_ref()).1)??;
+            let shown = agreed.shown(path.as_ref()).1?;
             Some(Witness { dots: shown.dots, entry: shown.entry, unseen: false })
         };
         for Announced { path, inode, way } in announced {
@@ -58,39 +57,4 @@ impl Replica {
         let root = self.side.root();
         announce::forget(root).map_err(|source| Error::Memory { path: root.path().join(control::NAME), source })
     }
-}
-
-/// Whether a file or directory is at the path at which it was before.
-fn is_back(inode: u64, found: &Found) -> bool {
-    let was = |row: &Row<'_>| row.stamp().inode == inode;
-    let before = found.before().and_then(|before| before.rows().find(was));
-    let now = before.and_then(|row| Some(found.listing.row(found.listing.find(row.path()).ok()?)));
-    now.is_some_and(|row| was(&row))
-}
-
-fn is_anywhere(disk: &Listing, inode: u64) -> bool {
-    disk.rows().any(|row| row.stamp().inode == inode)
-}
-
-/// What came along with a directory that was moved: what stood below it before the run, and is wanted there now.
-fn carried(
-    path: &RelPath,
-    (inode, way): (u64, Way),
-    found: &Found,
-    noted: &BTreeMap<RelPath, Option<Witness>>,
-    shown: &dyn Fn(&RelPath) -> Option<Witness>,
-) -> Vec<(RelPath, Option<Witness>)> {
-    let is_it = |row: &Row<'_>| row.kind() == Kind::Directory && row.stamp().inode == inode;
-    let row = found.listing.find(path.as_ref()).ok().map(|index| found.listing.row(index));
-    let came = row.filter(is_it).is_some() || way == Way::Arrived && !is_back(inode, found);
-    let before = found.before().and_then(|before| Some((before, before.rows().find(is_it)?)));
-    let (true, Some((before, from))) = (came, before) else { return Vec::new() };
-    let below = noted.keys().filter(|name| name.as_ref().is_below(path.as_ref()));
-    let came = |name: &RelPath| {
-        let old = [from.path().as_bytes(), &name.as_bytes()[path.as_bytes().len()..]].concat();
-        let old = before.row(before.find(PathRef::new(&old).ok()?).ok()?).entry();
-        let witness = shown(name).filter(|witness| same_version(&witness.entry, &old))?;
-        Some((name.clone(), Some(witness)))
-    };
-    below.filter_map(came).collect()
 }
