@@ -15,10 +15,9 @@ pub fn find(root: &Root, bytes: u64, content: &Digest) -> io::Result<Option<File
     let Some(trash) = shelf::open(root)? else { return Ok(None) };
     let things = shelf::look(root)?.things;
     for thing in things.iter().rev().filter(|thing| thing.kind == Kind::File && thing.bytes == bytes) {
-        match open(&trash, thing).and_then(|file| holds(file, bytes, content)) {
-            Ok(Some(file)) => return Ok(Some(file)),
-            // What was just removed or cannot be read is not the one.
-            Ok(None) | Err(_) => {}
+        // What was just removed or cannot be read is not the one.
+        if let Ok(Some(file)) = open(&trash, thing).and_then(|file| holds(file, bytes, content)) {
+            return Ok(Some(file));
         }
     }
     Ok(None)
