@@ -286,3 +286,24 @@ fn what_is_left_out_is_neither_deleted_nor_sent() {
     assert_eq!(shown[&PathBuf::from("to-edit")], b"edited");
     assert!(shown.contains_key(&PathBuf::from("to-delete")), "absence after an unseen interval is no delete");
 }
+
+#[test]
+fn bytes_that_only_a_trash_holds_come_back_from_there() {
+    // A touch on one replica and an edit on another are no conflict: the edit's bytes are shown. Who deletes the edit and
+    // never saw the touch leaves the touch, whose bytes nobody shows any more.
+    let sandbox = Sandbox::new();
+    let trees = ["a", "b", "c"].map(|name| sandbox.tree(name));
+    let meet = |left: &str, right: &str| sandbox.alike(["sync", left, right]).expect(0);
+    trees[0].file("f", b"first").file("other", b"other");
+    meet("a", "b");
+    meet("b", "c");
+    later();
+    trees[1].file("f", b"edited");
+    meet("b", "c");
+    trees[0].mode("f", 0o600);
+    meet("a", "b");
+    assert_eq!(trees[0].read("f"), b"edited");
+    trees[2].remove("f");
+    meet("c", "a");
+    assert_eq!(assert_agreed(&[&trees[0], &trees[2]])[&PathBuf::from("f")], b"first");
+}
