@@ -50,9 +50,12 @@ pub fn installed(work: &Path, sshd: Option<&Sshd>) -> Vec<Tool> {
     ["alike", "rsync", "cp", "unison", "rclone"]
         .into_iter()
         .filter_map(|name| {
-            let version =
-                Command::new(program(name)).arg(if name == "rclone" { "version" } else { "--version" }).output();
-            let version = version.or_else(|_| Command::new(name).arg("-version").output()).ok()?;
+            let asked = match name {
+                "rclone" => "version",
+                "unison" => "-version",
+                _ => "--version",
+            };
+            let version = Command::new(program(name)).arg(asked).output().ok()?;
             let text = String::from_utf8_lossy(&version.stdout).lines().next().unwrap_or_default().trim().to_owned();
             let home = work.join(format!("home-{name}"));
             fs::create_dir_all(&home).ok()?;
@@ -66,6 +69,13 @@ fn program(name: &str) -> &str {
 }
 
 impl Tool {
+    /// Forgets what earlier calls left in its home. A two-way tool that remembers a target which is gone would take that for
+    /// a wish, and delete the source.
+    pub fn forget(&self) -> Result<(), String> {
+        let emptied = fs::remove_dir_all(&self.home).and_then(|()| fs::create_dir_all(&self.home));
+        emptied.map_err(|e| format!("cannot empty {}: {e}", self.home.display()))
+    }
+
     /// The command for a way, where the tool has one.
     pub fn command(&self, way: Way, source: &Path, target: &Path) -> Option<Command> {
         let (from, to) = (source.to_str()?, target.to_str()?);

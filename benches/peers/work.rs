@@ -69,6 +69,7 @@ pub fn measure(
     let log = place.join("log");
     for tool in &able {
         remove(&target(tool))?;
+        tool.forget()?;
         if work.change != Change::Fresh {
             // Each tool makes its own first copy, and a second call lets it remember what it likes.
             for _ in 0..2 {
@@ -83,6 +84,7 @@ pub fn measure(
         for (tool, (measured, right)) in able.iter().zip(&mut taken) {
             if work.change == Change::Fresh {
                 remove(&target(tool))?;
+                tool.forget()?;
             }
             let command = tool.command(work.way, source, &target(tool)).ok_or("a tool lost its command")?;
             let call = run(tool, command, &log)?;
