@@ -128,6 +128,9 @@ fn a_root_that_is_not_mounted_is_refused() {
     let (a, b) = agreed(&sandbox);
     let before = b.shown();
     fs::rename(a.path(), sandbox.path("elsewhere")).expect("a rename");
+    let refused = sandbox.alike(["sync", "a", "b"]).expect(25);
+    assert!(refused.stderr.contains("was synced before and is not there"), "{}", refused.stderr);
+    assert!(!a.path().exists(), "nothing is made in its place");
     fs::create_dir(a.path()).expect("the empty mount point");
     let refused = sandbox.alike(["sync", "a", "b"]).expect(25);
     assert!(refused.stderr.contains("is not the directory that it was"), "{}", refused.stderr);

@@ -10,6 +10,7 @@ use crate::disk::control::NAME;
 use crate::disk::root::Root;
 use crate::model::PathRef;
 use crate::model::plan::guard::Limit;
+use crate::store::registry::Registry;
 
 /// Refuses two local roots of which one is, or holds, the other.
 pub fn nested(source: &Root, target: &Path) -> Result<(), Error> {
@@ -36,6 +37,19 @@ pub fn inner(root: &Root) -> Result<(), Error> {
             hint: "sync the outer directory, or remove its `.alike` if it is no replica any more".into(),
         }),
     }
+}
+
+/// Refuses a replica's root that is known and is not there.
+pub fn vanished(path: &Path, limit: Limit) -> Result<(), Error> {
+    let is_missing = path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+    if !is_missing || limit == Limit::Percent(100) || Registry::of(&resolved(path)).known().is_none() {
+        return Ok(());
+    }
+    Err(Error::Guarded {
+        message: format!("`{}` was synced before and is not there", path.display()),
+        hint: "mount what belongs there; or say --max-delete=100% if it is to begin anew: nothing is deleted then"
+            .into(),
+    })
 }
 
 /// Refuses `/` and the home directory as a target, unless every delete is meant.

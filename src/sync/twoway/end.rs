@@ -22,6 +22,7 @@ use crate::sync::error::Error;
 use crate::sync::holdings::Holdings;
 use crate::sync::job::{Reading, Writing};
 use crate::sync::placements::InPlace;
+use crate::sync::refuse;
 use crate::sync::replica::{Greeting, Looked, Replica};
 use crate::sync::report::RootSummary;
 use crate::sync::side::{self, Found};
@@ -45,8 +46,10 @@ pub struct Task {
     pub conflicts: u64,
 }
 
-/// Opens the root of a replica, or makes it; a rehearsal makes nothing, and there must be something to look at.
+/// Opens the root of a replica, or makes it; a rehearsal makes nothing, and there must be something to look at. One that
+/// was there before and is gone is not made: what belongs there is not mounted, more likely than deleted.
 pub fn open(path: &Path, writing: &Writing, reading: &Reading) -> Result<Root, Error> {
+    refuse::vanished(path, writing.limit)?;
     Place::open(path, writing, reading)?.root.map_or_else(|| Ok(Root::open(path)?), Ok)
 }
 
