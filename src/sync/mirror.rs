@@ -49,12 +49,7 @@ pub fn run(job: &Mirror, report: &mut dyn Report) -> Result<Summary, Error> {
         (Location::Local(source), Location::Remote { host, path }) => {
             push::run(job, source, host, path, &gauges, report)?
         }
-        (Location::Remote { .. }, Location::Remote { .. }) => {
-            return Err(Error::Usage {
-                message: "both locations are remote".into(),
-                hint: "run the command on one of the two machines".into(),
-            });
-        }
+        (Location::Remote { .. }, Location::Remote { .. }) => return Err(refuse::both_remote()),
     };
     summary.seconds = started.elapsed().as_secs_f64();
     Ok(summary)

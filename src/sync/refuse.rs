@@ -10,7 +10,20 @@ use crate::disk::control::NAME;
 use crate::disk::root::Root;
 use crate::model::PathRef;
 use crate::model::plan::guard::Limit;
-use crate::store::registry::Registry;
+use crate::store::places::RootKey;
+use crate::store::registry::{Known, Registry};
+
+/// A root that is not what it was is not mounted, more likely than replaced.
+const MOUNT_IT: &str =
+    "mount what belongs there; or say --max-delete=100% if it is to begin anew: nothing is deleted then";
+
+/// Two roots of which neither is on this machine.
+pub fn both_remote() -> Error {
+    Error::Usage {
+        message: "both locations are remote".into(),
+        hint: "run the command on one of the two machines".into(),
+    }
+}
 
 /// Refuses two local roots of which one is, or holds, the other.
 pub fn nested(source: &Root, target: &Path) -> Result<(), Error> {
@@ -47,9 +60,19 @@ pub fn vanished(path: &Path, limit: Limit) -> Result<(), Error> {
     }
     Err(Error::Guarded {
         message: format!("`{}` was synced before and is not there", path.display()),
-        hint: "mount what belongs there; or say --max-delete=100% if it is to begin anew: nothing is deleted then"
-            .into(),
+        hint: MOUNT_IT.into(),
     })
+}
+
+/// Refuses a replica's root that is known, has no memory, and is another directory than it was.
+pub fn replaced(root: &Root, known: Option<&Known>, now: RootKey, limit: Limit) -> Result<(), Error> {
+    match known {
+        Some(known) if known.root != now && limit != Limit::Percent(100) => Err(Error::Guarded {
+            message: format!("`{}` is not the directory that it was", root.path().display()),
+            hint: MOUNT_IT.into(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses `/` and the home directory as a target, unless every delete is meant.

@@ -29,7 +29,7 @@ use crate::model::lane::Lane;
 use crate::model::listing::FLAG_INCOMPLETE;
 use crate::model::meeting::{self, Half, Joined, Teller};
 use crate::model::mint::{self, Events, Happened, Look};
-use crate::model::plan::guard::{Guard, Limit};
+use crate::model::plan::guard::Guard;
 use crate::model::project::same_version;
 use crate::model::record::{Event, Witness};
 use crate::model::siblings::Siblings;
@@ -101,7 +101,7 @@ impl Replica {
         refuse::inner(&root)?;
         let registry = Registry::of(root.path());
         let known = registry.known();
-        refuse_replaced(&root, known.as_ref().filter(|_| !exists(&path)), key, writing.limit)?;
+        refuse::replaced(&root, known.as_ref().filter(|_| !exists(&path)), key, writing.limit)?;
         let lock = if writing.dry_run { None } else { Some(Lock::take(&root)?) };
         let state = open_state(&path, key, writing.dry_run)?;
         let mut header = match &state {
@@ -213,7 +213,7 @@ impl Replica {
             let story = Story { eras, highest: theirs.knowledge.highest(*id) };
             self.eras.entry(*id).or_default().extend(knew.highest(*id), story);
         }
-        self.write(&changed, witnesses, false)
+        self.commit(agreed, &changed, witnesses, false)
     }
 
     /// After a run: the index is saved, and what it shows to be in place is noted no longer.
@@ -326,6 +326,17 @@ impl Replica {
         settle: bool,
     ) -> Result<(), Error> {
         let agreed = self.agreed()?.with(changed).map_err(|_| self.too_large())?;
+        self.commit(agreed, changed, witnesses, settle)
+    }
+
+    /// The same where it is known already what is agreed on then.
+    fn commit(
+        &mut self,
+        agreed: Agreed,
+        changed: &BTreeMap<RelPath, Siblings>,
+        witnesses: Vec<(RelPath, Option<Witness>)>,
+        settle: bool,
+    ) -> Result<(), Error> {
         let tree = Tree::build(agreed.listing(), Lane::STATE);
         self.header.top = tree.top();
         self.header.entries = agreed.listing().len() as u64;
@@ -407,18 +418,6 @@ impl Replica {
 /// Only what is surely not there counts as missing.
 fn exists(path: &Path) -> bool {
     !matches!(std::fs::symlink_metadata(path), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
-}
-
-/// A root that is known, has no memory, and is another directory than it was: not mounted, more likely than replaced.
-fn refuse_replaced(root: &Root, known: Option<&Known>, key: RootKey, limit: Limit) -> Result<(), Error> {
-    match known {
-        Some(known) if known.root != key && limit != Limit::Percent(100) => Err(Error::Guarded {
-            message: format!("`{}` is not the directory that it was", root.path().display()),
-            hint: "mount what belongs there; or say --max-delete=100% if it is to begin anew: nothing is deleted then"
-                .into(),
-        }),
-        _ => Ok(()),
-    }
 }
 
 fn open_state(path: &Path, key: RootKey, dry_run: bool) -> Result<Option<State>, Error> {

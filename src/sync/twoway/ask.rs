@@ -221,25 +221,17 @@ impl Asking<'_> {
 
     fn summary(&self, end: &End, far: RootSummary, (planned, conflicts): (Totals, u64)) -> Summary {
         let near = end.summary();
-        let tally = &self.hearing.tally;
         let (left, right) = match self.which {
             Which::Left => (near, far),
             Which::Right => (far, near),
         };
         let traffic = self.far.link.bytes();
-        let rehearsed = !self.job.writing.dry_run || planned == Totals::default();
+        let rehearsed = self.job.writing.dry_run.then_some(planned);
         Summary {
-            alike: left.top == right.top && tally.problems == 0 && rehearsed,
-            left,
-            right,
-            totals: tally.totals,
-            conflicts,
-            problems: tally.problems,
-            problem_exit: tally.exit,
             sent: traffic.sent,
             received: traffic.received,
             round_trips: self.round_trips,
-            ..Summary::default()
+            ..end::summarize((left, right), self.hearing.tally, conflicts, rehearsed)
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::disk::root::Root;
 use crate::model::agreed::siblings_of;
 use crate::model::plan::guard::{Guard, Limit};
 use crate::model::plan::twoway::{self, TwoWayInput};
-use crate::model::plan::{Plan, Step};
+use crate::model::plan::{Plan, Step, Totals};
 use crate::model::project::view_of;
 use crate::model::record::Event;
 use crate::model::{Listing, PathRef, ProblemKind, RelPath, Siblings};
@@ -21,10 +21,12 @@ use crate::proto::reconcile::Outcome;
 use crate::sync::error::Error;
 use crate::sync::holdings::Holdings;
 use crate::sync::job::{Reading, Writing};
+use crate::sync::mirror;
+use crate::sync::narrate::Tally;
 use crate::sync::placements::InPlace;
 use crate::sync::refuse;
 use crate::sync::replica::{Greeting, Looked, Replica};
-use crate::sync::report::RootSummary;
+use crate::sync::report::{RootSummary, Summary};
 use crate::sync::side::{self, Found};
 use crate::sync::target::{Installation, Place};
 
@@ -182,6 +184,18 @@ pub async fn settled(mut end: End, installation: Installation, placed: Option<In
         Ok(end)
     });
     settling.await.expect("a scan reports its failures and does not panic")
+}
+
+/// What is told of a meeting in the end; of a rehearsal with what both plans come to.
+pub fn summarize(
+    (left, right): (RootSummary, RootSummary),
+    tally: Tally,
+    conflicts: u64,
+    rehearsed: Option<Totals>,
+) -> Summary {
+    let nothing_left = rehearsed.is_none_or(|planned| planned == Totals::default());
+    let equal = left.top == right.top && nothing_left;
+    Summary { conflicts, ..mirror::summarize(tally, left, right, equal) }
 }
 
 /// Whether two ends hold and know the same.

@@ -47,18 +47,8 @@ pub fn run(job: &Sync, left: &Path, right: &Path, gauges: &Gauges, report: &mut 
     carry.out(&mut left, Which::Left, to_left, (&right, &from_right))?;
     let from_left = left.holdings();
     carry.out(&mut right, Which::Right, to_right, (&left, &from_left))?;
-    let tally = carry.tally;
-    let (left, right) = (left.summary(), right.summary());
-    Ok(Summary {
-        alike: left.top == right.top && tally.problems == 0 && (!job.writing.dry_run || planned == Totals::default()),
-        left,
-        right,
-        totals: tally.totals,
-        conflicts,
-        problems: tally.problems,
-        problem_exit: tally.exit,
-        ..Summary::default()
-    })
+    let rehearsed = job.writing.dry_run.then_some(planned);
+    Ok(end::summarize((left.summary(), right.summary()), carry.tally, conflicts, rehearsed))
 }
 
 /// Opens both replicas in the order of their paths: two runs that each held one would wait for each other.

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use super::error::Error;
 use super::job::{Location, Sync};
+use super::refuse;
 use super::report::{Gauges, Report, Side as Which, Summary};
 
 /// Runs the job to its end. Problems of single paths are told and counted; an error ends the job.
@@ -29,12 +30,7 @@ pub fn run(job: &Sync, report: &mut dyn Report) -> Result<Summary, Error> {
         (Location::Remote { host, path }, Location::Local(root)) => {
             ask::run(job, (root, Which::Right), (host, path), &gauges, report)?
         }
-        (Location::Remote { .. }, Location::Remote { .. }) => {
-            return Err(Error::Usage {
-                message: "both locations are remote".into(),
-                hint: "run the command on one of the two machines".into(),
-            });
-        }
+        (Location::Remote { .. }, Location::Remote { .. }) => return Err(refuse::both_remote()),
     };
     summary.seconds = started.elapsed().as_secs_f64();
     Ok(summary)
