@@ -22,7 +22,7 @@ struct Layer {
 const LAYERS: &[Layer] = &[
     Layer { name: "model", layers: &[], crates: &["blake3", "siphasher"], pure: true },
     Layer { name: "proto", layers: &["model"], crates: &["postcard", "zstd", "bytes"], pure: true },
-    Layer { name: "disk", layers: &["model"], crates: &["rayon", "memmap2", "rustix", "ignore", "libc"], pure: false },
+    Layer { name: "disk", layers: &["model"], crates: &["rayon", "memmap2", "rustix", "ignore", "libc", "notify"], pure: false },
     Layer { name: "store", layers: &["model"], crates: &["redb"], pure: false },
     Layer {
         name: "net",
@@ -49,9 +49,27 @@ const LAYERS: &[Layer] = &[
         pure: false,
     },
     Layer {
+        name: "daemon",
+        layers: &["model", "proto", "disk", "store", "net", "sync"],
+        crates: &[
+            "foca",
+            "rand",
+            "toml",
+            "mdns_sd",
+            "serde_json",
+            "tokio",
+            "tokio_util",
+            "bytes",
+            "postcard",
+            "rustix",
+            "ignore",
+        ],
+        pure: false,
+    },
+    Layer {
         name: "cli",
-        layers: &["sync", "model"],
-        crates: &["clap", "clap_complete", "indicatif", "serde_json", "tokio"],
+        layers: &["daemon", "sync", "model"],
+        crates: &["clap", "clap_complete", "indicatif", "serde_json", "tokio", "qrcode"],
         pure: false,
     },
 ];
