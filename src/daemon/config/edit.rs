@@ -50,7 +50,7 @@ pub fn pause(path: &Path, text: &str, name: &ShareName, paused: bool) -> Result<
     let is_key = |line: &&str| line.split('=').next().is_some_and(|key| key.trim() == "paused");
     let mut edited: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
     let said = format!("paused = {paused}\n");
-    match lines[section.clone()].iter().position(|line| is_key(&line)) {
+    match lines[section.clone()].iter().position(is_key) {
         Some(at) => edited[section.start + at] = said,
         None => {
             let head = &mut edited[section.start];
@@ -90,7 +90,7 @@ fn section<'a>(
         let line = line.split('#').next().unwrap_or_default();
         heads.contains(&line.split_whitespace().collect::<String>())
     };
-    let Some(start) = lines.iter().position(|line| is_ours(&line)) else {
+    let Some(start) = lines.iter().position(is_ours) else {
         return Err(ConfigError::Tangled(path.into()));
     };
     let after = lines[start + 1..].iter().position(|line| line.trim_start().starts_with('['));

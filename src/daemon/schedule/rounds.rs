@@ -145,12 +145,12 @@ impl<K: Ord + Copy> Rounds<K> {
 
     fn out_of_turn(&self, now: Moment, chance: Chance<'_>) -> Option<K> {
         let ready = |key: &&K| self.live.get(key).is_some_and(|live| live.spared_until <= now);
-        pick(self.eager.iter().filter(ready).copied().collect(), chance)
+        pick(&self.eager.iter().filter(ready).copied().collect::<Vec<K>>(), chance)
     }
 
     fn in_turn(&mut self, now: Moment, chance: Chance<'_>) -> Option<Due<K>> {
         let ready = |(key, live): (&K, &Live)| (live.spared_until <= now).then_some(*key);
-        let key = pick(self.live.iter().filter_map(ready).collect(), chance)?;
+        let key = pick(&self.live.iter().filter_map(ready).collect::<Vec<K>>(), chance)?;
         let live = self.live.get_mut(&key)?;
         if live.theirs != Some(self.ours) {
             return Some(Due::Meet(key));
@@ -164,7 +164,7 @@ impl<K: Ord + Copy> Rounds<K> {
     }
 }
 
-fn pick<K: Copy>(keys: Vec<K>, chance: Chance<'_>) -> Option<K> {
+fn pick<K: Copy>(keys: &[K], chance: Chance<'_>) -> Option<K> {
     if keys.is_empty() { None } else { keys.get(chance(keys.len() as u64) as usize).copied() }
 }
 
@@ -223,7 +223,8 @@ mod tests {
         let mut rounds = rounds(&[7, 8]);
         until(&mut rounds, 0, 0);
         until(&mut rounds, 1, 1);
-        (rounds.met(7, OURS), rounds.met(8, OURS));
+        rounds.met(7, OURS);
+        rounds.met(8, OURS);
         for now in 100..110 {
             rounds.changed([now as u8; 16], now);
         }
