@@ -1,4 +1,4 @@
-//! What the user configured: the file `config.toml`, understood. Its form is written down in [`file`], its edits by commands
+//! What the user configured: the file `config.toml`, understood. Its form is written down in [`mod@file`], its edits by commands
 //! are [`edit`]'s; a key that nobody knows is refused with its line, for a typing error must not switch anything off silently.
 
 pub mod duration;
