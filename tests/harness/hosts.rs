@@ -54,7 +54,12 @@ pub struct Host {
 
 /// Makes hosts that all reach each other. At most 200.
 pub fn hosts(names: &[&str]) -> Vec<Host> {
-    names.iter().enumerate().map(|(index, name)| Host::new(name, &format!("10.88.0.{}", index + 1))).collect()
+    hosts_from(1, names)
+}
+
+/// The same beside others: their addresses begin here.
+pub fn hosts_from(first: usize, names: &[&str]) -> Vec<Host> {
+    names.iter().enumerate().map(|(index, name)| Host::new(name, &format!("10.88.0.{}", index + first))).collect()
 }
 
 impl Host {
@@ -238,6 +243,8 @@ impl Drop for Host {
             let _ = daemon.kill();
             let _ = daemon.wait();
         }
+        // The next cluster of the same test may use the name again.
+        let _ = shell(&format!("ip link del {0}; ip netns del {0}", self.name));
     }
 }
 
