@@ -4,4 +4,7 @@
 //! meeting does is [`crate::sync`]'s; how a member is reached is [`crate::net`]'s. Prints nothing.
 
 pub mod config;
+pub mod control;
+pub mod members;
+pub mod place;
 pub mod schedule;

@@ -16,8 +16,7 @@ use std::time::Duration;
 pub use name::ShareName;
 pub use timetable::Timetable;
 
-/// The UDP port on which a daemon listens unless it is told another.
-pub const PORT: u16 = 4547;
+pub use crate::net::node::PORT;
 /// Each share meets a member about this often.
 pub const INTERVAL: Duration = Duration::from_secs(10);
 /// Each share is looked at whole this often, whatever is watched.

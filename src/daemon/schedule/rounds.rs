@@ -42,6 +42,19 @@ struct Live {
     skipped: u32,
     failures: u32,
     spared_until: Moment,
+    /// What both held when a meeting between them changed nothing, as one of them takes nothing.
+    settled: Option<(Mark, Mark)>,
+}
+
+/// A meeting that ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meeting {
+    /// What this replica held before.
+    pub ours: Mark,
+    /// What the member held before.
+    pub theirs: Mark,
+    /// Whether one of the two takes nothing, so that they may never hold the same.
+    pub one_way: bool,
 }
 
 impl<K: Ord + Copy> Rounds<K> {
@@ -102,9 +115,24 @@ impl<K: Ord + Copy> Rounds<K> {
         self.live.get(&key)?.theirs
     }
 
-    /// A meeting with a member ended well: it held `theirs` then.
-    pub fn met(&mut self, key: K, theirs: Mark) {
-        self.heard(key, theirs);
+    /// Whether a member holds the same, or all that it will ever take; `None` where that is not known.
+    pub fn is_level(&self, key: K) -> Option<bool> {
+        let live = self.live.get(&key)?;
+        live.theirs.map(|_| live.is_level(self.ours))
+    }
+
+    /// A meeting with a member ended well. What it holds since it tells by itself; until then it is not met out of turn.
+    pub fn met(&mut self, key: K, meeting: Meeting) {
+        let Some(live) = self.live.get_mut(&key) else { return };
+        live.theirs = Some(meeting.theirs);
+        live.settled = meeting.one_way.then_some((meeting.ours, meeting.theirs));
+        (live.failures, live.spared_until) = (0, 0);
+        self.eager.remove(&key);
+    }
+
+    /// Something that goes with the mark changed: all are told again.
+    pub fn tell(&mut self, now: Moment) {
+        self.tell.get_or_insert(now + GATHER_MS);
     }
 
     /// A meeting failed: the member is spared for a while.
@@ -152,7 +180,7 @@ impl<K: Ord + Copy> Rounds<K> {
         let ready = |(key, live): (&K, &Live)| (live.spared_until <= now).then_some(*key);
         let key = pick(&self.live.iter().filter_map(ready).collect::<Vec<K>>(), chance)?;
         let live = self.live.get_mut(&key)?;
-        if live.theirs != Some(self.ours) {
+        if !live.is_level(self.ours) {
             return Some(Due::Meet(key));
         }
         live.skipped += 1;
@@ -161,6 +189,13 @@ impl<K: Ord + Copy> Rounds<K> {
         }
         live.skipped = 0;
         Some(Due::Tell(key))
+    }
+}
+
+impl Live {
+    fn is_level(&self, ours: Mark) -> bool {
+        let held = |theirs: Mark| theirs == ours || self.settled == Some((ours, theirs));
+        self.theirs.is_some_and(held)
     }
 }
 
@@ -185,6 +220,10 @@ mod tests {
         rounds
     }
 
+    fn level() -> Meeting {
+        Meeting { ours: OURS, theirs: OURS, one_way: false }
+    }
+
     /// Everything that is due until a time.
     fn until(rounds: &mut Rounds<u8>, from: Moment, to: Moment) -> Vec<(Moment, Due<u8>)> {
         let (mut now, mut all) = (from, Vec::new());
@@ -204,7 +243,7 @@ mod tests {
     fn equal_members_are_not_met_and_their_mark_is_told_again_now_and_then() {
         let mut rounds = rounds(&[7]);
         until(&mut rounds, 0, 0);
-        rounds.met(7, OURS);
+        rounds.met(7, level());
         let hour = until(&mut rounds, 1, 3_600_000);
         assert!(hour.iter().all(|(_, due)| *due == Due::Tell(7)), "{hour:?}");
         assert!((5..=8).contains(&hour.len()), "{hour:?}");
@@ -223,8 +262,8 @@ mod tests {
         let mut rounds = rounds(&[7, 8]);
         until(&mut rounds, 0, 0);
         until(&mut rounds, 1, 1);
-        rounds.met(7, OURS);
-        rounds.met(8, OURS);
+        rounds.met(7, level());
+        rounds.met(8, level());
         for now in 100..110 {
             rounds.changed([now as u8; 16], now);
         }
@@ -235,9 +274,28 @@ mod tests {
     fn who_tells_of_something_else_is_met_out_of_turn() {
         let mut rounds = rounds(&[7]);
         until(&mut rounds, 0, 0);
-        rounds.met(7, OURS);
+        rounds.met(7, level());
         rounds.heard(7, THEIRS);
         assert_eq!(until(&mut rounds, 5, 100), [(5, Due::Meet(7))]);
+    }
+
+    #[test]
+    fn who_takes_nothing_is_not_met_again_and_again() {
+        let mut rounds = rounds(&[7]);
+        until(&mut rounds, 0, 0);
+        rounds.met(7, Meeting { ours: OURS, theirs: THEIRS, one_way: true });
+        assert_eq!((until(&mut rounds, 1, 100_000), rounds.is_level(7)), (vec![], Some(true)));
+        rounds.heard(7, [3; 16]);
+        assert_eq!(until(&mut rounds, 100_001, 100_100), [(100_001, Due::Meet(7))]);
+    }
+
+    #[test]
+    fn after_a_meeting_the_other_side_has_time_to_tell_what_it_holds_since() {
+        let mut rounds = rounds(&[7]);
+        until(&mut rounds, 0, 0);
+        rounds.met(7, Meeting { ours: OURS, theirs: THEIRS, one_way: false });
+        assert_eq!(until(&mut rounds, 1, 7499), []);
+        assert_eq!(until(&mut rounds, 7500, 7500), [(7500, Due::Meet(7))]);
     }
 
     #[test]
