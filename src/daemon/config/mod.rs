@@ -96,6 +96,16 @@ impl Role {
     }
 }
 
+impl From<Role> for crate::sync::share::Role {
+    fn from(role: Role) -> crate::sync::share::Role {
+        match role {
+            Role::ReadWrite => crate::sync::share::Role::ReadWrite,
+            Role::Send => crate::sync::share::Role::Send,
+            Role::Receive => crate::sync::share::Role::Receive,
+        }
+    }
+}
+
 impl std::fmt::Display for Role {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(self.word())

@@ -85,9 +85,11 @@ pub struct ShareNow {
     pub role: Role,
     /// What it is at.
     pub at: At,
-    /// Whether all members that are alive are known to show the same as this one.
+    /// Whether all members are known to show the same as this one.
     pub alike: bool,
-    /// Why it is not, a sentence a reason; also of members that are down.
+    /// Whether all members that are alive are.
+    pub alike_live: bool,
+    /// Why it is not alike, a sentence a reason.
     pub why: Vec<String>,
     /// Top of the tree of all that is agreed on.
     pub top: String,
@@ -97,8 +99,8 @@ pub struct ShareNow {
     pub entries: u64,
     /// Bytes of the files on disk.
     pub bytes: u64,
-    /// Paths that the disk does not show yet as agreed on.
-    pub wanted: u64,
+    /// Paths that the disk does not show yet as agreed on; `None` where that is being found out.
+    pub wanted: Option<u64>,
     /// Conflict copies.
     pub conflicts: u64,
     /// Deletes that wait for `alike approve`.

@@ -110,17 +110,6 @@ impl<K: Ord + Copy> Rounds<K> {
         };
     }
 
-    /// What a member is known to hold.
-    pub fn theirs(&self, key: K) -> Option<Mark> {
-        self.live.get(&key)?.theirs
-    }
-
-    /// Whether a member holds the same, or all that it will ever take; `None` where that is not known.
-    pub fn is_level(&self, key: K) -> Option<bool> {
-        let live = self.live.get(&key)?;
-        live.theirs.map(|_| live.is_level(self.ours))
-    }
-
     /// A meeting with a member ended well. What it holds since it tells by itself; until then it is not met out of turn.
     pub fn met(&mut self, key: K, meeting: Meeting) {
         let Some(live) = self.live.get_mut(&key) else { return };
@@ -147,28 +136,43 @@ impl<K: Ord + Copy> Rounds<K> {
         self.eager.insert(key);
     }
 
-    /// What is to be done now: all that is to be told, and one meeting at most.
-    pub fn due(&mut self, now: Moment, chance: Chance<'_>) -> Vec<Due<K>> {
-        let mut due = Vec::new();
-        if self.tell.is_some_and(|at| at <= now) {
-            self.tell = None;
-            due.extend(self.live.keys().map(|key| Due::Tell(*key)));
+    /// Who is to be told now what is held here.
+    pub fn tells(&mut self, now: Moment) -> Vec<K> {
+        if self.tell.is_none_or(|at| at > now) {
+            return Vec::new();
         }
+        self.tell = None;
+        self.live.keys().copied().collect()
+    }
+
+    /// When all are to be told next.
+    pub const fn next_tell(&self) -> Option<Moment> {
+        self.tell
+    }
+
+    /// Whom to meet now. To be asked while no meeting that began here goes on.
+    pub fn meets(&mut self, now: Moment, chance: Chance<'_>) -> Option<Due<K>> {
         if let Some(key) = self.out_of_turn(now, chance) {
             self.eager.remove(&key);
             self.next = now + jittered(self.interval_ms, chance);
-            due.push(Due::Meet(key));
-        } else if self.next <= now {
-            self.next = now + jittered(self.interval_ms, chance);
-            due.extend(self.in_turn(now, chance));
+            return Some(Due::Meet(key));
         }
-        due
+        if self.next > now {
+            return None;
+        }
+        self.next = now + jittered(self.interval_ms, chance);
+        self.in_turn(now, chance)
     }
 
-    /// When something is due next.
-    pub fn next(&self) -> Moment {
+    /// When a meeting is due next.
+    pub fn next_meeting(&self) -> Moment {
         let eager = self.eager.iter().filter_map(|key| self.live.get(key)).map(|live| live.spared_until).min();
-        [Some(self.next), self.tell, eager].into_iter().flatten().min().unwrap_or(self.next)
+        eager.map_or(self.next, |eager| eager.min(self.next))
+    }
+
+    /// Of each live member, whether it holds the same, or all that it will ever take; `None` where that is not known.
+    pub fn levels(&self) -> impl Iterator<Item = (K, Option<bool>)> {
+        self.live.iter().map(|(key, live)| (*key, live.theirs.map(|_| live.is_level(self.ours))))
     }
 
     fn out_of_turn(&self, now: Moment, chance: Chance<'_>) -> Option<K> {
@@ -228,8 +232,9 @@ mod tests {
     fn until(rounds: &mut Rounds<u8>, from: Moment, to: Moment) -> Vec<(Moment, Due<u8>)> {
         let (mut now, mut all) = (from, Vec::new());
         while now <= to {
-            all.extend(rounds.due(now, &mut first).into_iter().map(|due| (now, due)));
-            now = rounds.next().max(now + 1);
+            all.extend(rounds.tells(now).into_iter().map(|key| (now, Due::Tell(key))));
+            all.extend(rounds.meets(now, &mut first).map(|due| (now, due)));
+            now = rounds.next_tell().unwrap_or(Moment::MAX).min(rounds.next_meeting()).max(now + 1);
         }
         all
     }
@@ -284,7 +289,7 @@ mod tests {
         let mut rounds = rounds(&[7]);
         until(&mut rounds, 0, 0);
         rounds.met(7, Meeting { ours: OURS, theirs: THEIRS, one_way: true });
-        assert_eq!((until(&mut rounds, 1, 100_000), rounds.is_level(7)), (vec![], Some(true)));
+        assert_eq!((until(&mut rounds, 1, 100_000), rounds.levels().collect()), (vec![], vec![(7, Some(true))]));
         rounds.heard(7, [3; 16]);
         assert_eq!(until(&mut rounds, 100_001, 100_100), [(100_001, Due::Meet(7))]);
     }
