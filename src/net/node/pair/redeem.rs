@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use quinn::ConnectionError;
 
 use super::super::core::Core;
 use super::super::dial::{self, Purpose};
@@ -17,8 +18,8 @@ use crate::net::quic::streams::halves;
 use crate::net::receive::receive_frame;
 use crate::net::send::send_frame;
 
-/// Joins whoever made the ticket: proves the secret, says `request`, and returns what the other side answered once it has proven the
-/// secret too.
+/// Joins whoever made the ticket: proves the secret, says `request`, and returns what the other side answered once it has proven
+/// the secret too.
 pub(in crate::net::node) async fn redeem(core: &Core, ticket: &Ticket, request: &[u8]) -> Result<Bytes, Error> {
     let connection = dial::dial(core, ticket.key, (&ticket.addresses, Purpose::Pairing)).await?.connection;
     let life = Life::new(&ticket.key.short(), ANSWER);
@@ -33,8 +34,12 @@ async fn exchange(
     life: &Arc<Life>,
     (ticket, request): (&Ticket, &[u8]),
 ) -> Result<Bytes, Error> {
-    let lost = || {
-        refused(&ticket.key, "the invitation is not open any more: it was used, has expired, or was tried too often")
+    let lost = || match connection.close_reason() {
+        Some(ConnectionError::ApplicationClosed(close)) if close.error_code == Farewell::Forgotten.code() => refused(
+            &ticket.key,
+            "no invitation with this ticket is open there: it was used, has expired, or was tried too often",
+        ),
+        _ => refused(&ticket.key, "it broke off before it answered"),
     };
     let bond = Bond::of(connection, core.key.public(), ticket.key).ok_or_else(lost)?;
     let (send, receive) = connection.open_bi().await.map_err(|_| lost())?;
