@@ -1,0 +1,472 @@
+//! The task of one share: hears words, sees work end, and decides what is done next. Waits for nothing else, so that it always
+//! hears.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::now::Level;
+use super::work::{self, Done, mark_of};
+use super::{Keeper, Word, lock};
+use crate::daemon::config::Role;
+use crate::daemon::control::status::At;
+use crate::daemon::hub::{Hub, chance};
+use crate::daemon::journal::Level as Matters;
+use crate::daemon::schedule::{Due, Mark, Meeting, Moment, Rounds};
+use crate::daemon::speech::Announcement;
+use crate::net::node::PublicKey;
+use crate::sync::error::Error;
+use crate::sync::share::{Dirty, Met, Share, Standing};
+
+/// A root that cannot be opened, or a step that failed, is tried again after this long; doubled up to [`AGAIN_MAX_MS`].
+const AGAIN_MS: u64 = 1000;
+/// The rarest.
+const AGAIN_MAX_MS: u64 = 5 * 60 * 1000;
+
+/// What a task carries along.
+pub(super) struct Task {
+    pub(super) hub: Arc<Hub>,
+    pub(super) keeper: Arc<Keeper>,
+    rounds: Rounds<PublicKey>,
+    work: JoinSet<Done>,
+    steps: Steps,
+    /// Commands that have the root.
+    loans: usize,
+    closing: Option<oneshot::Sender<()>>,
+}
+
+/// What is under way, and what is to be done when.
+#[derive(Debug, Default)]
+struct Steps {
+    opening: bool,
+    looking: bool,
+    meeting: bool,
+    placing: bool,
+    /// Where the root may have changed.
+    dirty: Option<Dirty>,
+    /// Whether the disk may not show what is agreed on.
+    unplaced: bool,
+    /// Nothing is put in place before; it failed before.
+    place_after: Moment,
+    /// Nothing is looked at before.
+    look_after: Moment,
+    open_after: Moment,
+    rescan_at: Moment,
+    /// Steps in a row that failed.
+    failures: u32,
+    /// Times in a row that something stayed wanted.
+    tries: u32,
+}
+
+/// Keeps a share until it is told to close.
+pub async fn run(hub: Arc<Hub>, keeper: Arc<Keeper>, mut hears: mpsc::UnboundedReceiver<Word>) {
+    let now = hub.now();
+    let rounds = Rounds::new(hub.interval_ms(), mark_of(&Standing::default()), now);
+    let steps = Steps { dirty: Some(Dirty::All), ..Steps::default() };
+    let mut task = Task { hub, keeper, rounds, work: JoinSet::new(), steps, loans: 0, closing: None };
+    task.live(task.hub.peers.connected());
+    loop {
+        if task.closing.is_some() {
+            return task.close().await;
+        }
+        task.act();
+        task.publish();
+        let wait = task.next().saturating_sub(task.hub.now());
+        tokio::select! {
+            word = hears.recv() => match word {
+                Some(word) => task.hear(word).await,
+                None => return,
+            },
+            Some(done) = task.work.join_next() => match done {
+                Ok(done) => task.done(done),
+                Err(error) => task.broke(&error.to_string()),
+            },
+            () = tokio::time::sleep(Duration::from_millis(wait)) => {}
+        }
+    }
+}
+
+impl Task {
+    async fn hear(&mut self, word: Word) {
+        let now = self.hub.now();
+        match word {
+            Word::Heard(peer, said) => self.heard(peer, said),
+            Word::Live(connected) => self.live(connected),
+            Word::Answered(peer, met) => {
+                let ours = *self.rounds.ours();
+                self.met(peer, ours, met);
+            }
+            Word::Listed => {
+                self.live(self.hub.peers.connected());
+                self.rounds.tell(now);
+            }
+            Word::Interval(interval_ms) => self.rounds.every(interval_ms, now),
+            Word::Lend(granted) => {
+                self.loans += 1;
+                self.let_go().await;
+                // A command that did not wait for it has ended, and says so itself.
+                let _ = granted.send(());
+            }
+            Word::Returned => {
+                self.loans = self.loans.saturating_sub(1);
+                self.steps.open_after = now;
+            }
+            Word::Approve(_limit, answer) => {
+                let _ = answer.send(Err(work::failed("approving")));
+            }
+            Word::Close(closed) => self.closing = Some(closed),
+        }
+    }
+
+    /// A member told what it holds.
+    fn heard(&mut self, peer: PublicKey, said: Announcement) {
+        if self.keeper.members().role(peer).is_none() {
+            return;
+        }
+        let before = lock(&self.keeper.now).levels.get(&peer).and_then(|level| level.wanted);
+        self.rounds.heard(peer, said.mark);
+        lock(&self.keeper.now).levels.entry(peer).or_default().wanted = Some(said.wanted);
+        if said.wanted == 0 && before != Some(0) {
+            // It may have got what is wanted here.
+            self.steps.place_after = self.hub.now();
+        }
+        let list = self.keeper.members().digest();
+        if list.0[..8] != said.list {
+            let (hub, keeper) = (Arc::clone(&self.hub), Arc::clone(&self.keeper));
+            tokio::spawn(async move {
+                if let Err(error) = work::exchange(&hub, &keeper, peer).await {
+                    hub.note(Matters::Debug, "members not exchanged", &keeper.name, &[("peer", peer.short()), ("why", why(&error))]);
+                }
+            });
+        }
+    }
+
+    /// Who is connected.
+    fn live(&mut self, connected: BTreeSet<PublicKey>) {
+        let members = self.keeper.members();
+        let live: BTreeSet<PublicKey> = connected.into_iter().filter(|key| members.role(*key).is_some()).collect();
+        drop(members);
+        self.rounds.live(live.iter().copied(), self.hub.now());
+        lock(&self.keeper.now).levels.retain(|key, _| live.contains(key));
+        self.steps.place_after = self.hub.now();
+    }
+
+    fn done(&mut self, done: Done) {
+        match done {
+            Done::Opened(opened) => self.opened(opened),
+            Done::Looked(looked) => {
+                self.steps.looking = false;
+                match looked {
+                    Ok(looked) => {
+                        self.succeeded();
+                        self.steps.unplaced |= looked.changed || self.is_unplaced();
+                        let standing = self.refresh();
+                        let mut now = lock(&self.keeper.now);
+                        now.counters.looks += 1;
+                        now.counters.look_ms += standing.look.as_millis() as u64;
+                        drop(now);
+                        if looked.changed {
+                            self.say(Matters::Debug, "changed here", &[("entries", standing.entries.to_string())]);
+                        }
+                    }
+                    Err(error) => {
+                        self.steps.dirty = Some(Dirty::All);
+                        self.steps.look_after = self.failed("cannot look at the root", &error);
+                    }
+                }
+            }
+            Done::Met(peer, ours, met) => {
+                self.steps.meeting = false;
+                self.met(peer, ours, met);
+            }
+            Done::Placed(placed) => self.placed(placed),
+        }
+    }
+
+    fn opened(&mut self, opened: Result<Share, Error>) {
+        self.steps.opening = false;
+        match opened {
+            Ok(share) if self.loans == 0 => {
+                *lock(&self.keeper.open) = Some(share);
+                self.succeeded();
+                self.steps.dirty = Some(Dirty::All);
+                self.steps.look_after = self.hub.now();
+                let standing = self.refresh();
+                self.hub.introduce(&self.keeper, standing.id);
+                self.say(Matters::Info, "open", &[("root", self.keeper.shared.root.display().to_string())]);
+            }
+            // It was lent meanwhile: dropping it lets go of the root.
+            Ok(_) => {}
+            Err(error) => self.steps.open_after = self.failed("cannot open the root", &error),
+        }
+    }
+
+    fn met(&mut self, peer: PublicKey, ours: Mark, met: Result<Met, Error>) {
+        match met {
+            Ok(met) => {
+                let theirs = work::mark(&met.their_top, &met.their_knowledge);
+                let takes_nothing = self.takes_nothing(peer);
+                let mut now = lock(&self.keeper.now);
+                now.counters.rounds += 1;
+                now.counters.round_trips += u64::from(met.round_trips);
+                drop(now);
+                self.steps.unplaced |= met.changed > 0;
+                self.refresh();
+                self.rounds.met(peer, Meeting { ours, theirs, one_way: takes_nothing });
+                let facts = [("peer", self.hub.called(&self.keeper, peer)), ("changed", met.changed.to_string())];
+                self.say(if met.changed > 0 { Matters::Info } else { Matters::Debug }, "met", &facts);
+            }
+            Err(error) => {
+                self.rounds.failed(peer, self.hub.now(), &mut chance);
+                lock(&self.keeper.now).counters.failed += 1;
+                let level = if matches!(error, Error::Busy { .. } | Error::Net(_)) { Matters::Debug } else { Matters::Warn };
+                self.say(level, "not met", &[("peer", self.hub.called(&self.keeper, peer)), ("why", why(&error))]);
+            }
+        }
+    }
+
+    /// Whether this device or that member takes nothing from the other, so that they may never hold the same.
+    fn takes_nothing(&self, peer: PublicKey) -> bool {
+        let own = self.keeper.role(self.hub.key.public());
+        own == Role::Send || self.keeper.members().role(peer) == Some(Role::Send)
+    }
+
+    fn placed(&mut self, placed: Result<(crate::sync::share::Materialized, super::place::Kept), Error>) {
+        self.steps.placing = false;
+        let (placed, kept) = match placed {
+            Ok(placed) => placed,
+            Err(error) => {
+                self.steps.unplaced = true;
+                self.steps.place_after = self.failed("cannot put in place", &error);
+                return;
+            }
+        };
+        let standing = self.refresh();
+        self.rounds.tell(self.hub.now());
+        let totals = placed.tally.totals;
+        let mut now = lock(&self.keeper.now);
+        now.counters.files += totals.files;
+        now.counters.bytes += totals.bytes;
+        drop(now);
+        if !kept.paths.is_empty() {
+            let facts =
+                [("files", totals.files.to_string()), ("bytes", totals.bytes.to_string()), ("wanted", placed.wanted.to_string())];
+            self.say(Matters::Info, "put in place", &facts);
+            self.succeeded();
+            self.steps.tries = 0;
+        }
+        if placed.wanted > 0 && standing.held.is_empty() {
+            self.steps.unplaced = true;
+            self.steps.place_after = self.hub.now() + again_ms(self.steps.tries);
+            self.steps.tries = self.steps.tries.saturating_add(1);
+        } else {
+            self.steps.tries = 0;
+        }
+        for problem in kept.problems.iter().take(10) {
+            self.say(Matters::Warn, "problem", &[("path", problem.path.to_string()), ("why", problem.cause.clone())]);
+        }
+    }
+
+    /// A piece of work ended in a bug. It is not known which: all are begun anew.
+    fn broke(&mut self, what: &str) {
+        self.say(Matters::Error, "a step broke", &[("why", what.into())]);
+        let (opening, now) = (false, self.again());
+        self.steps = Steps {
+            opening,
+            dirty: Some(Dirty::All),
+            unplaced: true,
+            place_after: now,
+            look_after: now,
+            open_after: now,
+            failures: self.steps.failures,
+            rescan_at: self.steps.rescan_at,
+            ..Steps::default()
+        };
+    }
+
+    /// Begins what is due.
+    fn act(&mut self) {
+        let now = self.hub.now();
+        let Some(share) = self.keeper.share() else {
+            if self.loans == 0 && !self.steps.opening && !self.keeper.shared.paused && self.steps.open_after <= now {
+                self.steps.opening = true;
+                self.work.spawn(work::open(Arc::clone(&self.hub), Arc::clone(&self.keeper)));
+            }
+            return;
+        };
+        if self.steps.rescan_at <= now {
+            self.steps.rescan_at = now + self.rescan_ms();
+            self.steps.dirty = Some(Dirty::All);
+        }
+        if !self.steps.looking && self.steps.look_after <= now {
+            if let Some(dirty) = self.steps.dirty.take() {
+                self.steps.looking = true;
+                self.work.spawn(work::look(share.clone(), dirty));
+            }
+        }
+        let looked = share.standing().looked.is_some();
+        if looked && self.steps.unplaced && !self.steps.placing && self.steps.place_after <= now {
+            self.steps.unplaced = false;
+            self.steps.placing = true;
+            self.work.spawn(work::place(Arc::clone(&self.hub), Arc::clone(&self.keeper), share.clone()));
+        }
+        if looked {
+            self.talk(&share, now);
+        }
+    }
+
+    /// Tells and meets whom it is time for.
+    fn talk(&mut self, share: &Share, now: Moment) {
+        for peer in self.rounds.tells(now) {
+            self.tell(share, peer);
+        }
+        if self.steps.meeting {
+            return;
+        }
+        match self.rounds.meets(now, &mut chance) {
+            Some(Due::Meet(peer)) => {
+                self.steps.meeting = true;
+                let (hub, keeper) = (Arc::clone(&self.hub), Arc::clone(&self.keeper));
+                self.work.spawn(work::meet(hub, keeper, share.clone(), peer));
+            }
+            Some(Due::Tell(peer)) => self.tell(share, peer),
+            None => {}
+        }
+    }
+
+    fn tell(&self, share: &Share, peer: PublicKey) {
+        let standing = share.standing();
+        let digest = self.keeper.members().digest();
+        let said = Announcement {
+            share: self.keeper.id,
+            mark: mark_of(&standing),
+            wanted: standing.wanted.map_or(u32::MAX, |wanted| u32::try_from(wanted).unwrap_or(u32::MAX)),
+            list: std::array::from_fn(|at| digest.0[at]),
+        };
+        self.hub.node.tell(peer, said.datagram().into());
+    }
+
+    /// When something is to be done without anything happening.
+    fn next(&self) -> Moment {
+        let steps = &self.steps;
+        if self.keeper.share().is_none() {
+            let idle = self.loans > 0 || steps.opening || self.keeper.shared.paused;
+            return if idle { Moment::MAX } else { steps.open_after };
+        }
+        let looking = (steps.dirty.is_some() && !steps.looking).then_some(steps.look_after);
+        let placing = (steps.unplaced && !steps.placing).then_some(steps.place_after);
+        let meeting = (!steps.meeting).then(|| self.rounds.next_meeting());
+        let all = [Some(steps.rescan_at), looking, placing, meeting, self.rounds.next_tell()];
+        all.into_iter().flatten().min().unwrap_or(Moment::MAX)
+    }
+
+    /// Lets go of the root: what goes on ends at the next file.
+    async fn let_go(&mut self) {
+        let share = lock(&self.keeper.open).take();
+        if let Some(share) = share {
+            self.publish();
+            share.close().await;
+        }
+    }
+
+    async fn close(mut self) {
+        self.let_go().await;
+        self.work.abort_all();
+        if let Some(closed) = self.closing.take() {
+            let _ = closed.send(());
+        }
+    }
+
+    /// Takes over what the share says of itself.
+    fn refresh(&mut self) -> Standing {
+        let Some(share) = self.keeper.share() else { return lock(&self.keeper.now).standing.clone() };
+        let standing = share.standing();
+        self.rounds.changed(mark_of(&standing), self.hub.now());
+        let before = std::mem::replace(&mut lock(&self.keeper.now).standing, standing.clone());
+        if standing.conflicts > before.conflicts && before.looked.is_some() {
+            self.say(Matters::Warn, "conflict", &[("conflicts", standing.conflicts.to_string())]);
+        }
+        standing
+    }
+
+    fn is_unplaced(&self) -> bool {
+        self.keeper.share().is_some_and(|share| share.standing().wanted != Some(0))
+    }
+
+    /// Says what is so.
+    fn publish(&mut self) {
+        let at = self.at();
+        let moment = self.hub.now();
+        let levels: Vec<_> = self.rounds.levels().collect();
+        let mut now = lock(&self.keeper.now);
+        now.at = at;
+        now.sample(moment);
+        for (key, alike) in levels {
+            now.levels.entry(key).or_insert_with(Level::default).alike = alike;
+        }
+        drop(now);
+        self.hub.changed();
+    }
+
+    fn at(&self) -> At {
+        let steps = &self.steps;
+        let failed = steps.failures > 0;
+        match self.keeper.share() {
+            None if self.keeper.shared.paused => At::Paused,
+            None if self.loans > 0 => At::Lent,
+            None if failed => At::Failed,
+            None => At::Opening,
+            Some(share) if share.standing().looked.is_none() => At::Opening,
+            Some(_) if steps.looking || steps.placing || steps.meeting => At::Working,
+            Some(_) if steps.dirty.is_some() || steps.unplaced => At::Waiting,
+            Some(_) => At::Resting,
+        }
+    }
+
+    fn rescan_ms(&self) -> u64 {
+        let watching = lock(&self.keeper.now).watching;
+        // What is not watched is looked at as often as it is talked about.
+        if watching { self.hub.rescan_ms() } else { self.hub.interval_ms() }
+    }
+
+    fn succeeded(&mut self) {
+        self.steps.failures = 0;
+        lock(&self.keeper.now).problem = None;
+    }
+
+    /// A step failed; when it may be tried again.
+    fn failed(&mut self, what: &'static str, error: &Error) -> Moment {
+        // A share that is at work says so; that is no failure.
+        if !matches!(error, Error::Busy { .. }) {
+            let text = why(error);
+            let known = lock(&self.keeper.now).problem.replace(text.clone());
+            let level = if known.as_ref() == Some(&text) { Matters::Debug } else { Matters::Error };
+            self.say(level, what, &[("why", text)]);
+        }
+        self.again()
+    }
+
+    fn again(&mut self) -> Moment {
+        let wait = again_ms(self.steps.failures);
+        self.steps.failures = self.steps.failures.saturating_add(1);
+        self.hub.now() + wait
+    }
+
+    fn say(&self, level: Matters, what: &'static str, facts: &[(&'static str, String)]) {
+        self.hub.note(level, what, &self.keeper.name, facts);
+    }
+}
+
+/// After so many tries.
+fn again_ms(tries: u32) -> u64 {
+    (AGAIN_MS << tries.min(16)).min(AGAIN_MAX_MS)
+}
+
+/// An error with its causes, in one line.
+pub fn why(error: &Error) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
