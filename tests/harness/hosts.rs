@@ -66,8 +66,8 @@ impl Host {
     fn new(name: &str, address: &str) -> Host {
         for line in [
             format!("ip netns add {name}"),
-            format!("ip link add {name} type veth peer name eth0 netns {name}"),
-            format!("ip link set {name} master bridge up"),
+            format!("ip link add name {name} type veth peer name eth0 netns {name}"),
+            format!("ip link set dev {name} master bridge up"),
             format!("ip -n {name} link set lo up"),
             format!("ip -n {name} addr add {address}/24 dev eth0"),
             format!("ip -n {name} link set eth0 up"),
@@ -244,7 +244,7 @@ impl Drop for Host {
             let _ = daemon.wait();
         }
         // The next cluster of the same test may use the name again.
-        let _ = shell(&format!("ip link del {0}; ip netns del {0}", self.name));
+        let _ = shell(&format!("ip link del dev {0}; ip netns del {0}", self.name));
     }
 }
 
