@@ -289,21 +289,69 @@ fn what_is_left_out_is_neither_deleted_nor_sent() {
 
 #[test]
 fn bytes_that_only_a_trash_holds_come_back_from_there() {
-    // A touch on one replica and an edit on another are no conflict: the edit's bytes are shown. Who deletes the edit and
-    // never saw the touch leaves the touch, whose bytes nobody shows any more.
     let sandbox = Sandbox::new();
-    let trees = ["a", "b", "c"].map(|name| sandbox.tree(name));
-    let meet = |left: &str, right: &str| sandbox.alike(["sync", left, right]).expect(0);
+    let (left, right) = agreed(&sandbox);
+    right.file("kept", b"edited");
+    sync(&sandbox, 0);
+    right.file("again", b"first kept");
+    sync(&sandbox, 0);
+    // Removed where nobody looks: that is no delete, and no disk holds the bytes any more.
+    left.remove("again");
+    right.remove("again");
+    sandbox.alike(["sync", "--exclude", "again", "left", "right"]).expect(0);
+    sync(&sandbox, 0);
+    assert_eq!(assert_agreed(&[&left, &right])[&PathBuf::from("again")], b"first kept");
+}
+
+/// A file that one replica edited and another one gave a mode, and that a third deletes which has seen the edit alone.
+fn outlive(trees: &[Tree; 3], meet: &dyn Fn(usize, usize)) {
     trees[0].file("f", b"first").file("other", b"other");
-    meet("a", "b");
-    meet("b", "c");
+    meet(0, 1);
+    meet(1, 2);
     later();
     trees[1].file("f", b"edited");
-    meet("b", "c");
+    meet(1, 2);
     trees[0].mode("f", 0o600);
-    meet("a", "b");
+    meet(0, 1);
     assert_eq!(trees[0].read("f"), b"edited");
     trees[2].remove("f");
-    meet("c", "a");
-    assert_eq!(assert_agreed(&[&trees[0], &trees[2]])[&PathBuf::from("f")], b"first");
+    meet(2, 0);
+}
+
+/// What all show then: the edited bytes, with the mode that nobody deleted.
+fn assert_outlived(trees: &[&Tree]) {
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(assert_agreed(trees)[&PathBuf::from("f")], b"edited");
+    for tree in trees {
+        assert_eq!(fs::metadata(tree.join("f")).expect("there").permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn a_touch_that_outlives_the_edit_it_was_shown_in_keeps_the_file_as_it_was_shown() {
+    let sandbox = Sandbox::new();
+    let trees = ["a", "b", "c"].map(|name| sandbox.tree(name));
+    let names = ["a", "b", "c"];
+    let meet = |left: usize, right: usize| drop(sandbox.alike(["sync", names[left], names[right]]).expect(0));
+    outlive(&trees, &meet);
+    assert_outlived(&[&trees[0], &trees[2]]);
+    meet(1, 2);
+    meet(0, 1);
+    assert_outlived(&[&trees[0], &trees[1], &trees[2]]);
+    assert_eq!(sandbox.alike(["sync", "a", "b"]).expect(0).last_line(), "alike");
+}
+
+#[test]
+fn a_touch_outlives_an_edit_through_ssh_too_whichever_side_is_here() {
+    for local_is_left in [true, false] {
+        let Some(far) = Far::start() else { return harness::skip("sshd is not installed") };
+        let trees = ["a", "b", "c"].map(|name| far.sandbox.tree(name));
+        let meet = |left: usize, right: usize| {
+            let (near, there) = if local_is_left { (left, right) } else { (right, left) };
+            let arguments = ["sync".to_owned(), trees[near].text().to_owned(), far.at(&trees[there])];
+            far.alike(arguments).expect(0);
+        };
+        outlive(&trees, &meet);
+        assert_outlived(&[&trees[0], &trees[2]]);
+    }
 }

@@ -140,6 +140,7 @@ impl Hearing<'_> {
             }
             Message::Finished(scanned) => self.finished = Some(scanned),
             Message::Greeting(_)
+            | Message::Eras(..)
             | Message::Decided(_)
             | Message::Turn
             | Message::Reconcile(_)

@@ -11,11 +11,13 @@ use crate::disk::gauge::Gauge;
 use crate::disk::hidden::Hidden;
 use crate::disk::root::Root;
 use crate::model::agreed::siblings_of;
+pub use crate::model::meeting::Joining;
 use crate::model::plan::guard::{Guard, Limit};
 use crate::model::plan::twoway::{self, TwoWayInput};
 use crate::model::plan::{Plan, Step, Totals};
 use crate::model::project::view_of;
 use crate::model::record::Event;
+use crate::model::resolve;
 use crate::model::{Listing, PathRef, ProblemKind, RelPath, Siblings};
 use crate::proto::reconcile::Outcome;
 use crate::sync::error::Error;
@@ -68,10 +70,27 @@ impl End {
     }
 
     /// Joins what the comparison brought.
-    pub fn join(&mut self, theirs: &Greeting, outcome: &Outcome) -> Result<(), Error> {
+    pub fn join(&mut self, theirs: &Greeting, outcome: &Outcome) -> Result<Joining, Error> {
         let differing = differing(outcome)?;
         let joined = self.replica.meet(theirs, &differing)?;
-        self.replica.join(joined, theirs, &self.looked.found.listing)
+        let joining = joined.joining;
+        self.replica.join(joined, theirs, &self.looked.found.listing)?;
+        Ok(joining)
+    }
+
+    /// Writes files anew whose versions outlived what they were shown in; gives the paths. Both ends do so, and tell each
+    /// other, where a join came to [`Joining::Outlived`].
+    pub fn revive(&mut self) -> Result<Vec<RelPath>, Error> {
+        self.replica.revive(&self.looked.found.listing)
+    }
+
+    /// Whether there are versions that differ in mode alone though modes are not wanted. Both ends come to the same.
+    pub fn has_modes_to_settle(&mut self) -> Result<bool, Error> {
+        if self.reading.fidelity.mode || self.replica.copies() == 0 {
+            return Ok(false);
+        }
+        let agreed = self.replica.agreed()?;
+        Ok(resolve::conflicts(agreed).iter().any(|conflict| !resolve::settle_modes(agreed, conflict).events.is_empty()))
     }
 
     /// Decides conflicts here; gives the paths that changed.
@@ -200,7 +219,7 @@ pub fn summarize(
 
 /// Whether two ends hold and know the same.
 pub fn agree(ours: &Greeting, theirs: &Greeting) -> bool {
-    ours.top == theirs.top && ours.knowledge == theirs.knowledge
+    ours.top == theirs.top && ours.knowledge == theirs.knowledge && ours.stories().gists() == theirs.stories().gists()
 }
 
 /// Refuses two ends that know the same and hold different things: one of the memories is not what was written.

@@ -7,8 +7,10 @@
 pub mod answer;
 mod ask;
 pub mod end;
+mod greet;
 mod local;
 mod prefer;
+mod tell;
 
 use std::time::Instant;
 
