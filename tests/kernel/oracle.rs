@@ -30,7 +30,8 @@ pub struct Bytes {
     pub replaced: bool,
     /// They were touched, moved, copied or written twice.
     pub spread: bool,
-    /// A user overwrote or deleted them where nobody was to look: that is no delete, so they stay wanted.
+    /// A user overwrote or deleted them where nobody was to look, or before anybody had looked at where they had come: that
+    /// is no delete, so they stay wanted.
     pub unseen: bool,
 }
 

@@ -193,7 +193,7 @@ impl Oracle {
         let Some(number) = replica.disk.get(path).and_then(Oracle::number_of) else { return };
         let bytes = &mut self.bytes[number];
         bytes.overwritten = true;
-        bytes.unseen |= replica.ignores(path.as_ref());
+        bytes.unseen |= replica.ignores(path.as_ref()) || replica.unwitnessed.contains_key(path);
         // Where the same bytes stand twice, one of them may be on its way to another name.
         let twins = replica.disk.values().filter(|entry| Oracle::number_of(entry) == Some(number)).count();
         // Where another version is to come to this name, what was here lives on until its own place is known to be empty.
