@@ -91,6 +91,7 @@ impl Exit {
             Error::Guarded { .. } => Exit::Guarded,
             Error::Net(error) => Exit::of_net(error),
             Error::Violation { .. } => Exit::Lost,
+            Error::Busy { .. } => Exit::TimedOut,
             Error::Interrupted => Exit::Interrupted,
         }
     }

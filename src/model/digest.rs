@@ -62,6 +62,8 @@ pub enum Domain {
     View,
     /// What a replica wrote when, in short.
     Story,
+    /// A node over chunks of one file.
+    Chunks,
 }
 
 /// Bytes of one block of BLAKE3.
@@ -90,6 +92,7 @@ impl Domain {
             Domain::Session => b"alike/1 session ",
             Domain::View => b"alike/1 view    ",
             Domain::Story => b"alike/1 story   ",
+            Domain::Chunks => b"alike/1 chunks  ",
         }
     }
 }

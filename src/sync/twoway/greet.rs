@@ -15,10 +15,14 @@ const ERAS_AT_ONCE: usize = 16 << 10;
 /// What the other end said of itself.
 #[derive(Debug)]
 pub struct Heard {
-    id: ReplicaId,
-    top: Digest,
-    entries: u64,
-    knowledge: Knowledge,
+    /// Who it is.
+    pub id: ReplicaId,
+    /// Top of the tree of all that it agreed on.
+    pub top: Digest,
+    /// Number of paths in it.
+    pub entries: u64,
+    /// All writes that it has seen.
+    pub knowledge: Knowledge,
     /// Its stories in short.
     pub gists: Gists,
 }

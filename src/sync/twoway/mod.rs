@@ -7,7 +7,7 @@
 pub mod answer;
 mod ask;
 pub mod end;
-mod greet;
+pub mod greet;
 mod local;
 mod prefer;
 mod tell;
