@@ -93,6 +93,38 @@ impl Events {
     }
 }
 
+/// A file that has another name now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renamed {
+    /// Its old name.
+    pub from: RelPath,
+    /// Its new one.
+    pub to: RelPath,
+}
+
+impl Events {
+    /// Files that were deleted and have come up again under another name, each once; where several could be meant, those of
+    /// one last component first.
+    pub fn renames(&self) -> Vec<Renamed> {
+        let mut come: HashMap<Feature, Vec<&RelPath>> = HashMap::new();
+        for happened in &self.happened {
+            if let (Event::Write { entry, .. }, None) = (&happened.event, &happened.was)
+                && entry.is_file()
+            {
+                come.entry(Feature::of(entry)).or_default().push(&happened.name);
+            }
+        }
+        let deleted = self.happened.iter().filter(|happened| matches!(happened.event, Event::Delete { .. }));
+        let renamed = |gone: &Happened| {
+            let names = come.get_mut(&Feature::of(gone.was.as_ref().filter(|was| was.is_file())?))?;
+            let same = names.iter().position(|name| name.as_ref().name() == gone.name.as_ref().name());
+            let to = if names.is_empty() { return None } else { names.remove(same.unwrap_or(0)) };
+            Some(Renamed { from: gone.name.clone(), to: to.clone() })
+        };
+        deleted.filter_map(renamed).collect()
+    }
+}
+
 /// Finds what happened.
 pub fn events(look: &Look<'_>) -> Events {
     let judge = Judge::new(look);

@@ -49,6 +49,9 @@ pub struct Ask {
     pub cache: bool,
     /// Which end decides conflicts.
     pub decides: Decides,
+    /// What the asking side's root comes in order by, where it is a replica: of two machines that ask each other at the same
+    /// time one waits for the other.
+    pub order: Option<(u64, u64)>,
 }
 
 /// Which end of a meeting decides conflicts.
@@ -164,6 +167,8 @@ pub enum Message {
     Eras(Vec<Eras>, bool),
     /// What paths hold after writes of the teller's own in the middle of the meeting; a greeting ends them.
     Decided(Vec<Decision>),
+    /// A file that was renamed on the teller's side, and edited on the other at its old name: the old name and the new one.
+    Renamed(Vec<u8>, Vec<u8>),
     /// The other end's turn to install.
     Turn,
     /// Paths that failed, on the teller's side.

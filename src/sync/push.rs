@@ -18,7 +18,7 @@ use super::side::{self, Found, Side};
 use super::supply::Supplier;
 use crate::disk::gauge::Gauge;
 use crate::disk::root::Root;
-use crate::model::Problem;
+use crate::model::{Problem, RelPath};
 use crate::model::plan::Action;
 use crate::proto::message::{Message, Role, Scanned};
 use crate::proto::reconcile::{Machine, Settings, Wants};
@@ -125,6 +125,11 @@ impl Hearing<'_> {
                     self.tally.problem(problem.kind);
                     self.telling.problem(&problem);
                 }
+            }
+            Message::Renamed(from, to) => {
+                let (from, to) =
+                    (RelPath::new(&from).map_err(violation)?, RelPath::new(&to).map_err(violation)?);
+                self.telling.report.event(Event::EditedAtOldName { from: &from, to: &to });
             }
             Message::Planned(totals) => self.telling.report.event(Event::Planned(&totals)),
             Message::Actions(told) => {

@@ -29,7 +29,7 @@ use crate::model::knowledge::Knowledge;
 use crate::model::lane::Lane;
 use crate::model::listing::FLAG_INCOMPLETE;
 use crate::model::meeting::{self, Half, Joined, Teller};
-use crate::model::mint::{self, Events, Happened, Look};
+use crate::model::mint::{self, Events, Happened, Look, Renamed};
 use crate::model::plan::guard::Guard;
 use crate::model::project::same_version;
 use crate::model::record::{Event, Witness};
@@ -97,6 +97,8 @@ pub struct Looked {
     pub found: Found,
     /// What the guard held back.
     pub problems: Vec<Problem>,
+    /// Files that have another name than at the last look.
+    pub renamed: Vec<Renamed>,
 }
 
 impl Replica {
@@ -164,16 +166,17 @@ impl Replica {
     /// Scans the root and records what happened there since the last look.
     pub fn look(&mut self, gauge: &Gauge) -> Result<Looked, Error> {
         let found = self.side.scan(gauge)?;
-        let mut problems = Vec::new();
+        let (mut problems, mut renamed) = (Vec::new(), Vec::new());
         self.take_announced(&found)?;
-        if found.changed() || !self.noted.is_empty() || self.before(&found).is_none() {
+        if found.changed() || !self.is_at_rest() || self.before(&found).is_none() {
             let events = self.events(&found)?;
             let events = self.guard(events, &found, &mut problems);
+            renamed = events.renames();
             self.record(events)?;
             self.keep(&found)?;
         }
         self.forget_announced()?;
-        Ok(Looked { found, problems })
+        Ok(Looked { found, problems, renamed })
     }
 
     /// What the last look found. A memory that has seen nothing has looked at nothing, whatever an older one's index says:
@@ -203,7 +206,24 @@ impl Replica {
 
     /// Whether the disk is known to show what is agreed on, so that there is nothing to plan.
     pub fn is_in_place(&self) -> bool {
-        self.noted.is_empty()
+        self.is_at_rest()
+    }
+
+    /// Whether nothing is noted but what a rule hides that stands: it was noted when the rule came, and there is nothing to
+    /// be done about it for as long as it stays.
+    fn is_at_rest(&self) -> bool {
+        if self.noted.is_empty() {
+            return true;
+        }
+        let hidden = Hidden::new(self.side.root(), self.side.filter());
+        let mut after = self.noted.iter().skip(1).map(|(name, _)| name);
+        self.noted.iter().all(|(name, witness)| {
+            // Nobody says here what is to be at the name. What has something below it is a directory.
+            let is_directory = after.next().is_some_and(|next| next.as_ref().is_below(name.as_ref()));
+            let is_marked = witness.as_ref().is_none_or(|witness| witness.unseen);
+            let hides = |kind| hidden.hides(name.as_ref(), kind);
+            is_marked && hides(Kind::Directory) && (is_directory || hides(Kind::File))
+        })
     }
 
     /// Conflict copies that the disk shall show.

@@ -43,11 +43,13 @@ impl World {
         if self.rules.broken(Mutant::DeletesFirst) && clear(replica, &wants, install, &mut changes, true) {
             return false;
         }
+        let mut forced: Vec<usize> = Vec::new();
         let mut queue: Vec<&Wanted> = wants.iter().collect();
         while !queue.is_empty() {
             // What stands in the way of itself is exchanged in one step, so it is no moment to be cut off.
             let free = queue.iter().position(|(name, _)| !is_needed(replica, &wants, name));
             let want = queue.remove(free.unwrap_or(0));
+            forced.extend(free.is_none().then(|| replica.disk.get(&want.0).and_then(Oracle::number_of)).flatten());
             if Oracle::number_of(&want.1.1.entry).is_some_and(|number| !held.contains(&number)) {
                 continue;
             }
@@ -60,6 +62,7 @@ impl World {
             if changed && free.is_some() && install.stop.is_some_and(|stop| stop <= changes) {
                 record(replica, &self.oracle, &done, install.lag);
                 replica.is_open = false;
+                self.trash(r, &forced);
                 return false;
             }
         }
@@ -67,7 +70,17 @@ impl World {
         let cut = clear(replica, &wants, install, &mut changes, false);
         self.installed += changes;
         replica.is_open &= !cut;
+        self.trash(r, &forced);
         !cut
+    }
+
+    /// What had to go though it was to stand elsewhere, and could not be put there: a trash alone holds it.
+    fn trash(&mut self, r: usize, forced: &[usize]) {
+        let disk = &self.replicas[r].disk;
+        for &number in forced {
+            let stands = disk.values().any(|entry| Oracle::number_of(entry) == Some(number));
+            self.oracle.bytes[number].unseen |= !stands;
+        }
     }
 }
 

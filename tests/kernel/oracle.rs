@@ -30,8 +30,9 @@ pub struct Bytes {
     pub replaced: bool,
     /// They were touched, moved, copied or written twice.
     pub spread: bool,
-    /// A user overwrote or deleted them where nobody was to look, or before anybody had looked at where they had come: that
-    /// is no delete, so they stay wanted.
+    /// A user overwrote or deleted them where nobody was to look, before anybody had looked at where they had come, or just
+    /// when something else was to come there: that may be no delete, so they stay wanted. Or an install replaced them that could not put them where they
+    /// belong: a trash holds them.
     pub unseen: bool,
 }
 

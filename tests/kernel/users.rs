@@ -200,6 +200,7 @@ impl Oracle {
         let wants = wanted(&replica.memory.entries);
         let due = wants.get(path).zip(replica.memory.rows.get(path));
         let is_due = due.is_some_and(|((_, shown), row)| shown.dots == row.witness.dots);
+        bytes.unseen |= due.is_some() && !is_due;
         bytes.replaced |= is_due && twins == 1 && replica.is_witnessed(path) && !replica.ignores(path.as_ref());
     }
 

@@ -13,7 +13,7 @@ impl Replica {
     /// After a run: the index is saved, and what it shows to be in place is noted no longer.
     pub fn settle(&mut self, found: &Found) -> Result<(), Error> {
         self.keep(found)?;
-        if self.noted.is_empty() {
+        if self.is_at_rest() {
             return self.forget_announced();
         }
         let agreed = self.agreed()?.clone();

@@ -9,6 +9,7 @@ use super::greet::{self, Heard};
 use super::prefer::{self, Rule};
 use super::tell;
 use crate::model::era::Side;
+use crate::model::mint::Renamed;
 use crate::net::Link;
 use crate::proto::message::{Decides, Message, Scanned};
 use crate::proto::reconcile::Machine;
@@ -39,6 +40,9 @@ pub async fn converse(
     }
     if end.has_modes_to_settle()? {
         tell::hear(control, &mut end).await?;
+    }
+    for Renamed { from, to } in end.edited_meanwhile()? {
+        control.send(&Message::Renamed(from.as_bytes().into(), to.as_bytes().into())).await?;
     }
     let task = end.task()?;
     tell_all(control, &task.plan.problems).await?;

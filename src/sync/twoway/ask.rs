@@ -12,6 +12,7 @@ use super::tell;
 use crate::disk::root::Root;
 use crate::model::Problem;
 use crate::model::era::Side;
+use crate::model::mint::Renamed;
 use crate::model::plan::Totals;
 use crate::proto::message::{Ask, Decides, Message, Role};
 use crate::proto::reconcile::{Machine, Settings, Wants};
@@ -46,6 +47,7 @@ async fn ask(
     report: &mut dyn Report,
 ) -> Result<Summary, Error> {
     let shown = root.path().display().to_string();
+    let order = Some(order_of(&root));
     // The walk of what is here starts before ssh does.
     let looking = {
         let (job, gauge) = (job.clone(), Arc::clone(&gauges.left));
@@ -53,7 +55,7 @@ async fn ask(
     };
     let question = remote::question(Role::Replica, path, (&job.reading, &job.writing), true);
     let (decides, _) = prefer::decider(job.prefer, which);
-    let question = Ask { decides, ..question };
+    let question = Ask { decides, order, ..question };
     let mut far = remote::connect(&job.remote, host, &question, report).await?;
     let (left, right) = match which {
         Which::Left => (shown.as_str(), far.shown.as_str()),
@@ -66,6 +68,11 @@ async fn ask(
     let outcome = asking.converse(end).await;
     far.tell(report);
     outcome
+}
+
+/// What roots come in order by, on whichever machine.
+pub fn order_of(root: &Root) -> (u64, u64) {
+    (root.identity().file_system, root.identity().inode)
 }
 
 struct Asking<'a> {
@@ -97,6 +104,9 @@ impl Asking<'_> {
         }
         if end.has_modes_to_settle()? {
             prefer::tell(&mut control, &mut end, Rule::Modes).await?;
+        }
+        for Renamed { from, to } in end.edited_meanwhile()? {
+            self.hearing.telling.report.event(Event::EditedAtOldName { from: &from, to: &to });
         }
         let task = end.task()?;
         let planned = self.planned(&mut control, &task).await?;

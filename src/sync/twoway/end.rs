@@ -12,10 +12,11 @@ use crate::disk::hidden::Hidden;
 use crate::disk::root::Root;
 use crate::model::agreed::siblings_of;
 pub use crate::model::meeting::Joining;
+use crate::model::mint::Renamed;
 use crate::model::plan::guard::{Guard, Limit};
 use crate::model::plan::twoway::{self, TwoWayInput};
 use crate::model::plan::{Plan, Step, Totals};
-use crate::model::project::view_of;
+use crate::model::project::{same_bytes, view_of};
 use crate::model::record::Event;
 use crate::model::resolve;
 use crate::model::{Listing, PathRef, ProblemKind, RelPath, Siblings};
@@ -65,7 +66,7 @@ impl End {
 
     /// An open replica of whose disk nothing is known yet.
     pub fn unseen(replica: Replica, reading: &Reading, writing: Writing) -> End {
-        let looked = Looked { found: Found::nothing(), problems: Vec::new() };
+        let looked = Looked { found: Found::nothing(), problems: Vec::new(), renamed: Vec::new() };
         End { replica, looked, reading: reading.clone(), writing }
     }
 
@@ -103,6 +104,22 @@ impl End {
         }
         let agreed = self.replica.agreed()?;
         Ok(resolve::conflicts(agreed).iter().any(|conflict| !resolve::settle_modes(agreed, conflict).events.is_empty()))
+    }
+
+    /// Files that were renamed here and edited elsewhere at their old names, where they stay: both are kept.
+    pub fn edited_meanwhile(&mut self) -> Result<Vec<Renamed>, Error> {
+        let renamed = std::mem::take(&mut self.looked.renamed);
+        if renamed.is_empty() {
+            return Ok(renamed);
+        }
+        let agreed = self.replica.agreed()?;
+        let is_back = |renamed: &Renamed| {
+            let [plain, moved] = [&renamed.from, &renamed.to].map(|path| agreed.project(path.as_ref()).plain);
+            plain.is_some_and(|old| {
+                old.entry.is_file() && moved.is_none_or(|new| !same_bytes(&old.entry, &new.entry))
+            })
+        };
+        Ok(renamed.into_iter().filter(is_back).collect())
     }
 
     /// Decides conflicts here; gives the paths that changed.

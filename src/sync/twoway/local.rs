@@ -9,6 +9,7 @@ use crate::disk::read::Reader;
 use crate::disk::root::Root;
 use crate::model::RelPath;
 use crate::model::era::Side;
+use crate::model::mint::Renamed;
 use crate::model::plan::Totals;
 use crate::proto::message::Decides;
 use crate::proto::reconcile::{Machine, Settings, Wants};
@@ -42,6 +43,9 @@ pub fn run(job: &Sync, left: &Path, right: &Path, gauges: &Gauges, report: &mut 
     meet(&mut left, &mut right, (&shown.0, &shown.1))?;
     prefer(job.prefer, &mut left, &mut right)?;
     settle_modes(&mut left, &mut right)?;
+    for Renamed { from, to } in left.edited_meanwhile()?.into_iter().chain(right.edited_meanwhile()?) {
+        carry.telling.report.event(Event::EditedAtOldName { from: &from, to: &to });
+    }
     let (to_left, to_right) = (left.task()?, right.task()?);
     let planned = carry.planned(&to_left, &to_right);
     let conflicts = to_left.conflicts.max(to_right.conflicts);
