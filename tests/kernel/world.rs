@@ -259,6 +259,11 @@ fn bend(event: Event, rules: Rules, replica: &Replica, at: &Found) -> Event {
         (Mutant::WantedIsDeleted, Event::Nothing(Quiet::Wanted)) if row.is_none() && !all().is_empty() => {
             Event::Delete { supersedes: all() }
         }
+        (Mutant::OutlivedTouchesStay, Event::Write { .. })
+            if row.zip(replica.disk.get(&at.name)).is_some_and(|(row, disk)| row.witness.entry == *disk) =>
+        {
+            Event::Nothing(Quiet::Settled)
+        }
         (Mutant::InstallIsAWrite, Event::Nothing(Quiet::Settled)) => match (row, replica.disk.get(&at.name)) {
             (None, Some(disk)) => Event::Write { entry: disk.clone(), replaced: Vec::new(), supersedes: Vec::new() },
             _ => Event::Nothing(Quiet::Settled),

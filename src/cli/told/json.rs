@@ -46,7 +46,9 @@ enum Event<'a> {
     Action(Done<'a>),
     Progress(Progress),
     Problem(Failed<'a>),
-    Forgotten { path: Cow<'a, str> },
+    Forgotten {
+        path: Cow<'a, str>,
+    },
     Conflict(Conflicting),
     #[serde(rename = "edited-at-old-name")]
     EditedAtOldName(Apart),

@@ -55,6 +55,7 @@ pub struct Task {
 /// was there before and is gone is not made: what belongs there is not mounted, more likely than deleted.
 pub fn open(path: &Path, writing: &Writing, reading: &Reading) -> Result<Root, Error> {
     refuse::vanished(path, writing.limit)?;
+    refuse::linked(path, writing.limit)?;
     Place::open(path, writing, reading)?.root.map_or_else(|| Ok(Root::open(path)?), Ok)
 }
 
@@ -115,9 +116,7 @@ impl End {
         let agreed = self.replica.agreed()?;
         let is_back = |renamed: &Renamed| {
             let [plain, moved] = [&renamed.from, &renamed.to].map(|path| agreed.project(path.as_ref()).plain);
-            plain.is_some_and(|old| {
-                old.entry.is_file() && moved.is_none_or(|new| !same_bytes(&old.entry, &new.entry))
-            })
+            plain.is_some_and(|old| old.entry.is_file() && moved.is_none_or(|new| !same_bytes(&old.entry, &new.entry)))
         };
         Ok(renamed.into_iter().filter(is_back).collect())
     }
