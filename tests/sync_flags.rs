@@ -23,8 +23,11 @@ fn copies(tree: &Tree) -> Vec<PathBuf> {
     tree.shown().into_keys().filter(|path| path.to_string_lossy().contains(".conflict-")).collect()
 }
 
+/// A sync with some flags.
+type Sync<'a> = &'a dyn Fn(&[&str]) -> Outcome;
+
 /// The same for two local roots, and for one that ssh reaches.
-fn each_way(test: &dyn Fn(&Tree, &Tree, &dyn Fn(&[&str]) -> Outcome)) {
+fn each_way(test: &dyn Fn(&Tree, &Tree, Sync<'_>)) {
     let sandbox = Sandbox::new();
     let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
     test(&left, &right, &|flags| sandbox.alike([&["sync"], flags, &["left", "right"]].concat()));
