@@ -48,7 +48,10 @@ pub fn happened(hub: &Arc<Hub>, event: Event) {
 
 /// How a device is called in any share.
 pub fn name(hub: &Hub, peer: PublicKey) -> String {
-    let known = |keeper: &Arc<Keeper>| keeper.members().role(peer).is_some() || keeper.members().is_forgotten(peer);
+    let known = |keeper: &Arc<Keeper>| {
+        let members = keeper.members();
+        members.role(peer).is_some() || members.is_forgotten(peer)
+    };
     hub.keepers().iter().find(|keeper| known(keeper)).map_or_else(|| peer.short(), |keeper| hub.called(keeper, peer))
 }
 

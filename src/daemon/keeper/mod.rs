@@ -32,7 +32,9 @@ pub struct Keeper {
     pub shared: Shared,
     /// Its name among all there are.
     pub id: ShareId,
-    members: Arc<Mutex<Members>>,
+    members: Arc<Mutex<Arc<Members>>>,
+    /// Held while the list is changed and kept.
+    changing: Mutex<()>,
     open: Mutex<Option<Share>>,
     now: Mutex<Now>,
     words: mpsc::UnboundedSender<Word>,
@@ -68,7 +70,8 @@ impl Keeper {
             id: members.share(),
             name,
             shared,
-            members: Arc::new(Mutex::new(members)),
+            members: Arc::new(Mutex::new(Arc::new(members))),
+            changing: Mutex::new(()),
             open: Mutex::new(None),
             now: Mutex::default(),
             words,
@@ -87,9 +90,9 @@ impl Keeper {
         lock(&self.open).clone()
     }
 
-    /// The members.
-    pub fn members(&self) -> MutexGuard<'_, Members> {
-        lock(&self.members)
+    /// The members, as of now. No lock is held on.
+    pub fn members(&self) -> Arc<Members> {
+        Arc::clone(&lock(&self.members))
     }
 
     /// What this device does: what it was granted, and no more than is configured.
@@ -100,17 +103,19 @@ impl Keeper {
 
     /// Changes the list of members, keeps it, and says so where it is another one then.
     pub fn change<T>(&self, hub: &Hub, change: impl FnOnce(&mut Members) -> T) -> Result<T, PlaceError> {
-        let (before, after, changed) = {
-            let mut members = self.members();
-            let before = members.clone();
-            let changed = change(&mut members);
-            (before, members.clone(), changed)
-        };
-        if before != after {
-            hub.place.keep(&self.name, &after)?;
-            self.say(Word::Listed);
-            hub.listed();
+        let turn = lock(&self.changing);
+        let before = self.members();
+        let mut after = Members::clone(&before);
+        let changed = change(&mut after);
+        if *before == after {
+            return Ok(changed);
         }
+        // Kept before it counts: a member that is forgotten must not come back with a crash.
+        hub.place.keep(&self.name, &after)?;
+        *lock(&self.members) = Arc::new(after);
+        drop(turn);
+        self.say(Word::Listed);
+        hub.listed();
         Ok(changed)
     }
 

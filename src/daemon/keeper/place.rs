@@ -32,7 +32,6 @@ impl Members {
         let members = keeper.members();
         let keys = near.into_iter().map(|(_, key)| key).filter(|key| members.role(*key).is_some());
         let keys = keys.take(SOURCES_MAX).collect();
-        drop(members);
         Members { hub: Arc::clone(hub), keeper: Arc::clone(keeper), keys }
     }
 }

@@ -148,7 +148,6 @@ impl Task {
     fn live(&mut self, connected: BTreeSet<PublicKey>) {
         let members = self.keeper.members();
         let live: BTreeSet<PublicKey> = connected.into_iter().filter(|key| members.role(*key).is_some()).collect();
-        drop(members);
         self.rounds.live(live.iter().copied(), self.hub.now());
         lock(&self.keeper.now).levels.retain(|key, _| live.contains(key));
         self.steps.place_after = self.hub.now();
