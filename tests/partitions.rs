@@ -191,6 +191,9 @@ fn lost_and_changed_packets_change_no_file() {
     arrives(PATIENCE, &all[1], "9/999.txt", "999".repeat(49).as_bytes());
     converge(PATIENCE, &[&all[0], &all[1]]);
     assert!(copies(&tree).is_empty());
+    for host in &all {
+        assert!(host.struck() > 10, "{} packets", host.struck());
+    }
 }
 
 #[test]
@@ -219,6 +222,7 @@ fn a_forgotten_member_gets_nothing_more_and_a_late_one_brings_nothing_back() {
     within(PATIENCE, "several rounds pass", || started.elapsed() > INTERVAL * 4);
     assert!(!all[2].tree(SHARE).has("secret.txt"), "a forgotten member gets nothing more");
     // It is let in again, and is a member like any other.
+    all[2].alike(["remove", SHARE]).expect(0);
     admit(&all[0], &all[2]);
     arrives(PATIENCE, &all[2], "secret.txt", b"for members");
 }

@@ -21,7 +21,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub fn cluster(names: &[&str]) -> Vec<Host> {
     let mut all = hosts(names);
     for host in &mut all {
-        host.configure("interval = \"1s\"\nmdns = false\n");
+        host.configure(&format!("name = \"{}\"\ninterval = \"1s\"\nmdns = false\n", host.name));
         host.tree(SHARE);
         host.start();
     }

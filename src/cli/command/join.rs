@@ -74,7 +74,11 @@ fn directory(typed: PathBuf) -> Result<PathBuf, Failure> {
         Failure::new(Exit::Root, format!("cannot make the directory `{}`", typed.display())).caused_by(&error)
     };
     let root = made.map_err(failed)?;
-    if root.is_dir() { Ok(root) } else { Err(Failure::new(Exit::Root, format!("`{}` is no directory", typed.display()))) }
+    if root.is_dir() {
+        Ok(root)
+    } else {
+        Err(Failure::new(Exit::Root, format!("`{}` is no directory", typed.display())))
+    }
 }
 
 /// The ticket from the environment, or from whoever types.

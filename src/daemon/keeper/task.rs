@@ -138,7 +138,12 @@ impl Task {
             let (hub, keeper) = (Arc::clone(&self.hub), Arc::clone(&self.keeper));
             tokio::spawn(async move {
                 if let Err(error) = work::exchange(&hub, &keeper, peer).await {
-                    hub.note(Matters::Debug, "members not exchanged", &keeper.name, &[("peer", peer.short()), ("why", why(&error))]);
+                    hub.note(
+                        Matters::Debug,
+                        "members not exchanged",
+                        &keeper.name,
+                        &[("peer", peer.short()), ("why", why(&error))],
+                    );
                 }
             });
         }
@@ -221,7 +226,8 @@ impl Task {
             Err(error) => {
                 self.rounds.failed(peer, self.hub.now(), &mut chance);
                 lock(&self.keeper.now).counters.failed += 1;
-                let level = if matches!(error, Error::Busy { .. } | Error::Net(_)) { Matters::Debug } else { Matters::Warn };
+                let level =
+                    if matches!(error, Error::Busy { .. } | Error::Net(_)) { Matters::Debug } else { Matters::Warn };
                 self.say(level, "not met", &[("peer", self.hub.called(&self.keeper, peer)), ("why", why(&error))]);
             }
         }
@@ -251,8 +257,11 @@ impl Task {
         now.counters.bytes += totals.bytes;
         drop(now);
         if !kept.paths.is_empty() {
-            let facts =
-                [("files", totals.files.to_string()), ("bytes", totals.bytes.to_string()), ("wanted", placed.wanted.to_string())];
+            let facts = [
+                ("files", totals.files.to_string()),
+                ("bytes", totals.bytes.to_string()),
+                ("wanted", placed.wanted.to_string()),
+            ];
             self.say(Matters::Info, "put in place", &facts);
             self.succeeded();
             self.steps.tries = 0;
