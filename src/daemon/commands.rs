@@ -14,9 +14,9 @@ use super::control::{Answer, Ask, Caller, Refusal};
 use super::hub::Hub;
 use super::journal::Level;
 use super::keeper::{Keeper, Word};
+use super::look;
 use super::members::{Granted, NotAllowed};
 use super::pairing::{self, PairingError};
-use super::look;
 use crate::net::node::PublicKey;
 
 /// A command hears something at least this often.
@@ -47,10 +47,8 @@ async fn answer(hub: &Arc<Hub>, caller: &mut Caller, ask: Ask) -> std::io::Resul
             caller.say(&done(reloaded.map(|()| None))).await
         }
         Ask::Invite { share, role } => {
-            let invited = pairing::invite(hub, &share, role).map(|ticket| Answer::Invited {
-                ticket: ticket.to_string(),
-                seconds: pairing::LASTS.as_secs(),
-            });
+            let invited = pairing::invite(hub, &share, role)
+                .map(|ticket| Answer::Invited { ticket: ticket.to_string(), seconds: pairing::LASTS.as_secs() });
             caller.say(&invited.unwrap_or_else(|error| Answer::Refused(of_pairing(&error)))).await
         }
         Ask::Join { ticket, root, name } => {
@@ -78,7 +76,9 @@ async fn answer(hub: &Arc<Hub>, caller: &mut Caller, ask: Ask) -> std::io::Resul
 
 /// Lets go of a root until the caller has gone.
 async fn lend(hub: &Arc<Hub>, caller: &mut Caller, root: &Path) -> std::io::Result<()> {
-    let is_it = |keeper: &Arc<Keeper>| keeper.shared.root == root || keeper.shared.root.canonicalize().is_ok_and(|real| real == root);
+    let is_it = |keeper: &Arc<Keeper>| {
+        keeper.shared.root == root || keeper.shared.root.canonicalize().is_ok_and(|real| real == root)
+    };
     let Some(keeper) = hub.keepers().into_iter().find(is_it) else { return caller.say(&Answer::NotHeld).await };
     let (granted, lent) = oneshot::channel();
     keeper.say(Word::Lend(granted));
@@ -170,7 +170,11 @@ fn forget(hub: &Arc<Hub>, member: &str, share: Option<&ShareName>) -> Result<Str
         keepers.iter().flat_map(|keeper| named(hub, keeper, member)).filter(|key| *key != hub.key.public()).collect();
     let key = match meant.len() {
         1 => *meant.first().expect("there is one"),
-        0 => return Err(Refusal::new(exit::USAGE, format!("there is no member `{member}`")).hint("`alike peers` lists them")),
+        0 => {
+            return Err(
+                Refusal::new(exit::USAGE, format!("there is no member `{member}`")).hint("`alike peers` lists them")
+            );
+        }
         _ => {
             let refusal = Refusal::new(exit::USAGE, format!("several members are called `{member}`"));
             return Err(refusal.hint("name it by the first letters of its key; `alike peers` lists them"));

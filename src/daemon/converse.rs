@@ -21,7 +21,11 @@ pub fn happened(hub: &Arc<Hub>, event: Event) {
         Event::Told { peer, datagram } => told(hub, peer, &datagram),
         Event::Up { peer, address } => {
             hub.peers.up(peer, address, hub.now());
-            hub.journal.say(Level::Info, "connected", vec![("peer", name(hub, peer)), ("address", address.to_string())]);
+            hub.journal.say(
+                Level::Info,
+                "connected",
+                vec![("peer", name(hub, peer)), ("address", address.to_string())],
+            );
             hub.live();
         }
         Event::Down { peer, why } => {
@@ -31,7 +35,11 @@ pub fn happened(hub: &Arc<Hub>, event: Event) {
             hub.live();
         }
         Event::Stranger { key, address } => {
-            hub.journal.say(Level::Warn, "a stranger called", vec![("key", key.to_string()), ("address", address.to_string())]);
+            hub.journal.say(
+                Level::Warn,
+                "a stranger called",
+                vec![("key", key.to_string()), ("address", address.to_string())],
+            );
             hub.peers.stranger(key, address);
             hub.changed();
         }
@@ -40,7 +48,8 @@ pub fn happened(hub: &Arc<Hub>, event: Event) {
             tokio::spawn(async move { pairing::welcome(&hub, joining).await });
         }
         Event::Unproven { key, address, tries_left } => {
-            let facts = vec![("key", key.short()), ("address", address.to_string()), ("tries left", tries_left.to_string())];
+            let facts =
+                vec![("key", key.short()), ("address", address.to_string()), ("tries left", tries_left.to_string())];
             hub.journal.say(Level::Warn, "a wrong ticket", facts);
         }
     }
@@ -86,6 +95,11 @@ async fn answer(hub: &Arc<Hub>, asked: Asked) {
         _ => work::answer_exchange(hub, &keeper, peer, link).await,
     };
     if let Err(error) = ended {
-        hub.note(Level::Debug, "a conversation broke off", &keeper.name, &[("peer", name(hub, peer)), ("why", error.to_string())]);
+        hub.note(
+            Level::Debug,
+            "a conversation broke off",
+            &keeper.name,
+            &[("peer", name(hub, peer)), ("why", error.to_string())],
+        );
     }
 }

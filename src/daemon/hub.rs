@@ -117,11 +117,6 @@ impl Hub {
         self.config().config.rescan.as_millis() as u64
     }
 
-    /// What is configured and in use.
-    pub fn settings(&self) -> Config {
-        self.config().config.clone()
-    }
-
     /// Why the configuration on disk is not the one in use.
     pub fn config_problem(&self) -> Option<String> {
         self.config().problem.clone()
@@ -239,7 +234,8 @@ impl Hub {
                 return Err(error);
             }
         };
-        let before = std::mem::replace(&mut *self.config(), Configured { config: config.clone(), problem: None }).config;
+        let before =
+            std::mem::replace(&mut *self.config(), Configured { config: config.clone(), problem: None }).config;
         if before.interval != config.interval {
             let interval_ms = config.interval.as_millis() as u64;
             self.keepers().iter().for_each(|keeper| keeper.say(Word::Interval(interval_ms)));
@@ -262,7 +258,9 @@ impl Hub {
     pub fn start(self: &Arc<Hub>, name: ShareName, shared: Shared) {
         let members = match self.members_of(&name, shared.role) {
             Ok(members) => members,
-            Err(error) => return self.note(Level::Error, "cannot keep the share", &name, &[("why", error.to_string())]),
+            Err(error) => {
+                return self.note(Level::Error, "cannot keep the share", &name, &[("why", error.to_string())]);
+            }
         };
         let keeper = Keeper::start(self, (name.clone(), shared), members);
         lock(&self.keepers).insert(name, Arc::clone(&keeper));

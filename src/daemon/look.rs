@@ -45,7 +45,13 @@ pub fn share(hub: &Hub, keeper: &Keeper, peers: &[PeerNow]) -> ShareNow {
     let own = hub.key.public();
     let mut members: Vec<MemberNow> =
         keeper.members().each().map(|member| self::member(hub, &now, (member, own), peers)).collect();
-    members.sort_by(|left, right| (left.state != Liveness::Own, &left.name, &left.key).cmp(&(right.state != Liveness::Own, &right.name, &right.key)));
+    members.sort_by(|left, right| {
+        (left.state != Liveness::Own, &left.name, &left.key).cmp(&(
+            right.state != Liveness::Own,
+            &right.name,
+            &right.key,
+        ))
+    });
     let standing = &now.standing;
     let (why, why_live) = why(&now, &members);
     let problems = |problems: &[Problem]| problems.iter().take(PROBLEMS_MAX).map(problem).collect();
@@ -104,7 +110,11 @@ fn member(hub: &Hub, now: &Now, (member, own): (Member<'_>, PublicKey), peers: &
         rtt_ms: peer.map(|peer| peer.rtt.as_secs_f64() * 1000.0),
         seen_s: note.seen.map(|seen| if note.connected { 0 } else { seen.elapsed().as_secs() }),
         alike: if key == own { Some(now.standing.wanted == Some(0)) } else { level.alike },
-        wanted: if key == own { now.standing.wanted } else { level.wanted.filter(|wanted| *wanted != u32::MAX).map(u64::from) },
+        wanted: if key == own {
+            now.standing.wanted
+        } else {
+            level.wanted.filter(|wanted| *wanted != u32::MAX).map(u64::from)
+        },
         why: note.why.filter(|_| !note.connected),
         sent: peer.map_or(0, |peer| peer.sent),
         received: peer.map_or(0, |peer| peer.received),
@@ -123,7 +133,8 @@ fn why(now: &Now, members: &[MemberNow]) -> (Vec<String>, bool) {
         At::Waiting | At::Resting | At::Working => {}
     }
     why.extend(now.problem.clone());
-    let count = |count: usize, one: &str, many: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {many}") };
+    let count =
+        |count: usize, one: &str, many: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {many}") };
     match now.standing.wanted {
         Some(0) => {}
         Some(wanted) => why.push(format!("{} wanted here", count(wanted as usize, "path is", "paths are"))),
@@ -133,13 +144,18 @@ fn why(now: &Now, members: &[MemberNow]) -> (Vec<String>, bool) {
         None => {}
     }
     if !now.standing.held.is_empty() {
-        why.push(format!("{} held: `alike approve` lets them through", count(now.standing.held.len(), "delete is", "deletes are")));
+        why.push(format!(
+            "{} held: `alike approve` lets them through",
+            count(now.standing.held.len(), "delete is", "deletes are")
+        ));
     }
     if !now.standing.problems.is_empty() {
         why.push(count(now.standing.problems.len(), "path has a problem", "paths have problems"));
     }
-    let live: Vec<String> = members.iter().filter(|member| member.state != Liveness::Down).filter_map(of_member).collect();
-    let down: Vec<String> = members.iter().filter(|member| member.state == Liveness::Down).filter_map(of_member).collect();
+    let live: Vec<String> =
+        members.iter().filter(|member| member.state != Liveness::Down).filter_map(of_member).collect();
+    let down: Vec<String> =
+        members.iter().filter(|member| member.state == Liveness::Down).filter_map(of_member).collect();
     why.extend(live);
     let alike_live = why.is_empty();
     why.extend(down);
@@ -160,7 +176,9 @@ fn of_member(member: &MemberNow) -> Option<String> {
         (Liveness::Alive, None, _) => Some(format!("it is not known yet what {name} holds")),
         (Liveness::Suspect, ..) => Some(format!("{name} does not answer")),
         (Liveness::Down, ..) => {
-            let since = member.seen_s.map_or_else(|| "was not seen since the daemon began".into(), |ago| format!("is down since {ago} s"));
+            let since = member
+                .seen_s
+                .map_or_else(|| "was not seen since the daemon began".into(), |ago| format!("is down since {ago} s"));
             Some(match &member.why {
                 Some(why) => format!("{name} {since} ({why})"),
                 None => format!("{name} {since}"),

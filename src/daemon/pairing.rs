@@ -98,7 +98,9 @@ pub async fn welcome(hub: &Arc<Hub>, joining: Joining) {
     let facts = [("key", peer.to_string()), ("address", address.to_string()), ("role", invitation.role.to_string())];
     match joining.answer(&speech::encode(&Welcome::Members(list))).await {
         Ok(()) => hub.note(Level::Info, "a device joined", &keeper.name, &facts),
-        Err(error) => hub.note(Level::Warn, "a device joined and may not know it", &keeper.name, &[("why", error.to_string())]),
+        Err(error) => {
+            hub.note(Level::Warn, "a device joined and may not know it", &keeper.name, &[("why", error.to_string())]);
+        }
     }
     // Where the answer was lost it may come again with the same ticket, until that expires.
 }

@@ -154,7 +154,11 @@ async fn reach(hub: Arc<Hub>) {
                 let addresses = hub.addresses(peer);
                 if let Err(error) = hub.node.reach(peer, &addresses).await {
                     let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-                    hub.journal.say(Level::Debug, "not reached", vec![("peer", converse::name(&hub, peer)), ("why", why.clone())]);
+                    hub.journal.say(
+                        Level::Debug,
+                        "not reached",
+                        vec![("peer", converse::name(&hub, peer)), ("why", why.clone())],
+                    );
                     hub.peers.failed(peer, why, hub.now(), &mut chance);
                     hub.changed();
                 }
@@ -171,10 +175,14 @@ async fn reach(hub: Arc<Hub>) {
 /// Lets go of everything: roots at the next file, then the peers.
 async fn close(hub: &Arc<Hub>) {
     let closing = async {
-        let all: Vec<_> = hub.keepers().into_iter().map(|keeper| {
-            let hub = Arc::clone(hub);
-            tokio::spawn(async move { hub.stop(&keeper).await })
-        }).collect();
+        let all: Vec<_> = hub
+            .keepers()
+            .into_iter()
+            .map(|keeper| {
+                let hub = Arc::clone(hub);
+                tokio::spawn(async move { hub.stop(&keeper).await })
+            })
+            .collect();
         for one in all {
             // A task that broke has let go.
             let _ = one.await;

@@ -84,7 +84,13 @@ fn devices(status: &Status) -> BTreeMap<(&str, &str), (&MemberNow, Shares<'_>)> 
 
 fn line(member: &MemberNow, shares: &Shares<'_>) -> String {
     let shares: Vec<String> = shares.iter().map(|(share, role)| format!("{share} ({role})")).collect();
-    format!("{}  {}  {}  {}", safe(&member.name), standing::reach(member), &member.key[..8.min(member.key.len())], shares.join(", "))
+    format!(
+        "{}  {}  {}  {}",
+        safe(&member.name),
+        standing::reach(member),
+        &member.key[..8.min(member.key.len())],
+        shares.join(", ")
+    )
 }
 
 fn object(member: &MemberNow, shares: &Shares<'_>) -> serde_json::Value {

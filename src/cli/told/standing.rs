@@ -39,7 +39,8 @@ fn share(share: &ShareNow, output: &mut Output) {
     };
     output.line("");
     output.line(format_args!("{}  {}  ({})  {state}", share.name, safe(&share.root.to_string_lossy()), share.role));
-    let looked = share.looked_s.map_or_else(|| "not looked at yet".into(), |ago_s| format!("looked at {} ago", ago(ago_s)));
+    let looked =
+        share.looked_s.map_or_else(|| "not looked at yet".into(), |ago_s| format!("looked at {} ago", ago(ago_s)));
     let watch = match (&share.watch.problem, share.watch.watching) {
         (Some(problem), _) => format!("partly watched: {}", safe(problem)),
         (None, true) => format!("{} directories watched", share.watch.directories),
@@ -54,7 +55,10 @@ fn share(share: &ShareNow, output: &mut Output) {
     }
     if share.conflicts > 0 {
         let (verb, s) = if share.conflicts == 1 { ("stands", "y") } else { ("stand", "ies") };
-        output.line(format_args!("  {} conflict cop{s} {verb} beside plain names: `alike conflicts DIR`", share.conflicts));
+        output.line(format_args!(
+            "  {} conflict cop{s} {verb} beside plain names: `alike conflicts DIR`",
+            share.conflicts
+        ));
     }
     for problem in share.problems.iter().chain(&share.held).take(PROBLEMS_MAX) {
         output.line(format_args!("  {}: {}", safe(&problem.path), safe(&problem.cause)));
