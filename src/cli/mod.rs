@@ -12,6 +12,7 @@ mod failure;
 mod flags;
 mod hint;
 mod interrupt;
+mod loan;
 mod location;
 mod output;
 mod paint;

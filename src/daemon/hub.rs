@@ -117,11 +117,6 @@ impl Hub {
         self.config().config.rescan.as_millis() as u64
     }
 
-    /// What is configured and in use.
-    pub fn settings(&self) -> Config {
-        self.config().config.clone()
-    }
-
     /// Why the configuration on disk is not the one in use.
     pub fn config_problem(&self) -> Option<String> {
         self.config().problem.clone()

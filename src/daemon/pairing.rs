@@ -99,7 +99,7 @@ pub async fn welcome(hub: &Arc<Hub>, joining: Joining) {
     match joining.answer(&speech::encode(&Welcome::Members(list))).await {
         Ok(()) => hub.note(Level::Info, "a device joined", &keeper.name, &facts),
         Err(error) => {
-            hub.note(Level::Warn, "a device joined and may not know it", &keeper.name, &[("why", error.to_string())])
+            hub.note(Level::Warn, "a device joined and may not know it", &keeper.name, &[("why", error.to_string())]);
         }
     }
     // Where the answer was lost it may come again with the same ticket, until that expires.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::DirBuilder;
 use std::io::{self, BufRead, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
@@ -55,7 +55,7 @@ impl Join {
             [directory] => (read(output)?, directory),
             _ => return Err(Failure::usage("it takes a ticket and a directory".into())),
         };
-        let root = directory(location::local(typed, "join")?)?;
+        let root = directory(&location::local(typed, "join")?)?;
         let shown = root.display().to_string();
         let ask = Ask::Join { ticket, root, name: self.name.clone() };
         let Answer::Joined { share, role } = asking::ask(&ask, output)? else { return Err(asking::astray()) };
@@ -65,8 +65,8 @@ impl Join {
 }
 
 /// The directory, made where it is missing.
-fn directory(typed: PathBuf) -> Result<PathBuf, Failure> {
-    let made = match DirBuilder::new().create(&typed) {
+fn directory(typed: &Path) -> Result<PathBuf, Failure> {
+    let made = match DirBuilder::new().create(typed) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => typed.canonicalize(),
     };

@@ -3,9 +3,11 @@
 //!
 //! Start at [`Keeper`]; `task` is the loop.
 
+mod begin;
 mod now;
 mod place;
 mod task;
+mod watching;
 pub mod work;
 
 use std::collections::BTreeSet;
@@ -18,6 +20,7 @@ use super::hub::Hub;
 use super::members::{Members, ShareId};
 use super::place::PlaceError;
 use super::speech::Announcement;
+use crate::disk::dirty::Dirty;
 use crate::model::plan::guard::Limit;
 use crate::net::node::PublicKey;
 use crate::sync::error::Error;
@@ -48,6 +51,10 @@ pub enum Word {
     Live(BTreeSet<PublicKey>),
     /// A member had asked for a meeting, which has ended.
     Answered(PublicKey, Result<Met, Error>),
+    /// Something may have changed on disk.
+    Dirty(Dirty),
+    /// The root is gone from its place.
+    Gone,
     /// The list of members changed.
     Listed,
     /// Another interval between rounds, in milliseconds.

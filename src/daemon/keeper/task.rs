@@ -8,18 +8,19 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::now::Level;
+use super::begin::Steps;
 use super::work::{self, Done, mark_of};
-use super::{Keeper, Word, lock};
+use super::{Keeper, Word, lock, watching};
 use crate::daemon::config::Role;
 use crate::daemon::control::status::At;
 use crate::daemon::hub::{Hub, chance};
 use crate::daemon::journal::Level as Matters;
-use crate::daemon::schedule::{Due, Mark, Meeting, Moment, Rounds};
+use crate::daemon::schedule::{Mark, Meeting, Moment, Rounds};
 use crate::daemon::speech::Announcement;
+use crate::disk::dirty::Dirty;
 use crate::net::node::PublicKey;
 use crate::sync::error::Error;
-use crate::sync::share::{Dirty, Met, Share, Standing};
+use crate::sync::share::{Met, Share, Standing};
 
 /// A root that cannot be opened, or a step that failed, is tried again after this long; doubled up to [`AGAIN_MAX_MS`].
 const AGAIN_MS: u64 = 1000;
@@ -30,35 +31,12 @@ const AGAIN_MAX_MS: u64 = 5 * 60 * 1000;
 pub(super) struct Task {
     pub(super) hub: Arc<Hub>,
     pub(super) keeper: Arc<Keeper>,
-    rounds: Rounds<PublicKey>,
-    work: JoinSet<Done>,
-    steps: Steps,
+    pub(super) rounds: Rounds<PublicKey>,
+    pub(super) work: JoinSet<Done>,
+    pub(super) steps: Steps,
     /// Commands that have the root.
-    loans: usize,
+    pub(super) loans: usize,
     closing: Option<oneshot::Sender<()>>,
-}
-
-/// What is under way, and what is to be done when.
-#[derive(Debug, Default)]
-struct Steps {
-    opening: bool,
-    looking: bool,
-    meeting: bool,
-    placing: bool,
-    /// Where the root may have changed.
-    dirty: Option<Dirty>,
-    /// Whether the disk may not show what is agreed on.
-    unplaced: bool,
-    /// Nothing is put in place before; it failed before.
-    place_after: Moment,
-    /// Nothing is looked at before.
-    look_after: Moment,
-    open_after: Moment,
-    rescan_at: Moment,
-    /// Steps in a row that failed.
-    failures: u32,
-    /// Times in a row that something stayed wanted.
-    tries: u32,
 }
 
 /// Keeps a share until it is told to close.
@@ -98,6 +76,12 @@ impl Task {
             Word::Answered(peer, met) => {
                 let ours = *self.rounds.ours();
                 self.met(peer, ours, met);
+            }
+            Word::Dirty(dirty) => self.dirty(dirty),
+            Word::Gone => {
+                self.say(Matters::Error, "the root is gone from its place", &[]);
+                self.let_go().await;
+                self.steps.open_after = self.again();
             }
             Word::Listed => {
                 self.live(self.hub.peers.connected());
@@ -149,6 +133,26 @@ impl Task {
         }
     }
 
+    /// Something may have changed there.
+    fn dirty(&mut self, dirty: Dirty) {
+        self.steps.hinted = true;
+        let before = self.steps.dirty.take();
+        self.steps.dirty = Some(before.map_or(dirty.clone(), |before| before.and(dirty)));
+        let Some(share) = self.keeper.share() else { return };
+        let watching = share.watch(crate::disk::watch::WatchSettings::default()).ok().filter(|_| self.steps.watched);
+        if let Some(watch) = watching {
+            self.covered(&watch.coverage());
+        }
+    }
+
+    fn covered(&self, coverage: &crate::disk::watch::Coverage) {
+        let mut now = lock(&self.keeper.now);
+        // Where a part is not watched all is looked at as often as if nothing were.
+        now.watching = coverage.blind.is_none();
+        now.directories = coverage.directories as u64;
+        now.blind.clone_from(&coverage.blind);
+    }
+
     /// Who is connected.
     fn live(&mut self, connected: BTreeSet<PublicKey>) {
         let members = self.keeper.members();
@@ -166,7 +170,9 @@ impl Task {
                 match looked {
                     Ok(looked) => {
                         self.succeeded();
-                        self.steps.unplaced |= looked.changed || self.is_unplaced();
+                        // What happened while something was put in place is seen as no change by the look: the plan sees it.
+                        let hinted = std::mem::take(&mut self.steps.hinted);
+                        self.steps.unplaced |= looked.changed || hinted || self.is_unplaced();
                         let standing = self.refresh();
                         let mut now = lock(&self.keeper.now);
                         now.counters.looks += 1;
@@ -181,6 +187,14 @@ impl Task {
                         self.steps.look_after = self.failed("cannot look at the root", &error);
                     }
                 }
+            }
+            Done::Watched(Ok(watch)) => {
+                self.covered(&watch.coverage());
+                watching::follow(&self.keeper, &watch);
+            }
+            Done::Watched(Err(error)) => {
+                lock(&self.keeper.now).blind = Some(why(&error));
+                self.say(Matters::Warn, "not watched: looked at every interval", &[("why", why(&error))]);
             }
             Done::Met(peer, ours, met) => {
                 self.steps.meeting = false;
@@ -197,6 +211,7 @@ impl Task {
                 *lock(&self.keeper.open) = Some(share);
                 self.succeeded();
                 self.steps.dirty = Some(Dirty::All);
+                self.steps.watched = false;
                 self.steps.look_after = self.hub.now();
                 let standing = self.refresh();
                 self.hub.introduce(&self.keeper, standing.id);
@@ -295,87 +310,13 @@ impl Task {
         };
     }
 
-    /// Begins what is due.
-    fn act(&mut self) {
-        let now = self.hub.now();
-        let Some(share) = self.keeper.share() else {
-            if self.loans == 0 && !self.steps.opening && !self.keeper.shared.paused && self.steps.open_after <= now {
-                self.steps.opening = true;
-                self.work.spawn(work::open(Arc::clone(&self.hub), Arc::clone(&self.keeper)));
-            }
-            return;
-        };
-        if self.steps.rescan_at <= now {
-            self.steps.rescan_at = now + self.rescan_ms();
-            self.steps.dirty = Some(Dirty::All);
-        }
-        if !self.steps.looking && self.steps.look_after <= now {
-            if let Some(dirty) = self.steps.dirty.take() {
-                self.steps.looking = true;
-                self.work.spawn(work::look(share.clone(), dirty));
-            }
-        }
-        let looked = share.standing().looked.is_some();
-        if looked && self.steps.unplaced && !self.steps.placing && self.steps.place_after <= now {
-            self.steps.unplaced = false;
-            self.steps.placing = true;
-            self.work.spawn(work::place(Arc::clone(&self.hub), Arc::clone(&self.keeper), share.clone()));
-        }
-        if looked {
-            self.talk(&share, now);
-        }
-    }
-
-    /// Tells and meets whom it is time for.
-    fn talk(&mut self, share: &Share, now: Moment) {
-        for peer in self.rounds.tells(now) {
-            self.tell(share, peer);
-        }
-        if self.steps.meeting {
-            return;
-        }
-        match self.rounds.meets(now, &mut chance) {
-            Some(Due::Meet(peer)) => {
-                self.steps.meeting = true;
-                let (hub, keeper) = (Arc::clone(&self.hub), Arc::clone(&self.keeper));
-                self.work.spawn(work::meet(hub, keeper, share.clone(), peer));
-            }
-            Some(Due::Tell(peer)) => self.tell(share, peer),
-            None => {}
-        }
-    }
-
-    fn tell(&self, share: &Share, peer: PublicKey) {
-        let standing = share.standing();
-        let digest = self.keeper.members().digest();
-        let said = Announcement {
-            share: self.keeper.id,
-            mark: mark_of(&standing),
-            wanted: standing.wanted.map_or(u32::MAX, |wanted| u32::try_from(wanted).unwrap_or(u32::MAX)),
-            list: std::array::from_fn(|at| digest.0[at]),
-        };
-        self.hub.node.tell(peer, said.datagram().into());
-    }
-
-    /// When something is to be done without anything happening.
-    fn next(&self) -> Moment {
-        let steps = &self.steps;
-        if self.keeper.share().is_none() {
-            let idle = self.loans > 0 || steps.opening || self.keeper.shared.paused;
-            return if idle { Moment::MAX } else { steps.open_after };
-        }
-        let looking = (steps.dirty.is_some() && !steps.looking).then_some(steps.look_after);
-        let placing = (steps.unplaced && !steps.placing).then_some(steps.place_after);
-        let meeting = (!steps.meeting).then(|| self.rounds.next_meeting());
-        let all = [Some(steps.rescan_at), looking, placing, meeting, self.rounds.next_tell()];
-        all.into_iter().flatten().min().unwrap_or(Moment::MAX)
-    }
-
     /// Lets go of the root: what goes on ends at the next file.
     async fn let_go(&mut self) {
         let share = lock(&self.keeper.open).take();
         if let Some(share) = share {
             self.publish();
+            self.covered(&crate::disk::watch::Coverage::default());
+            lock(&self.keeper.now).watching = false;
             share.close().await;
         }
     }
@@ -413,7 +354,7 @@ impl Task {
         now.at = at;
         now.sample(moment);
         for (key, alike) in levels {
-            now.levels.entry(key).or_insert_with(Level::default).alike = alike;
+            now.levels.entry(key).or_default().alike = alike;
         }
         drop(now);
         self.hub.changed();
@@ -432,12 +373,6 @@ impl Task {
             Some(_) if steps.dirty.is_some() || steps.unplaced => At::Waiting,
             Some(_) => At::Resting,
         }
-    }
-
-    fn rescan_ms(&self) -> u64 {
-        let watching = lock(&self.keeper.now).watching;
-        // What is not watched is looked at as often as it is talked about.
-        if watching { self.hub.rescan_ms() } else { self.hub.interval_ms() }
     }
 
     fn succeeded(&mut self) {

@@ -10,12 +10,14 @@ use super::place::{Kept, Members as Sources};
 use crate::daemon::hub::Hub;
 use crate::daemon::schedule::Mark;
 use crate::daemon::speech::{self, Reply, Request};
+use crate::disk::dirty::Dirty;
+use crate::disk::watch::{Watch, WatchSettings};
 use crate::model::Digest;
 use crate::net::node::PublicKey;
 use crate::net::{Link, receive_frame, send_frame};
 use crate::sync::error::Error;
 use crate::sync::job::{Reading, Writing};
-use crate::sync::share::{Allowed, Dirty, Looked, Materialized, Met, Share, ShareSettings, Standing};
+use crate::sync::share::{Allowed, Looked, Materialized, Met, Share, ShareSettings, Standing};
 
 /// A piece of work that has ended.
 pub enum Done {
@@ -25,6 +27,8 @@ pub enum Done {
     Looked(Result<Looked, Error>),
     /// A member was met; what was held here before.
     Met(PublicKey, Mark, Result<Met, Error>),
+    /// It is watched from now on, or cannot be.
+    Watched(Result<Arc<Watch>, Error>),
     /// What could be put in place was.
     Placed(Result<(Materialized, Kept), Error>),
 }
@@ -50,6 +54,12 @@ pub async fn open(hub: Arc<Hub>, keeper: Arc<Keeper>) -> Done {
 /// Looks at the root.
 pub async fn look(share: Share, dirty: Dirty) -> Done {
     Done::Looked(share.look(dirty).await)
+}
+
+/// Watches the root from now on.
+pub async fn watch(share: Share) -> Done {
+    let watched = spawn_blocking(move || share.watch(WatchSettings::default())).await;
+    Done::Watched(watched.unwrap_or_else(|_| Err(failed("watching it"))))
 }
 
 /// Meets a member.
