@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use cluster::{INTERVAL, PATIENCE, SHARE, admit, arrives, cluster, converge, copies, versions};
 use harness::hosts::{Cut, Host, apart, hosts, split, within};
+use harness::tree::pattern;
 use rustix::process::Signal;
 
 /// After a cut has healed, all are alike within so long: two intervals, the time to find each other again, and the transfer.
@@ -185,10 +186,10 @@ fn lost_and_changed_packets_change_no_file() {
         host.corrupt(2);
     }
     let tree = all[0].tree(SHARE);
-    for number in 0..1000 {
-        tree.file(format!("{}/{number}.txt", number % 10), format!("{number}").repeat(number % 50));
+    for number in 0..2000 {
+        tree.file(format!("{}/{number}.bin", number % 10), pattern(5000, number));
     }
-    arrives(PATIENCE, &all[1], "9/999.txt", "999".repeat(49).as_bytes());
+    arrives(PATIENCE, &all[1], "9/1999.bin", &pattern(5000, 1999));
     converge(PATIENCE, &[&all[0], &all[1]]);
     assert!(copies(&tree).is_empty());
     for host in &all {

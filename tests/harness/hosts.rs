@@ -251,7 +251,11 @@ impl Host {
 }
 
 impl Drop for Host {
+    #[allow(clippy::print_stderr)]
     fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("-- the daemon on {} said\n{}", self.name, self.log());
+        }
         if let Some(daemon) = &mut self.daemon {
             let _ = daemon.kill();
             let _ = daemon.wait();
