@@ -4,15 +4,19 @@
 //! What is on disk wherever it stops: a scan's events are one commit, a meeting's join another, and a witness that the
 //! index does not know yet is noted in the same commit as the change that outdated it. The index is saved after that.
 
+mod again;
 mod announced;
 mod arrived;
 mod decide;
 mod doubts;
+mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
+use self::shown::{is_beyond, is_in_place, witness_of};
 use super::error::Error;
 use super::job::{Reading, Writing};
 use super::refuse;
@@ -26,7 +30,6 @@ use crate::model::dot::{Dot, ReplicaId};
 use crate::model::era::{Era, Eras, Story};
 use crate::model::knowledge::Knowledge;
 use crate::model::lane::Lane;
-use crate::model::listing::FLAG_INCOMPLETE;
 use crate::model::meeting::{self, Half, Joined, Teller};
 use crate::model::mint::{self, Events, Happened, Look};
 use crate::model::plan::guard::Guard;
@@ -34,7 +37,7 @@ use crate::model::project::same_version;
 use crate::model::record::{Event, Witness};
 use crate::model::siblings::Siblings;
 use crate::model::tree::Tree;
-use crate::model::{Digest, Entry, Kind, Listing, PathRef, Problem, ProblemKind, RelPath};
+use crate::model::{Digest, Entry, Listing, PathRef, Problem, ProblemKind, RelPath};
 use crate::net;
 use crate::proto::reconcile::Side as Compared;
 use crate::store::places::RootKey;
@@ -61,6 +64,11 @@ pub struct Replica {
     era: Option<ReplicaId>,
     /// Names whose deletes the guard held back: nothing is put there in this run.
     held: BTreeSet<RelPath>,
+    /// Names at which joins have changed what the disk shall show.
+    open: BTreeSet<RelPath>,
+    /// Whether what happens on this disk is a write.
+    mints: bool,
+    spree: again::Spree,
 }
 
 /// What a replica says of itself first.
@@ -127,9 +135,25 @@ impl Replica {
         let side = Arc::new(Side::of_replica(root, reading, !writing.dry_run)?);
         let noted = noted.into_iter().collect();
         let eras = state.as_ref().map(State::eras).transpose()?.unwrap_or_default();
-        let (agreed, tree, era, held) = (None, None, None, BTreeSet::new());
-        let mut replica =
-            Replica { registry, side, lock, writing, state, header, agreed, tree, noted, eras, era, held };
+        let (agreed, tree, era, held, open) = (None, None, None, BTreeSet::new(), BTreeSet::new());
+        let (mints, spree) = (true, again::Spree::default());
+        let mut replica = Replica {
+            registry,
+            side,
+            lock,
+            writing,
+            state,
+            header,
+            agreed,
+            tree,
+            noted,
+            eras,
+            era,
+            held,
+            open,
+            mints,
+            spree,
+        };
         if replica.writing.dry_run {
             // A rehearsal reads its memory at once: a run beside it need not wait until it has ended.
             replica.agreed()?;
@@ -161,7 +185,7 @@ impl Replica {
         self.take_announced(&found)?;
         if found.changed() || !self.noted.is_empty() || self.before(&found).is_none() {
             let events = self.events(&found)?;
-            let events = self.guard(events, &found, &mut problems);
+            let events = self.guard(events, &found, &mut problems)?;
             self.record(events)?;
             self.keep(&found)?;
         }
@@ -275,17 +299,23 @@ impl Replica {
             agreed,
             lane: side::lane(self.side.reading(), side::superuser()),
             unseen: &unseen,
+            names: found.names(),
         }))
     }
 
     /// Takes deletes back that nobody has said are meant.
-    fn guard(&mut self, mut events: Events, found: &Found, problems: &mut Vec<Problem>) -> Events {
+    fn guard(&mut self, mut events: Events, found: &Found, problems: &mut Vec<Problem>) -> Result<Events, Error> {
+        if !self.mints {
+            return self.hold_all(events);
+        }
         let is_delete = |happened: &Happened| matches!(happened.event, Event::Delete { .. });
-        let deletes = events.lost();
+        let lost = events.lost();
         let entries = (self.header.entries + self.header.copies) as usize;
+        let (deletes, entries) = self.spree.with(lost, entries, Instant::now());
         let guard = Guard { limit: self.writing.limit, source_empty: found.listing.is_empty() };
-        if guard.allows(deletes, entries) {
-            return events;
+        if lost == 0 || guard.allows(deletes, entries) {
+            self.spree.add(lost);
+            return Ok(events);
         }
         let cause = guard.cause(deletes, entries);
         problems.push(Problem { path: RelPath::default(), kind: ProblemKind::Guarded, cause });
@@ -297,7 +327,7 @@ impl Replica {
             events.unseen.push((happened.name.clone(), happened.was.clone().map(kept)));
         }
         events.happened.retain(|happened| !is_delete(happened));
-        events
+        Ok(events)
     }
 
     /// Makes events writes of this replica.
@@ -309,7 +339,7 @@ impl Replica {
         let agreed = self.agreed()?.clone();
         let first = self.header.counter + 1;
         let mut changed: BTreeMap<RelPath, Siblings> = BTreeMap::new();
-        let mut witnesses: BTreeMap<RelPath, Option<Witness>> = self.noted.clone();
+        let mut witnesses: BTreeMap<RelPath, Option<Witness>> = BTreeMap::new();
         for Happened { path, name, event, .. } in happened {
             let siblings = changed.entry(path).or_insert_with_key(|path| agreed.siblings(path.as_ref()));
             self.header.counter += 1;
@@ -342,7 +372,10 @@ impl Replica {
         witnesses: Vec<(RelPath, Option<Witness>)>,
         settle: bool,
     ) -> Result<(), Error> {
-        let tree = Tree::build(agreed.listing(), Lane::STATE);
+        let tree = match (&self.agreed, &self.tree) {
+            (Some(before), Some(tree)) => agreed.tree(before, tree, changed),
+            _ => Tree::build(agreed.listing(), Lane::STATE),
+        };
         self.header.top = tree.top();
         self.header.entries = agreed.listing().len() as u64;
         self.header.copies = agreed.copies() as u64;
@@ -379,8 +412,7 @@ impl Replica {
         changed: &BTreeMap<RelPath, Siblings>,
         disk: &Listing,
     ) -> Result<Vec<(RelPath, Option<Witness>)>, Error> {
-        let noted = self.noted.clone();
-        let before = self.agreed()?;
+        let before = self.agreed()?.clone();
         let mut witnesses = BTreeMap::new();
         for path in changed.keys() {
             let (was, is) = (before.project(path.as_ref()), next.project(path.as_ref()));
@@ -389,10 +421,15 @@ impl Replica {
                 let row = disk.find(name.as_ref()).ok().map(|index| disk.row(index));
                 let entry = row.filter(|row| mint::is_kept(row.kind())).map(|row| row.entry());
                 let shown = before.shown(name.as_ref()).1;
+                self.open.insert(name.clone());
+                if !self.mints {
+                    // What was changed here alone stays until the path changes elsewhere: now.
+                    self.held.remove(&name);
+                }
                 // What was noted is older than this look, which may have found in place what a killed run had put there.
                 let in_place =
                     matches!((&shown, &entry), (Some(shown), Some(entry)) if same_version(&shown.entry, entry));
-                if noted.contains_key(&name) && !in_place {
+                if self.noted.contains_key(&name) && !in_place {
                     continue;
                 }
                 let dots = || shown.map_or_else(Vec::new, |shown| shown.dots);
@@ -446,39 +483,4 @@ fn blank(root: RootKey) -> Result<Header, Error> {
         copies: 0,
         knowledge: Knowledge::new(),
     })
-}
-
-/// What the disk showed when an event was minted.
-fn witness_of(dot: Dot, event: &Event) -> Option<Witness> {
-    match event {
-        Event::Write { entry, .. } => Some(Witness { dots: vec![dot], entry: entry.clone(), unseen: false }),
-        Event::Delete { .. } | Event::Nothing(_) => None,
-    }
-}
-
-/// Whether a path that a scan did not find may be there all the same.
-fn is_beyond(disk: &Listing, path: PathRef<'_>, one_file_system: bool) -> bool {
-    let mut above = Some(path);
-    while let Some(place) = above {
-        if let Ok(index) = disk.find(place) {
-            let row = disk.row(index);
-            let incomplete = one_file_system && row.flags() & FLAG_INCOMPLETE != 0;
-            return row.kind() == Kind::Unreadable || incomplete;
-        }
-        above = place.parent().filter(|parent| !parent.is_root());
-    }
-    false
-}
-
-/// Whether the disk shows at a name what is agreed on.
-fn is_in_place(agreed: &Agreed, name: &RelPath, disk: &Listing) -> bool {
-    let now = disk.find(name.as_ref()).ok().map(|index| disk.row(index).entry());
-    match (agreed.shown(name.as_ref()).1, now) {
-        (None, None) => true,
-        (Some(shown), Some(now)) => {
-            let same = shown.entry.kind == now.kind && shown.entry.content == now.content;
-            same && (shown.entry.mode == now.mode || now.kind == Kind::Symlink) && shown.entry.target() == now.target()
-        }
-        _ => false,
-    }
 }

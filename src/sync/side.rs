@@ -271,10 +271,12 @@ impl Found {
         &self.again
     }
 
-    /// What was found becomes what was before: from here on it is not compared with anything older.
+    /// What was found becomes what was before: from here on it is not compared with anything older, and any index that is
+    /// kept of it is written whole.
     pub fn rest(&mut self) {
         self.before = Some(self.listing.clone());
         self.kept = None;
+        self.changed = true;
         self.names = Some(BTreeSet::new());
     }
 
