@@ -75,9 +75,9 @@ impl Replica {
     /// Notes, of these names, what the disk shows as agreed: it stands for that from now on.
     pub fn note_in_place(&mut self, names: &BTreeSet<RelPath>, disk: &Listing) -> Result<(), Error> {
         let agreed = self.agreed()?.clone();
-        let mut witnesses = Vec::new();
+        let (mut witnesses, lane) = (Vec::new(), self.lane());
         for name in names.iter().filter(|name| self.noted.contains_key(*name)) {
-            if !is_in_place(&agreed, name, disk) || is_beyond(disk, name.as_ref(), false) {
+            if !is_in_place(&agreed, name, disk, lane) || is_beyond(disk, name.as_ref(), false) {
                 continue;
             }
             let row = disk.find(name.as_ref()).ok().map(|at| disk.row(at).entry());

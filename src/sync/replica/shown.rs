@@ -2,9 +2,11 @@
 
 use crate::model::agreed::Agreed;
 use crate::model::dot::Dot;
+use crate::model::lane::Lane;
 use crate::model::listing::FLAG_INCOMPLETE;
+use crate::model::project::same_version;
 use crate::model::record::{Event, Witness};
-use crate::model::{Kind, Listing, PathRef, RelPath};
+use crate::model::{Entry, Kind, Listing, PathRef, RelPath};
 
 /// What the disk showed when an event was minted.
 pub fn witness_of(dot: Dot, event: &Event) -> Option<Witness> {
@@ -28,15 +30,17 @@ pub fn is_beyond(disk: &Listing, path: PathRef<'_>, one_file_system: bool) -> bo
     false
 }
 
-/// Whether the disk shows at a name what is agreed on.
-pub fn is_in_place(agreed: &Agreed, name: &RelPath, disk: &Listing) -> bool {
+/// Whether what is on disk is the version that is to be shown there, in the fields that are kept alike.
+pub fn is_shown(shown: &Entry, on_disk: Entry, lane: Lane) -> bool {
+    same_version(shown, &lane.seen(on_disk, shown))
+}
+
+/// Whether the disk shows at a name what is agreed on, in the fields that are kept alike.
+pub fn is_in_place(agreed: &Agreed, name: &RelPath, disk: &Listing, lane: Lane) -> bool {
     let now = disk.find(name.as_ref()).ok().map(|index| disk.row(index).entry());
     match (agreed.shown(name.as_ref()).1, now) {
         (None, None) => true,
-        (Some(shown), Some(now)) => {
-            let same = shown.entry.kind == now.kind && shown.entry.content == now.content;
-            same && (shown.entry.mode == now.mode || now.kind == Kind::Symlink) && shown.entry.target() == now.target()
-        }
+        (Some(shown), Some(now)) => is_shown(&shown.entry, now, lane),
         _ => false,
     }
 }
