@@ -3,6 +3,7 @@
 mod scan {
     pub mod changes;
     pub mod costs;
+    pub mod glances;
     pub mod limits;
     pub mod races;
     pub mod rows;

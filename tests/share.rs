@@ -3,6 +3,7 @@
 mod harness;
 
 mod share {
+    pub mod changes;
     pub mod meetings;
     pub mod pair;
     pub mod watch;

@@ -14,6 +14,7 @@ pub mod error;
 pub mod filter;
 mod found;
 pub mod gauge;
+pub mod glance;
 mod grain;
 pub mod handles;
 pub mod hash;

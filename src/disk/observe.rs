@@ -35,6 +35,9 @@ const WAIT_NS_MAX: u64 = 25_000_000;
 /// Longest time that one write call is expected to take: two gigabytes to a slow disk.
 const WRITE_NS_MAX: i64 = 3_600_000_000_000;
 
+/// A change time later than that is no clock that lags: it was set.
+const FUTURE_NS: i64 = 1_000_000_000;
+
 /// One name in an opened directory.
 pub(super) struct Subject<'a> {
     pub directory: &'a OwnedFd,
@@ -139,6 +142,12 @@ impl Observer<'_> {
         status.kind == Kind::File
             && !self.options.quick
             && age_ns(status.stamp.ctime, now()) <= grain::of_stamp(&status.stamp, grain_ns)
+    }
+
+    /// Whether the file was changed less than so long ago. One from the future is not waited for.
+    pub fn is_younger(&self, status: &Status, than_ns: i64) -> bool {
+        let age_ns = age_ns(status.stamp.ctime, now());
+        age_ns < than_ns && age_ns > -FUTURE_NS
     }
 
     fn look(&self, subject: &Subject<'_>, status: &Status) -> Result<Observed, Again> {

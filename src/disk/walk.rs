@@ -29,7 +29,7 @@ use crate::model::path::{NAME_BYTES_MAX, PATH_BYTES_MAX, check_name};
 use crate::model::{Digest, Kind, Listing, PathRef, Problem, ProblemKind, RelPath};
 
 /// The name of a replica's own directory.
-const OWN: &[u8] = b".alike";
+pub(super) const OWN: &[u8] = b".alike";
 /// What makes a directory of that name one that holds a state.
 const OWN_MARKS: [&str; 4] = ["staging", "trash", "lock", "state.redb"];
 /// Names that one task looks at. A directory with more is split between threads.

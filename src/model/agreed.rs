@@ -7,7 +7,7 @@
 //!           | 2 | siblings                       anything else, in full
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::dot::{Dot, ReplicaId};
 use super::entry::{Entry, Extra, Kind, Stamp};
@@ -15,6 +15,7 @@ use super::listing::{Builder, Full, Listing, Row};
 use super::path::{PathRef, RelPath};
 use super::project::{Projection, Shown, home_of, project};
 use super::siblings::{Siblings, Version};
+use super::tree::{Splice, Tree};
 
 const ONE: u8 = 1;
 const SEVERAL: u8 = 2;
@@ -87,6 +88,36 @@ impl Agreed {
             next.push_row(row);
         }
         Ok(Agreed { listing: next.finish() })
+    }
+
+    /// The tree of this, given that of `before`, from which it differs at these paths and no others.
+    pub fn tree(&self, before: &Agreed, tree: &Tree, changed: &BTreeMap<RelPath, Siblings>) -> Tree {
+        let row = |listing: &Listing, path: &RelPath| match listing.find(path.as_ref()) {
+            Ok(at) => at..at + 1,
+            Err(at) => at..at,
+        };
+        let mut splices: Vec<Splice> = Vec::with_capacity(changed.len());
+        for path in changed.keys() {
+            let (old, new) = (row(&before.listing, path), row(&self.listing, path));
+            match splices.last_mut() {
+                Some(last) if last.old.end == old.start && last.new.end == new.start => {
+                    (last.old.end, last.new.end) = (old.end, new.end);
+                }
+                _ => splices.push(Splice { old, new }),
+            }
+        }
+        tree.update(&before.listing, &self.listing, &splices)
+    }
+
+    /// What a disk shall show at these names.
+    pub fn wanted_at(&self, names: &BTreeSet<RelPath>) -> Result<Listing, Full> {
+        let mut next = Builder::with_capacity(names.len());
+        for name in names {
+            if let Some(shown) = self.shown(name.as_ref()).1 {
+                push(&mut next, name.as_ref(), &shown.entry)?;
+            }
+        }
+        Ok(next.finish())
     }
 
     /// How many conflict copies a disk shows.

@@ -30,6 +30,8 @@ pub struct Look<'a> {
     /// Whether what was last seen at a path, of this kind, may be there all the same though the scan did not find it:
     /// filtered, or below something unreadable.
     pub unseen: &'a dyn Fn(PathRef<'_>, Kind) -> bool,
+    /// The names at which the disk differs from `before`, where they are known: nothing happened elsewhere.
+    pub names: Option<&'a BTreeSet<RelPath>>,
 }
 
 /// Something that happened at a name on disk.
@@ -162,6 +164,9 @@ pub fn is_kept(kind: Kind) -> bool {
 impl Look<'_> {
     /// The names at which something may have happened.
     fn names(&self) -> BTreeSet<RelPath> {
+        if let Some(names) = self.names {
+            return names.clone();
+        }
         let mut names: BTreeSet<RelPath> = self.noted.keys().cloned().collect();
         match self.before {
             Some(before) => self.changed(before, &mut names),

@@ -4,16 +4,20 @@
 //! What is on disk wherever it stops: a scan's events are one commit, a meeting's join another, and a witness that the
 //! index does not know yet is noted in the same commit as the change that outdated it. The index is saved after that.
 
+mod again;
 mod announced;
 mod arrived;
 mod decide;
 mod doubts;
 mod settle;
+mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
+use self::shown::{is_beyond, is_shown, witness_of};
 use super::error::Error;
 use super::job::{Reading, Writing};
 use super::refuse;
@@ -27,11 +31,9 @@ use crate::model::dot::{Dot, ReplicaId};
 use crate::model::era::{Era, Eras, Story};
 use crate::model::knowledge::Knowledge;
 use crate::model::lane::Lane;
-use crate::model::listing::FLAG_INCOMPLETE;
 use crate::model::meeting::{self, Half, Joined, Teller};
 use crate::model::mint::{self, Events, Happened, Look, Renamed};
 use crate::model::plan::guard::Guard;
-use crate::model::project::same_version;
 use crate::model::record::{Event, Witness};
 use crate::model::siblings::Siblings;
 use crate::model::story::Stories;
@@ -63,6 +65,11 @@ pub struct Replica {
     era: Option<ReplicaId>,
     /// Names whose deletes the guard held back: nothing is put there in this run.
     held: BTreeSet<RelPath>,
+    /// Names at which joins have changed what the disk shall show.
+    open: BTreeSet<RelPath>,
+    /// Whether what happens on this disk is a write.
+    mints: bool,
+    spree: again::Spree,
 }
 
 /// What a replica says of itself first.
@@ -136,9 +143,25 @@ impl Replica {
         let side = Arc::new(Side::of_replica(root, reading, !writing.dry_run)?);
         let noted = noted.into_iter().collect();
         let eras = state.as_ref().map(State::eras).transpose()?.unwrap_or_default();
-        let (agreed, tree, era, held) = (None, None, None, BTreeSet::new());
-        let mut replica =
-            Replica { registry, side, lock, writing, state, header, agreed, tree, noted, eras, era, held };
+        let (agreed, tree, era, held, open) = (None, None, None, BTreeSet::new(), BTreeSet::new());
+        let (mints, spree) = (true, again::Spree::default());
+        let mut replica = Replica {
+            registry,
+            side,
+            lock,
+            writing,
+            state,
+            header,
+            agreed,
+            tree,
+            noted,
+            eras,
+            era,
+            held,
+            open,
+            mints,
+            spree,
+        };
         if replica.writing.dry_run {
             // A rehearsal reads its memory at once: a run beside it need not wait until it has ended.
             replica.agreed()?;
@@ -170,7 +193,7 @@ impl Replica {
         self.take_announced(&found)?;
         if found.changed() || !self.is_at_rest() || self.before(&found).is_none() {
             let events = self.events(&found)?;
-            let events = self.guard(events, &found, &mut problems);
+            let events = self.guard(events, &found, &mut problems)?;
             renamed = events.renames();
             self.record(events)?;
             self.keep(&found)?;
@@ -279,17 +302,23 @@ impl Replica {
             agreed,
             lane: self.lane(),
             unseen: &unseen,
+            names: found.names(),
         }))
     }
 
     /// Takes deletes back that nobody has said are meant.
-    fn guard(&mut self, mut events: Events, found: &Found, problems: &mut Vec<Problem>) -> Events {
+    fn guard(&mut self, mut events: Events, found: &Found, problems: &mut Vec<Problem>) -> Result<Events, Error> {
+        if !self.mints {
+            return self.hold_all(events);
+        }
         let is_delete = |happened: &Happened| matches!(happened.event, Event::Delete { .. });
-        let deletes = events.lost();
+        let lost = events.lost();
         let entries = (self.header.entries + self.header.copies) as usize;
+        let (deletes, entries) = self.spree.with(lost, entries, Instant::now());
         let guard = Guard { limit: self.writing.limit, source_empty: found.listing.is_empty() };
-        if guard.allows(deletes, entries) {
-            return events;
+        if lost == 0 || guard.allows(deletes, entries) {
+            self.spree.add(lost);
+            return Ok(events);
         }
         let cause = guard.cause(deletes, entries);
         problems.push(Problem { path: RelPath::default(), kind: ProblemKind::Guarded, cause });
@@ -301,7 +330,7 @@ impl Replica {
             events.unseen.push((happened.name.clone(), happened.was.clone().map(kept)));
         }
         events.happened.retain(|happened| !is_delete(happened));
-        events
+        Ok(events)
     }
 
     /// Makes events writes of this replica.
@@ -313,7 +342,7 @@ impl Replica {
         let agreed = self.agreed()?.clone();
         let first = self.header.counter + 1;
         let mut changed: BTreeMap<RelPath, Siblings> = BTreeMap::new();
-        let mut witnesses: BTreeMap<RelPath, Option<Witness>> = self.noted.clone();
+        let mut witnesses: BTreeMap<RelPath, Option<Witness>> = BTreeMap::new();
         for Happened { path, name, event, .. } in happened {
             let siblings = changed.entry(path).or_insert_with_key(|path| agreed.siblings(path.as_ref()));
             self.header.counter += 1;
@@ -346,7 +375,10 @@ impl Replica {
         witnesses: Vec<(RelPath, Option<Witness>)>,
         settle: bool,
     ) -> Result<(), Error> {
-        let tree = Tree::build(agreed.listing(), Lane::STATE);
+        let tree = match (&self.agreed, &self.tree) {
+            (Some(before), Some(tree)) => agreed.tree(before, tree, changed),
+            _ => Tree::build(agreed.listing(), Lane::STATE),
+        };
         self.header.top = tree.top();
         self.header.entries = agreed.listing().len() as u64;
         self.header.copies = agreed.copies() as u64;
@@ -383,8 +415,8 @@ impl Replica {
         changed: &BTreeMap<RelPath, Siblings>,
         disk: &Listing,
     ) -> Result<Vec<(RelPath, Option<Witness>)>, Error> {
-        let (noted, lane) = (self.noted.clone(), self.lane());
-        let before = self.agreed()?;
+        let lane = self.lane();
+        let before = self.agreed()?.clone();
         let mut witnesses = BTreeMap::new();
         for path in changed.keys() {
             let (was, is) = (before.project(path.as_ref()), next.project(path.as_ref()));
@@ -393,11 +425,16 @@ impl Replica {
                 let row = disk.find(name.as_ref()).ok().map(|index| disk.row(index));
                 let entry = row.filter(|row| mint::is_kept(row.kind())).map(|row| row.entry());
                 let shown = before.shown(name.as_ref()).1;
+                self.open.insert(name.clone());
+                if !self.mints {
+                    // What was changed here alone stays until the path changes elsewhere: now.
+                    self.held.remove(&name);
+                }
                 // What was noted is older than this look, which may have found in place what a killed run had put there.
                 let is_shown =
                     |entry: &Entry| shown.as_ref().is_some_and(|it| is_shown(&it.entry, entry.clone(), lane));
                 let in_place = entry.as_ref().is_some_and(is_shown);
-                if noted.contains_key(&name) && !in_place {
+                if self.noted.contains_key(&name) && !in_place {
                     continue;
                 }
                 let dots = || shown.map_or_else(Vec::new, |shown| shown.dots);
@@ -456,31 +493,4 @@ fn blank(root: RootKey) -> Result<Header, Error> {
         copies: 0,
         knowledge: Knowledge::new(),
     })
-}
-
-/// What the disk showed when an event was minted.
-fn witness_of(dot: Dot, event: &Event) -> Option<Witness> {
-    match event {
-        Event::Write { entry, .. } => Some(Witness { dots: vec![dot], entry: entry.clone(), unseen: false }),
-        Event::Delete { .. } | Event::Nothing(_) => None,
-    }
-}
-
-/// Whether a path that a scan did not find may be there all the same.
-fn is_beyond(disk: &Listing, path: PathRef<'_>, one_file_system: bool) -> bool {
-    let mut above = Some(path);
-    while let Some(place) = above {
-        if let Ok(index) = disk.find(place) {
-            let row = disk.row(index);
-            let incomplete = one_file_system && row.flags() & FLAG_INCOMPLETE != 0;
-            return row.kind() == Kind::Unreadable || incomplete;
-        }
-        above = place.parent().filter(|parent| !parent.is_root());
-    }
-    false
-}
-
-/// Whether what is on disk is the version that is to be shown there, in the fields that are kept alike.
-fn is_shown(shown: &Entry, on_disk: Entry, lane: Lane) -> bool {
-    same_version(shown, &lane.seen(on_disk, shown))
 }

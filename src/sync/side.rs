@@ -1,9 +1,11 @@
 //! One local root, scanned: its listing, its tree, and the index that is kept of it. Owns how a root is read from start to
 //! end; says nothing of what it is compared with.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::error::Error;
 use super::job::{Fidelity, Reading};
@@ -11,6 +13,7 @@ use super::placements::InPlace;
 use super::report::RootSummary;
 use crate::disk::filter::Filter;
 use crate::disk::gauge::Gauge;
+use crate::disk::glance::{self, Glance, GlanceOptions, Glanced};
 use crate::disk::map;
 use crate::disk::root::Root;
 use crate::disk::rules::Decree;
@@ -19,7 +22,7 @@ use crate::model::digest::{Digest, Domain, Hasher};
 use crate::model::lane::{Bytes, Lane};
 use crate::model::listing::{ROWS_AT_ONCE, SharedBytes};
 use crate::model::tree::Tree;
-use crate::model::{Listing, PathRef, Problem, Stamp};
+use crate::model::{Listing, PathRef, Problem, RelPath, Stamp};
 use crate::store::index;
 use crate::store::journal::Journal;
 use crate::store::places::{Places, RootKey};
@@ -54,6 +57,10 @@ pub struct Found {
     /// What the index held.
     before: Option<Listing>,
     changed: bool,
+    /// The paths at which the listing differs from what was before; `None` where nobody has counted them.
+    names: Option<BTreeSet<RelPath>>,
+    /// Directories in which a file was being written.
+    again: BTreeSet<RelPath>,
 }
 
 impl Side {
@@ -132,6 +139,44 @@ impl Side {
         self.scan_against(Some((before.listing.clone(), None)), &memory, &self.filter, gauge)
     }
 
+    /// Looks at some directories again; `None` where only a scan can tell. Files that were changed less than `quiet` ago
+    /// wait, but for those that a run has put in place.
+    pub fn glance(
+        &self,
+        before: &Found,
+        directories: &BTreeSet<RelPath>,
+        (placed, quiet): (Option<&InPlace>, Duration),
+        gauge: &Gauge,
+    ) -> Result<Option<Found>, Error> {
+        let Reading { one_file_system, checksum, quick, .. } = self.reading;
+        if one_file_system || checksum || quick {
+            return Ok(None);
+        }
+        let memory = Recollection { journal: None, placed };
+        let quiet_ns = i64::try_from(quiet.as_nanos()).unwrap_or(i64::MAX);
+        let options = GlanceOptions { filter: &self.filter, quiet_ns };
+        let glanced = glance::glance(&self.root, &before.listing, directories, &memory, (options, gauge))?;
+        let Glance::Seen(Glanced { listing, names, seen, again, mut problems, hashed_bytes }) = glanced else {
+            return Ok(None);
+        };
+        let is_older = |problem: &&Problem| {
+            let parent = problem.path.as_ref().parent();
+            parent.is_none_or(|parent| !seen.contains(&parent.to_owned())) && !seen.contains(&problem.path)
+        };
+        problems.extend(before.problems.iter().filter(is_older).cloned());
+        Ok(Some(Found {
+            changed: !names.is_empty(),
+            listing,
+            problems,
+            obeyed: before.obeyed,
+            hashed_bytes,
+            kept: None,
+            before: Some(before.listing.clone()),
+            names: Some(names),
+            again,
+        }))
+    }
+
     fn scan_against(
         &self,
         kept: Option<(Listing, Option<Tree>)>,
@@ -150,7 +195,8 @@ impl Side {
             scan::scan(&self.root, base, memory, &options, gauge)?;
         let before = kept.as_ref().map(|(listing, _)| listing.clone());
         let kept = kept.and_then(|(listing, tree)| tree.map(|tree| (listing, tree)));
-        Ok(Found { listing, problems, obeyed, hashed_bytes, kept, before, changed })
+        let (names, again) = (None, BTreeSet::new());
+        Ok(Found { listing, problems, obeyed, hashed_bytes, kept, before, changed, names, again })
     }
 
     /// Keeps the index for the next run. A cache that cannot be written costs time only, so it is a note, not an error.
@@ -210,7 +256,28 @@ impl Found {
             kept: None,
             before: None,
             changed: false,
+            names: None,
+            again: BTreeSet::new(),
         }
+    }
+
+    /// The paths at which the root differs from what was before, where only they were looked at.
+    pub const fn names(&self) -> Option<&BTreeSet<RelPath>> {
+        self.names.as_ref()
+    }
+
+    /// Directories to look at again in a moment: a file in them was being written.
+    pub const fn again(&self) -> &BTreeSet<RelPath> {
+        &self.again
+    }
+
+    /// What was found becomes what was before: from here on it is not compared with anything older, and any index that is
+    /// kept of it is written whole.
+    pub fn rest(&mut self) {
+        self.before = Some(self.listing.clone());
+        self.kept = None;
+        self.changed = true;
+        self.names = Some(BTreeSet::new());
     }
 
     /// Whether any ignore file was obeyed.

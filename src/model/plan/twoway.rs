@@ -1,15 +1,17 @@
 //! The plan that makes one replica's disk show what is agreed on: the plan of a mirror whose source is that. Owns what the
 //! two differ in; how it is carried out is [`super::mirror`]'s.
 
+use std::collections::BTreeSet;
+
 use super::action::Plan;
 use super::guard::Guard;
 use super::mirror::{self, MirrorInput, Pair};
 use crate::model::entry::{Entry, Kind};
 use crate::model::lane::Lane;
-use crate::model::listing::Listing;
+use crate::model::listing::{Listing, Row};
 use crate::model::merge::{Pair as Rows, Pairs};
 use crate::model::mint::is_kept;
-use crate::model::path::PathRef;
+use crate::model::path::{PathRef, RelPath};
 use crate::model::problem::{Problem, ProblemKind};
 
 /// What the plan is made from.
@@ -29,26 +31,52 @@ pub struct TwoWayInput<'a> {
 
 /// Decides what must be done at this replica.
 pub fn plan(input: &TwoWayInput<'_>) -> Plan {
-    let TwoWayInput { wanted, disk, lane, left_alone, guard } = input;
-    let mut differing = Vec::new();
-    let mut problems = Vec::new();
+    let TwoWayInput { wanted, disk, .. } = *input;
+    let mut deciding = Deciding { input, differing: Vec::new(), problems: Vec::new() };
     for rows in Pairs::new((wanted, 0..wanted.len()), (disk, 0..disk.len())) {
-        let (source, target) = match rows {
-            Rows::Both(want, row) => (Some(wanted.row(want)), Some(row)),
-            Rows::Left(want) => (Some(wanted.row(want)), None),
-            Rows::Right(row) => (None, Some(row)),
-        };
+        match rows {
+            Rows::Both(want, row) => deciding.decide(Some(wanted.row(want)), Some(row)),
+            Rows::Left(want) => deciding.decide(Some(wanted.row(want)), None),
+            Rows::Right(row) => deciding.decide(None, Some(row)),
+        }
+    }
+    deciding.finish()
+}
+
+/// The same where it is known that the disk shows what it shall at all names but these; `wanted` holds no others.
+pub fn plan_at(input: &TwoWayInput<'_>, names: &BTreeSet<RelPath>) -> Plan {
+    let mut deciding = Deciding { input, differing: Vec::new(), problems: Vec::new() };
+    for name in names {
+        let want = input.wanted.find(name.as_ref()).ok().map(|at| input.wanted.row(at));
+        let there = input.disk.find(name.as_ref()).ok();
+        if want.is_some() || there.is_some() {
+            deciding.decide(want, there);
+        }
+    }
+    deciding.finish()
+}
+
+struct Deciding<'a> {
+    input: &'a TwoWayInput<'a>,
+    differing: Vec<Pair>,
+    problems: Vec<Problem>,
+}
+
+impl Deciding<'_> {
+    /// One name: what shall be there, and the row of what is.
+    fn decide(&mut self, source: Option<Row<'_>>, target: Option<usize>) {
+        let TwoWayInput { disk, lane, left_alone, .. } = self.input;
         let there = target.map(|row| disk.row(row));
         let leading = source.or(there).expect("a pair has at least one side");
         let (path, left_alone) = (leading.path(), || left_alone(leading.path(), leading.kind()));
         let foreign = there.filter(|row| !is_kept(row.kind()));
         if foreign.is_some() && source.is_none() {
-            continue;
+            return;
         }
         if let Some(foreign) = foreign.filter(|row| row.kind() != Kind::Unreadable && !left_alone()) {
             let cause = format!("{} stands here", noun(foreign.kind()));
-            problems.push(Problem { path: path.to_owned(), kind: ProblemKind::Unwritable, cause });
-            continue;
+            self.problems.push(Problem { path: path.to_owned(), kind: ProblemKind::Unwritable, cause });
+            return;
         }
         let want = source.map(|want| match there {
             // A directory's time alone is nobody's write.
@@ -67,13 +95,18 @@ pub fn plan(input: &TwoWayInput<'_>) -> Plan {
             _ => false,
         };
         if !same && !left_alone() {
-            differing.push(Pair { path: path.to_owned(), source: want, target });
+            self.differing.push(Pair { path: path.to_owned(), source: want, target });
         }
     }
-    let input = MirrorInput { differing, target: disk, lane: *lane, keep_extra: false, devices: false, guard: *guard };
-    let mut plan = mirror::plan(input);
-    plan.problems.extend(problems);
-    plan
+
+    fn finish(self) -> Plan {
+        let TwoWayInput { disk, lane, guard, .. } = *self.input;
+        let differing = self.differing;
+        let input = MirrorInput { differing, target: disk, lane, keep_extra: false, devices: false, guard };
+        let mut plan = mirror::plan(input);
+        plan.problems.extend(self.problems);
+        plan
+    }
 }
 
 const fn noun(kind: Kind) -> &'static str {

@@ -43,7 +43,7 @@ impl Replica {
         self.agreed()?;
         let agreed = self.agreed.as_ref().expect("it was just read");
         let (before, noted, lane) = (Some(disk), &self.noted, self.lane());
-        let happened = mint::revivals(&Look { disk, before, noted, agreed, lane, unseen: &|_, _| false });
+        let happened = mint::revivals(&Look { disk, before, noted, agreed, lane, unseen: &|_, _| false, names: None });
         let paths = happened.iter().map(|happened| happened.path.clone()).collect();
         self.record(Events { happened, unseen: Vec::new() })?;
         Ok(paths)

@@ -1,10 +1,9 @@
 //! The end of a run: what turned out to be in place is remembered as seen, and noted no longer.
 
-use super::{Replica, is_beyond, is_shown};
-use crate::model::agreed::Agreed;
-use crate::model::lane::Lane;
+use super::Replica;
+use super::shown::{is_beyond, is_in_place};
+use crate::model::RelPath;
 use crate::model::record::Witness;
-use crate::model::{Listing, RelPath};
 use crate::store::state::Change;
 use crate::sync::error::Error;
 use crate::sync::side::Found;
@@ -34,15 +33,5 @@ impl Replica {
         }
         self.noted = left.into_iter().collect();
         self.forget_announced()
-    }
-}
-
-/// Whether the disk shows at a name what is agreed on, in the fields that are kept alike.
-fn is_in_place(agreed: &Agreed, name: &RelPath, disk: &Listing, lane: Lane) -> bool {
-    let now = disk.find(name.as_ref()).ok().map(|index| disk.row(index).entry());
-    match (agreed.shown(name.as_ref()).1, now) {
-        (None, None) => true,
-        (Some(shown), Some(now)) => is_shown(&shown.entry, now, lane),
-        _ => false,
     }
 }

@@ -1,8 +1,9 @@
 //! The share itself: its mutex, what is behind it, and how long anybody waits for it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex as Turn;
 use tokio::task::spawn_blocking;
@@ -11,7 +12,8 @@ use super::settings::{Role, ShareSettings};
 use super::standing::Standing;
 use crate::disk::gauge::Gauge;
 use crate::disk::watch::Watch;
-use crate::model::Listing;
+use crate::model::plan::guard::Limit;
+use crate::model::{Listing, RelPath};
 use crate::net::Link;
 use crate::store::registry::Registry;
 use crate::sync::error::Error;
@@ -51,6 +53,14 @@ pub(super) struct Core {
     pub end: End,
     /// Whether the root was looked at since the share was opened: before that nothing is known of it.
     pub looked: bool,
+    /// Names at which the disk may not show what is agreed on; `None`: any.
+    pub open: Option<BTreeSet<RelPath>>,
+    /// Whether the index lacks something,
+    pub unsaved: bool,
+    /// and when it was saved last.
+    pub saved: Instant,
+    /// How many deletes were said to be meant, until they are done.
+    pub approved: Option<Limit>,
     /// Raised where this replica took back something that it had said of itself.
     pub epoch: u64,
     pub standing: Standing,
@@ -67,8 +77,20 @@ impl Share {
             None => Registry::of(root.path()),
         };
         let replica = Replica::open_known(root, &settings.reading, writing.clone(), registry)?;
-        let end = End::unseen(replica, &settings.reading, writing);
-        let mut core = Core { end, looked: false, epoch: 0, standing: Standing::default() };
+        let mut end = End::unseen(replica, &settings.reading, writing);
+        if settings.role == Role::Receive {
+            end.replica.mint_nothing();
+        }
+        let mut core = Core {
+            end,
+            looked: false,
+            open: None,
+            unsaved: false,
+            saved: Instant::now(),
+            approved: None,
+            epoch: 0,
+            standing: Standing::default(),
+        };
         core.tell_memory()?;
         let side = Arc::clone(core.end.replica.side());
         let published = Published { standing: core.standing.clone(), listing: Listing::empty() };
@@ -115,8 +137,15 @@ impl Share {
     pub async fn close(self) {
         self.0.gauge.stop();
         let core = self.0.core.lock().await.take();
-        // The memory is closed on a thread that may block.
-        let _closed = spawn_blocking(move || drop(core)).await;
+        let closing = spawn_blocking(move || {
+            let Some(mut core) = core else { return };
+            if core.looked && core.unsaved {
+                // What the index lacks is noted: it costs the next opening a few hashes.
+                let _ = core.save();
+            }
+        });
+        // The memory is closed in any case: whatever failed has let go of it.
+        let _closed = closing.await;
     }
 
     /// Does one step under the mutex, on a thread that may block, and publishes what came of it.
@@ -130,7 +159,7 @@ impl Share {
         let inner = Arc::clone(&self.0);
         let stepping = spawn_blocking(move || {
             let core = guard.as_mut().ok_or_else(|| inner.busy("is lent or closed"))?;
-            let outcome = act(core);
+            let outcome = act(core).and_then(|outcome| core.save_if_due().map(|()| outcome));
             // Also after a failure: what was done before it is done.
             core.tell_memory()?;
             inner.publish(core);

@@ -1,5 +1,6 @@
-//! Looking at a share's root, all of it or some directories.
+//! Looking at a share's root, all of it or some directories, and saving what is known of it now and then.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -7,8 +8,10 @@ use super::core::{Core, Share, WAIT_MAX};
 use crate::disk::dirty::Dirty;
 use crate::disk::gauge::Gauge;
 use crate::disk::watch::{Watch, WatchSettings};
-use crate::model::{Problem, ProblemKind};
+use crate::model::{Problem, ProblemKind, RelPath};
 use crate::sync::error::Error;
+use crate::sync::placements::InPlace;
+use crate::sync::side::Found;
 
 /// What a look brought to light.
 #[derive(Debug, Clone, Default)]
@@ -17,19 +20,30 @@ pub struct Looked {
     pub changed: bool,
     /// What could not be read, and what the guard held back.
     pub problems: Vec<Problem>,
+    /// Where to look again in a moment, as a file was being written; a watch tells of it by itself.
+    pub again: BTreeSet<RelPath>,
 }
 
 /// A look waits longer for its turn than others do: it is the only one that hears of a change.
 const LOOK_WAIT_MAX: Duration = WAIT_MAX.saturating_mul(6);
 
+/// Files that were changed less long ago are left to the next look.
+pub(super) const QUIET: Duration = Duration::from_millis(40);
+
+/// The index is saved after so long, where something changed,
+const SAVE_AFTER: Duration = Duration::from_secs(300);
+/// or once the memory notes so many names that the index lacks.
+const NOTED_MAX: usize = 10_000;
+
 impl Share {
-    /// Looks at the root and records what happened there.
-    pub async fn look(&self, _at: Dirty) -> Result<Looked, Error> {
+    /// Looks at the root and records what happened there. The first look is at all of it, whatever is asked.
+    pub async fn look(&self, at: Dirty) -> Result<Looked, Error> {
         let inner = Arc::clone(&self.0);
         let looking = move |core: &mut Core| {
-            let looked = core.look(&inner.gauge)?;
+            let looked = core.look(&at, &inner.gauge)?;
             if let Some(watch) = inner.watch.get() {
                 watch.cover(&core.end.looked.found.listing);
+                watch.touch(&Dirty::Directories(looked.again.clone()));
             }
             Ok(looked)
         };
@@ -51,18 +65,84 @@ impl Share {
 }
 
 impl Core {
-    fn look(&mut self, gauge: &Gauge) -> Result<Looked, Error> {
+    pub(super) fn look(&mut self, at: &Dirty, gauge: &Gauge) -> Result<Looked, Error> {
         let started = Instant::now();
         let before = self.end.replica.greeting().top;
-        self.end.look_again(gauge)?;
-        self.looked = true;
-        let looked = &self.end.looked;
-        let problems: Vec<Problem> = looked.found.problems.iter().chain(&looked.problems).cloned().collect();
-        self.standing.bytes = looked.found.listing.rows().map(|row| row.size()).sum();
+        if self.looked {
+            let found = self.see(at, (None, QUIET), gauge)?;
+            self.take(found)?;
+        } else {
+            self.end.look_again(gauge)?;
+            self.looked = true;
+            self.open = None;
+            self.saved = Instant::now();
+        }
         self.standing.looked = Some(SystemTime::now());
         self.standing.look = started.elapsed();
-        let (held, others) = problems.iter().cloned().partition(|problem| problem.kind == ProblemKind::Guarded);
-        (self.standing.held, self.standing.problems) = (held, others);
-        Ok(Looked { changed: self.end.replica.greeting().top != before, problems })
+        self.rest();
+        let looked = &self.end.looked;
+        let problems = looked.found.problems.iter().chain(&looked.problems).cloned().collect();
+        let changed = self.end.replica.greeting().top != before;
+        Ok(Looked { changed, problems, again: looked.found.again().clone() })
+    }
+
+    /// What the root shows now, of a share that was looked at before.
+    pub(super) fn see(
+        &self,
+        at: &Dirty,
+        (placed, quiet): (Option<&InPlace>, Duration),
+        gauge: &Gauge,
+    ) -> Result<Found, Error> {
+        let before = &self.end.looked.found;
+        let side = self.end.replica.side();
+        let glanced = match at {
+            Dirty::All => None,
+            Dirty::Directories(directories) => side.glance(before, directories, (placed, quiet), gauge)?,
+        };
+        match glanced {
+            Some(found) => Ok(found),
+            None => side.rescan(before, placed.unwrap_or(&InPlace::default()), gauge),
+        }
+    }
+
+    /// Records what was seen.
+    pub(super) fn take(&mut self, found: Found) -> Result<(), Error> {
+        self.unsaved |= found.changed();
+        let problems = self.end.replica.observe(&found)?;
+        match (found.names(), &mut self.open) {
+            (Some(names), Some(open)) => open.extend(names.iter().cloned()),
+            _ => self.open = None,
+        }
+        match found.names() {
+            // Nobody has looked elsewhere: what was held back there is held back still.
+            Some(_) => self.end.looked.problems.extend(problems),
+            None => self.end.looked.problems = problems,
+        }
+        self.end.looked.found = found;
+        Ok(())
+    }
+
+    /// What was found rests: it is told, and becomes what the next look is compared with.
+    pub(super) fn rest(&mut self) {
+        self.end.looked.found.rest();
+        let looked = &self.end.looked;
+        self.standing.bytes = looked.found.listing.rows().map(|row| row.size()).sum();
+        let problems = looked.found.problems.iter().chain(&looked.problems).cloned();
+        (self.standing.held, self.standing.problems) =
+            problems.partition(|problem| problem.kind == ProblemKind::Guarded);
+        self.standing.local = self.end.replica.kept_here();
+    }
+
+    /// Saves the index where that is due.
+    pub(super) fn save_if_due(&mut self) -> Result<(), Error> {
+        let is_due = self.saved.elapsed() >= SAVE_AFTER || self.end.replica.noted() > NOTED_MAX;
+        if self.looked && self.unsaved && is_due { self.save() } else { Ok(()) }
+    }
+
+    /// Saves the index: what it knows is noted no longer.
+    pub(super) fn save(&mut self) -> Result<(), Error> {
+        self.end.replica.settle(&self.end.looked.found)?;
+        (self.unsaved, self.saved) = (false, Instant::now());
+        Ok(())
     }
 }

@@ -5,15 +5,17 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
 use super::core::{Core, Share, WAIT_MAX};
 use super::settings::Role;
 use super::several::Several;
+use crate::disk::dirty::{DIRECTORIES_MAX, Dirty};
 use crate::disk::gauge::Gauge;
 use crate::model::plan::{Plan, Source, Step};
-use crate::model::{Problem, ProblemKind, RelPath};
+use crate::model::{Entry, PathRef, Problem, ProblemKind, RelPath};
 use crate::net::Link;
 use crate::sync::error::Error;
 use crate::sync::execute::Told;
@@ -21,6 +23,7 @@ use crate::sync::fetch::recall::Recalling;
 use crate::sync::fetch::remote::RemoteSource;
 use crate::sync::ledger::Ledger;
 use crate::sync::narrate::{Narration, Narrator, Tally};
+use crate::sync::placements::InPlace;
 
 /// A link for content that is being opened; `None` where the member cannot be reached.
 pub type Opening<'a> = Pin<Box<dyn Future<Output = Option<Link>> + Send + 'a>>;
@@ -109,7 +112,8 @@ impl Share {
                 }
             }
             tally = narrator.finish(narration);
-            if done == 0 || left == 0 {
+            // A slice in which nothing was done would be done again and again.
+            if done == 0 {
                 return Ok(Materialized { tally, wanted: left });
             }
         }
@@ -121,15 +125,23 @@ impl Core {
         if !self.looked {
             return Err(Error::Busy { what: "the share was not looked at yet".into() });
         }
-        let task = self.end.task()?;
+        let names = self.names();
+        if names.as_ref().is_some_and(BTreeSet::is_empty) {
+            self.standing.wanted = Some(0);
+            return Ok(Slice::Done);
+        }
+        let task = self.end.task_at(names.as_ref(), self.limit())?;
         let plan = Arc::clone(&task.plan);
-        self.note_plan(&plan);
+        self.standing.wanted = Some(plan.actions.len() as u64);
         if links.is_none() && plan.actions.iter().any(|action| needs_content(&action.step)) {
             return Ok(Slice::Content);
         }
         let installation = self.end.installation(task, gauge);
         if !installation.is_needed() {
-            self.end.settle(installation, None)?;
+            self.end.looked.found = Arc::into_inner(installation.found).expect("nobody else holds what was found");
+            let all = names.unwrap_or_default();
+            self.end.replica.note_in_place(&all, &self.end.looked.found.listing)?;
+            self.note(&plan, &[]);
             return Ok(Slice::Done);
         }
         let sources: Vec<RemoteSource> =
@@ -137,33 +149,91 @@ impl Core {
         let content = Recalling { source: Several { sources: &sources }, other: None };
         let ledger = Ledger::default();
         let placed = installation.run(&content, &|told| ledger.tell(told));
+        self.end.looked.found = Arc::into_inner(installation.found).expect("nobody else holds what was found");
         // What was put in place before a failure is in place.
-        let empty = Default::default();
-        self.end.settle(installation, Some(placed.as_ref().unwrap_or(&empty)))?;
+        self.settle(&plan, placed.as_ref().ok())?;
+        let placed = placed.map(drop);
+        if placed.is_err() {
+            self.open = None;
+        }
         placed?;
         let told = ledger.take();
-        let done = told.iter().filter(|told| matches!(told, Told::Done(_))).count();
-        self.standing.wanted = Some((plan.actions.len() - done) as u64);
-        self.note_problems(&told);
+        self.note(&plan, &told);
         Ok(if plan.actions.is_empty() { Slice::Done } else { Slice::Ran(Ran { plan, told }) })
     }
 
-    fn note_plan(&mut self, plan: &Plan) {
-        self.standing.wanted = Some(plan.actions.len() as u64);
+    /// The names to plan for; `None`: all. Conflict copies depend on more than their own path.
+    fn names(&mut self) -> Option<BTreeSet<RelPath>> {
+        let joined = self.end.replica.take_open();
+        let open = self.open.as_mut()?;
+        open.extend(joined);
+        if self.end.replica.copies() > 0 && !open.is_empty() {
+            self.open = None;
+            return None;
+        }
+        let mut names = open.clone();
+        for name in open.iter() {
+            let mut above = name.as_ref().parent();
+            while let Some(parent) = above.filter(|parent| !parent.is_root()) {
+                if !names.insert(parent.to_owned()) {
+                    break;
+                }
+                above = parent.parent();
+            }
+        }
+        Some(names)
+    }
+
+    /// Looks at what a run has touched. What else happened there meanwhile is recorded like at any look.
+    fn settle(&mut self, plan: &Plan, placed: Option<&InPlace>) -> Result<(), Error> {
+        let mut names: BTreeSet<RelPath> = plan.actions.iter().map(|action| action.path.clone()).collect();
+        names.extend(plan.actions.iter().filter_map(|action| match &action.step {
+            Step::Rename { from } => Some(from.clone()),
+            _ => None,
+        }));
+        let parents: BTreeSet<RelPath> =
+            names.iter().filter_map(|name| name.as_ref().parent().map(PathRef::to_owned)).collect();
+        // The metadata of a directory is in its own row.
+        let directories = plan.actions.iter().filter(|action| action.wanted.as_ref().is_some_and(Entry::is_directory));
+        let touched: BTreeSet<RelPath> = directories.map(|action| action.path.clone()).chain(parents).collect();
+        let touched = if touched.len() > DIRECTORIES_MAX { Dirty::All } else { Dirty::Directories(touched) };
+        let found =
+            self.see(&touched, (Some(placed.unwrap_or(&InPlace::default())), Duration::ZERO), &Gauge::default())?;
+        names.extend(found.names().into_iter().flatten().cloned());
+        if found.names().is_none() {
+            names.extend(self.end.replica.noted_names());
+        }
+        self.take(found)?;
+        self.end.replica.note_in_place(&names, &self.end.looked.found.listing)?;
+        self.rest();
+        Ok(())
+    }
+
+    /// Notes what is left after a plan was carried out, as far as it could be.
+    fn note(&mut self, plan: &Plan, told: &[Told]) {
+        let mut left: BTreeSet<usize> = (0..plan.actions.len()).collect();
+        let mut problems: Vec<Problem> = plan.problems.clone();
+        for told in told {
+            match told {
+                Told::Done(index) => drop(left.remove(index)),
+                Told::Problem(problem) => problems.push(problem.clone()),
+            }
+        }
+        self.standing.wanted = Some(left.len() as u64);
+        let is_held = problems.iter().any(|problem| problem.kind == ProblemKind::Guarded);
+        // What was held back is planned for again, together with all else: the guard judges the whole.
+        self.open = (!is_held).then(|| {
+            let failed = problems.iter().map(|problem| problem.path.clone()).filter(|path| !path.as_ref().is_root());
+            left.iter().map(|&index| plan.actions[index].path.clone()).chain(failed).collect()
+        });
+        if left.is_empty() && !is_held {
+            self.approved = None;
+        }
         let (held, others): (Vec<Problem>, Vec<Problem>) =
-            plan.problems.iter().cloned().partition(|problem| problem.kind == ProblemKind::Guarded);
+            problems.into_iter().partition(|problem| problem.kind == ProblemKind::Guarded);
         self.standing.held.extend(held);
         self.standing.problems.extend(others);
         dedup(&mut self.standing.held);
-        dedup(&mut self.standing.problems);
-    }
-
-    fn note_problems(&mut self, told: &[Told]) {
-        let problems = told.iter().filter_map(|told| match told {
-            Told::Problem(problem) => Some(problem.clone()),
-            Told::Done(_) => None,
-        });
-        self.standing.problems.extend(problems);
         dedup(&mut self.standing.problems);
     }
 }

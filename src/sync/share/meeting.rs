@@ -18,7 +18,7 @@ use crate::sync::converse::{Control, violation};
 use crate::sync::error::Error;
 use crate::sync::pull::salt;
 use crate::sync::replica::Greeting;
-use crate::sync::twoway::end;
+use crate::sync::twoway::end::{self, Joining};
 use crate::sync::twoway::greet::{self, Heard};
 
 /// What came of a meeting.
@@ -104,8 +104,8 @@ impl Share {
             if core.epoch != ours.epoch {
                 return Err(busy);
             }
-            let changed = core.join(&ours, &theirs, &outcome, &allowed)?;
-            if may_write && changed > 0 {
+            let (changed, joining) = core.join(&ours, &theirs, &outcome, &allowed)?;
+            if may_write && joining == Joining::Outlived {
                 // The peer learns it in the next meeting.
                 core.end.revive()?;
             }
@@ -142,18 +142,18 @@ impl Core {
         theirs: &Greeting,
         outcome: &Outcome,
         allowed: &Allowed,
-    ) -> Result<usize, Error> {
+    ) -> Result<(usize, Joining), Error> {
         let mut differing = end::differing(outcome)?;
         may_write(&self.end.replica.greeting(), theirs, &differing, allowed)?;
         let agreed = self.end.replica.agreed()?.clone();
         if self.end.replica.greeting().top != ours.greeting.top {
             add_since(&mut differing, &ours.compared.listing, &agreed);
         }
-        let changed = self.end.learn(theirs, &differing)?;
+        let (changed, joining) = self.end.learn(theirs, &differing)?;
         if changed > 0 {
             self.standing.wanted = None;
         }
-        Ok(changed)
+        Ok((changed, joining))
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! Start at [`Share`].
 
+mod approve;
 mod core;
 mod look;
 mod materialize;

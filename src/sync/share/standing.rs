@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::core::Core;
 use crate::model::digest::{Domain, Hasher};
-use crate::model::{Digest, Knowledge, Problem, ReplicaId};
+use crate::model::{Digest, Knowledge, Problem, RelPath, ReplicaId};
 use crate::sync::error::Error;
 
 /// How a share stands.
@@ -28,6 +28,8 @@ pub struct Standing {
     pub held: Vec<Problem>,
     /// What the last look could not read, and the last install could not do.
     pub problems: Vec<Problem>,
+    /// Changes here that are no writes, as this member only receives: they stay until the paths change elsewhere.
+    pub local: Vec<RelPath>,
     /// When the root was looked at last; `None` before the first look.
     pub looked: Option<SystemTime>,
     /// How long that took.

@@ -127,40 +127,56 @@ impl End {
     }
 
     /// A meeting in which it is known already what the other end holds where the two differ. Gives the number of paths that
-    /// changed.
-    pub fn learn(&mut self, theirs: &Greeting, differing: &[(RelPath, Siblings)]) -> Result<usize, Error> {
+    /// changed, and what is to be done then.
+    pub fn learn(&mut self, theirs: &Greeting, differing: &[(RelPath, Siblings)]) -> Result<(usize, Joining), Error> {
         let joined = self.replica.meet(theirs, differing)?;
-        let changed = joined.changed.len();
-        if changed > 0 || joined.knowledge != self.replica.greeting().knowledge {
+        let (changed, joining) = (joined.changed.len(), joined.joining);
+        let ours = self.replica.greeting();
+        let is_news = joined.knowledge != ours.knowledge || theirs.stories().gists() != ours.stories().gists();
+        if changed > 0 || is_news {
             self.replica.join(joined, theirs, &self.looked.found.listing)?;
         }
-        Ok(changed)
+        Ok((changed, joining))
     }
 
     /// What is to be done here.
     pub fn task(&mut self) -> Result<Task, Error> {
-        let conflicts = self.replica.copies();
         // Without an index, what is missing on disk has no witness either.
         if self.replica.is_in_place() && self.looked.found.before().is_some() {
-            return Ok(Task { plan: Arc::new(Plan::default()), conflicts });
+            return Ok(Task { plan: Arc::new(Plan::default()), conflicts: self.replica.copies() });
         }
-        let wanted = self.replica.wanted()?;
+        self.task_at(None, self.writing.limit)
+    }
+
+    /// How many deletes are meant.
+    pub const fn limit(&self) -> Limit {
+        self.writing.limit
+    }
+
+    /// What is to be done at these names, all others being in place; `None`: at any. As many deletes as `limit` are meant.
+    pub fn task_at(&mut self, names: Option<&BTreeSet<RelPath>>, limit: Limit) -> Result<Task, Error> {
+        let conflicts = self.replica.copies();
+        let wanted = match names {
+            None => self.replica.wanted()?,
+            Some(names) => self.replica.wanted_at(names)?,
+        };
         let held = self.replica.held().clone();
         let side = Arc::clone(self.replica.side());
         let hidden = Hidden::new(side.root(), side.filter());
         let left_alone = |path: PathRef<'_>, kind| is_held(&held, path) || hidden.hides(path, kind);
         let planned = |limit: Limit| {
-            twoway::plan(&TwoWayInput {
+            let input = TwoWayInput {
                 wanted: &wanted,
                 disk: &self.looked.found.listing,
                 lane: side::lane(&self.reading, side::superuser()),
                 left_alone: &left_alone,
                 guard: Guard { limit, source_empty: false },
-            })
+            };
+            names.map_or_else(|| twoway::plan(&input), |names| twoway::plan_at(&input, names))
         };
-        let mut plan = planned(self.writing.limit);
+        let mut plan = planned(limit);
         let is_held = plan.problems.iter().any(|problem| problem.kind == ProblemKind::Guarded);
-        if is_held && self.writing.limit == Limit::Default {
+        if is_held && limit == Limit::Default {
             let all = planned(Limit::Percent(100));
             if is_meant(&all, &wanted, self.looked.found.listing.len()) {
                 plan = all;

@@ -1,0 +1,147 @@
+//! A replica that is opened for long: it is looked at again and again, and its index is saved now and then. Until that is
+//! done the memory notes what the index lacks, so a crash costs nothing but a few hashes.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use super::Replica;
+use super::shown::{is_beyond, is_in_place};
+use crate::model::mint::{Events, Happened};
+use crate::model::plan::guard::Limit;
+use crate::model::record::{Event, Witness};
+use crate::model::{Entry, Listing, Problem, RelPath};
+use crate::store::state::Change;
+use crate::sync::error::Error;
+use crate::sync::side::Found;
+
+/// Deletes with a shorter pause between them are one spree: seen piece by piece, a root that is being emptied shows less than
+/// half of its entries gone in each look.
+const SPREE_PAUSE: Duration = Duration::from_secs(60);
+
+/// Deletes that follow each other.
+#[derive(Debug, Default)]
+pub struct Spree {
+    deletes: usize,
+    /// Entries when it began.
+    entries: usize,
+    last: Option<Instant>,
+}
+
+impl Spree {
+    /// Deletes and entries that the guard judges: those of the spree, with so many more deletes now.
+    pub fn with(&mut self, deletes: usize, entries: usize, now: Instant) -> (usize, usize) {
+        let goes_on = self.last.is_some_and(|last| now.saturating_duration_since(last) < SPREE_PAUSE);
+        if !goes_on {
+            *self = Spree { deletes: 0, entries, last: None };
+        }
+        if deletes > 0 {
+            self.last = Some(now);
+        }
+        (self.deletes + deletes, self.entries.max(entries))
+    }
+
+    /// So many deletes were let through.
+    pub const fn add(&mut self, deletes: usize) {
+        self.deletes += deletes;
+    }
+}
+
+impl Replica {
+    /// From now on nothing that happens on this disk is a write of this replica: it is held back, and what it shows stays
+    /// until the path changes elsewhere.
+    pub const fn mint_nothing(&mut self) {
+        self.mints = false;
+    }
+
+    /// How many deletes are meant from now on.
+    pub fn limit(&mut self, limit: Limit) {
+        self.writing.limit = limit;
+        self.spree = Spree::default();
+    }
+
+    /// Records what a look found of a root that was looked at before. Gives what the guard held back.
+    pub fn observe(&mut self, found: &Found) -> Result<Vec<Problem>, Error> {
+        match found.names() {
+            None => self.held.clear(),
+            Some(names) => self.held.retain(|name| !names.contains(name)),
+        }
+        let mut problems = Vec::new();
+        let events = self.events(found)?;
+        let events = self.guard(events, found, &mut problems)?;
+        self.record(events)?;
+        Ok(problems)
+    }
+
+    /// Notes, of these names, what the disk shows as agreed: it stands for that from now on.
+    pub fn note_in_place(&mut self, names: &BTreeSet<RelPath>, disk: &Listing) -> Result<(), Error> {
+        let agreed = self.agreed()?.clone();
+        let (mut witnesses, lane) = (Vec::new(), self.lane());
+        for name in names.iter().filter(|name| self.noted.contains_key(*name)) {
+            if !is_in_place(&agreed, name, disk, lane) || is_beyond(disk, name.as_ref(), false) {
+                continue;
+            }
+            let row = disk.find(name.as_ref()).ok().map(|at| disk.row(at).entry());
+            let shown = agreed.shown(name.as_ref()).1;
+            let witness = row.zip(shown).map(|(entry, shown)| Witness { dots: shown.dots, entry, unseen: false });
+            if self.noted.get(name) != Some(&witness) {
+                witnesses.push((name.clone(), witness));
+            }
+        }
+        if let Some(state) = self.state.as_ref().filter(|_| !witnesses.is_empty()) {
+            state.commit(&self.header, &Change { witnesses: &witnesses, ..Change::default() })?;
+        }
+        self.noted.extend(witnesses);
+        self.forget_announced()
+    }
+
+    /// What a replica that writes nothing shows of its own: changes that are no writes, until the paths change elsewhere.
+    pub fn kept_here(&self) -> Vec<RelPath> {
+        if self.mints { Vec::new() } else { self.held.iter().cloned().collect() }
+    }
+
+    /// Nothing is held back until the next look.
+    pub fn hold_nothing(&mut self) {
+        self.held.clear();
+    }
+
+    /// How many names are noted that the index lacks.
+    pub fn noted(&self) -> usize {
+        self.noted.len()
+    }
+
+    /// Those names.
+    pub fn noted_names(&self) -> impl Iterator<Item = RelPath> {
+        self.noted.keys().cloned()
+    }
+
+    /// Takes the names at which joins have changed what the disk shall show, since they were last taken.
+    pub fn take_open(&mut self) -> BTreeSet<RelPath> {
+        std::mem::take(&mut self.open)
+    }
+
+    /// What the disk shall show at these names.
+    pub fn wanted_at(&mut self, names: &BTreeSet<RelPath>) -> Result<Listing, Error> {
+        self.agreed()?.wanted_at(names).map_err(|_| self.too_large())
+    }
+
+    /// Holds back all that happened, of a replica that writes nothing. What was agreed on since is put in place over it.
+    pub(super) fn hold_all(&mut self, mut events: Events) -> Result<Events, Error> {
+        let agreed = self.agreed()?.clone();
+        for Happened { name, event, was, .. } in events.happened.drain(..) {
+            let dots = match event {
+                Event::Write { supersedes, .. } | Event::Delete { supersedes } => supersedes,
+                Event::Nothing(_) => continue,
+            };
+            let shown = agreed.shown(name.as_ref()).1.map_or_else(Vec::new, |shown| shown.dots);
+            if shown == dots {
+                self.held.insert(name.clone());
+            }
+            let kept = |entry: Entry| Witness { dots, entry, unseen: false };
+            let witness = was.map(kept);
+            if self.noted.get(&name) != Some(&witness) {
+                events.unseen.push((name, witness));
+            }
+        }
+        Ok(events)
+    }
+}
