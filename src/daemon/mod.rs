@@ -7,6 +7,7 @@ mod commands;
 pub mod config;
 pub mod control;
 mod converse;
+pub mod gossip;
 mod hub;
 pub mod journal;
 mod keeper;
