@@ -5,4 +5,5 @@
 
 pub mod config;
 pub mod gossip;
+pub mod nearby;
 pub mod schedule;
