@@ -13,6 +13,7 @@ pub mod journal;
 mod keeper;
 mod look;
 pub mod members;
+pub mod nearby;
 mod pairing;
 mod peers;
 pub mod place;

@@ -1,5 +1,6 @@
 //! What happens at a node, for whoever runs it.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -49,6 +50,12 @@ pub enum Event {
         /// Wrong proofs that are left until an invitation closes; it is closed where none is.
         tries_left: u32,
     },
+    /// Somebody at this address begins handshakes and does not hear our answers: packets from there arrive, those to there do not.
+    /// Reported once in a while only.
+    Deaf {
+        /// Where; who it is cannot be known.
+        address: SocketAddr,
+    },
     /// Somebody proved to have a key that is not let in. Each key is reported once in a while only.
     Stranger {
         /// Its key.
@@ -73,6 +80,19 @@ pub enum Why {
     Forgotten,
     /// Anything else, in words.
     Lost(String),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silent(quiet) => write!(formatter, "nothing was heard of it for {} s", quiet.as_secs()),
+            Self::Unheard => formatter.write_str("it hears nothing of this device, though this device hears it"),
+            Self::Left => formatter.write_str("it stopped"),
+            Self::Restarted => formatter.write_str("it was started anew"),
+            Self::Forgotten => formatter.write_str("one does not let the other in any more"),
+            Self::Lost(how) => formatter.write_str(how),
+        }
+    }
 }
 
 impl Why {

@@ -42,6 +42,12 @@ impl PublicKey {
         UnparsedPublicKey::new(&ED25519, &self.0).verify(message, signature).is_ok()
     }
 
+    /// A name that only who knows the key can tell whose it is: for what is said to everybody on a network.
+    pub fn alias(&self) -> String {
+        let digest = blake3::derive_key("alike 2026 the name of a device on its network", &self.0);
+        base32::encode(&digest[..15])
+    }
+
     /// The key within what a peer shows in the handshake; `None` where that is no key of Ed25519.
     pub(super) fn from_spki(shown: &[u8]) -> Option<Self> {
         let key = shown.strip_prefix(&SPKI_PREFIX[..])?;
