@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use alike::net::{
-    Carrier, Connected, Error, Link, ReceiveHalf, Seen, SendHalf, Terms, connect_over, receive_frame, send_frame,
+    Carrier, Connected, Error, Link, Pace, ReceiveHalf, Seen, SendHalf, Terms, connect_over, receive_frame, send_frame,
     serve_over,
 };
 use bytes::Bytes;
@@ -22,7 +22,7 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 }
 
 fn terms(skip_wait: bool) -> Terms {
-    Terms { peer: "there".to_owned(), timeout: Duration::from_secs(10), skip_wait }
+    Terms { peer: "there".to_owned(), timeout: Duration::from_secs(10), skip_wait, pace: Pace::default() }
 }
 
 fn loopback(local: bool) -> Seen {
@@ -273,7 +273,7 @@ async fn relay(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt +
 #[test]
 fn a_wrong_key_is_refused_on_either_side_before_any_stream() {
     // The key begins after the first line and the length of the frame.
-    let offset = "alike-pipe 2\n".len() + 4 + 5;
+    let offset = "alike-pipe 3\n".len() + 4 + 5;
     run(async {
         for to_server in [true, false] {
             let (ours, theirs) = forged(offset, to_server);
@@ -390,7 +390,7 @@ fn a_conversation_that_began_on_the_pipe_moves_to_quic() {
 fn a_port_where_nobody_listens_ends_the_wait_at_once() {
     run(async {
         // The port that the client is told is the next one.
-        let (ours, theirs) = forged("alike-pipe 2\n".len() + 4 + 32, false);
+        let (ours, theirs) = forged("alike-pipe 3\n".len() + 4 + 32, false);
         let begun = Instant::now();
         let (client, _server) = ends(ours, theirs, loopback(true), &terms(false)).await;
         assert!(client.udp_blocked);
@@ -405,7 +405,7 @@ fn nonsense_through_the_pipe_is_a_violation_and_silence_a_time_out() {
             let (ours, mut theirs) = tokio::io::duplex(64 << 10);
             let short = Terms { timeout: Duration::from_secs(1), ..terms(true) };
             let mut note = |_| {};
-            let mut offer = b"alike-pipe 2\n".to_vec();
+            let mut offer = b"alike-pipe 3\n".to_vec();
             offer.extend_from_slice(&36u32.to_le_bytes());
             offer.extend_from_slice(&[0; 36]);
             offer.extend_from_slice(nonsense);

@@ -36,6 +36,7 @@ pub(super) async fn pump(quic: Quic, life: Arc<Life>, arrivals: mpsc::Sender<Hal
     };
     tokio::select! {
         () = accepting => {}
+        () = quic.widen() => {}
         () = life.ended.cancelled() => {}
     }
     quic.close();

@@ -5,11 +5,13 @@
 
 mod arrive;
 mod bootstrap;
+mod congestion;
 mod dialling;
 mod error;
 mod life;
 mod link;
 mod over;
+mod pace;
 mod pipe;
 mod queue;
 mod quic;
@@ -25,6 +27,7 @@ mod wire;
 pub use error::{Cause, Error};
 pub use link::{Carrier, Link, Traffic};
 pub use over::{Connected, Terms, connect_over};
+pub use pace::{Congestion, Pace};
 pub use receive::{ReceiveHalf, receive_frame};
 pub use send::{SendHalf, send_frame};
 pub use serve::{Seen, serve, serve_over};

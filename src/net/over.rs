@@ -14,6 +14,7 @@ use super::dialling::{Dialled, Dialling, Lookup};
 use super::error::{Cause, Error};
 use super::life::{Life, Meter};
 use super::link::{ARRIVED_MAX, Link, Wire};
+use super::pace::Pace;
 use super::pipe::{Side, Start};
 use super::quic::dial::Dial;
 use super::receive::receive_frame;
@@ -30,6 +31,8 @@ pub struct Terms {
     pub timeout: Duration,
     /// UDP to this peer was blocked the last time: start on the pipe at once, and let QUIC come later if it does.
     pub skip_wait: bool,
+    /// How fast either side may send.
+    pub pace: Pace,
 }
 
 /// A link, and what came with it.
@@ -113,10 +116,15 @@ where
     let identity = Identity::new().map_err(|error| Failure::Error(no_key(error)))?;
     let meter = Arc::new(Meter::default());
     let mut intake = Intake::new(reader);
-    let request = Request { key: identity.public, timeout: terms.timeout, body: Bytes::copy_from_slice(request) };
+    let request = Request {
+        key: identity.public,
+        timeout: terms.timeout,
+        pace: terms.pace,
+        body: Bytes::copy_from_slice(request),
+    };
     let (noise, offer) = swap(&mut intake, &mut writer, &request, &meter).await.map_err(Failure::Stop)?;
 
-    let life = Life::new(&terms.peer, terms.timeout);
+    let life = Life::paced(&terms.peer, terms.timeout, terms.pace);
     let (arrivals, arrived) = mpsc::channel(ARRIVED_MAX);
     let start = Start {
         side: Side::Client,
@@ -133,7 +141,8 @@ where
     let chosen = Arc::new(OnceLock::new());
     let (progress, dialled) = watch::channel(Dialled::Trying);
     let tls = identity.client(&offer.key).map_err(|error| Failure::Error(no_key(error)))?;
-    let dial = Dial::new(tls, terms.timeout, meter.clone(), life.peer.clone()).map_err(Failure::Error)?;
+    let dial = Dial::new(tls, (terms.timeout, terms.pace.congestion), meter.clone(), life.peer.clone());
+    let dial = dial.map_err(Failure::Error)?;
     let loopback = offer.local || offer.addresses.iter().any(IpAddr::is_loopback);
     let dialling = Dialling { offer, dial, life: life.clone(), chosen: chosen.clone(), arrivals };
     tokio::spawn(dialling.run(lookup, progress));

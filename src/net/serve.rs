@@ -77,7 +77,7 @@ where
     let (listener, offer) = listen(&request, &seen, &meter)?;
     say(&mut writer, &offer.encode(), &meter).await?;
 
-    let life = Life::new(CLIENT, request.timeout);
+    let life = Life::paced(CLIENT, request.timeout, request.pace);
     let (arrivals, arrived) = mpsc::channel(ARRIVED_MAX);
     let start = Start {
         side: Side::Server,
@@ -127,6 +127,7 @@ fn listen(request: &Request, seen: &Seen, meter: &Arc<Meter>) -> Result<(Option<
         peer: &request.key,
         path: if seen.local { Path::Local } else { Path::Network },
         timeout: request.timeout,
+        congestion: request.pace.congestion,
         meter: meter.clone(),
     };
     // Without UDP the pipe carries everything.

@@ -49,6 +49,19 @@ pub struct Ask {
     pub cache: bool,
     /// Which end decides conflicts.
     pub decides: Decides,
+    /// How content is packed, where the user says so.
+    pub compress: Option<Compress>,
+}
+
+/// How hard content is packed for the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Compress {
+    /// Not at all.
+    Off,
+    /// Faster than almost any link.
+    Fast,
+    /// For slow links.
+    Best,
 }
 
 /// Which end of a meeting decides conflicts.

@@ -13,7 +13,7 @@ use super::report::{Event, Gauges, Report};
 use super::side;
 use crate::disk::target::Fsync;
 use crate::net::{self, Carrier, Link, SshTarget};
-use crate::proto::message::{self, Answer, Ask, Failure, Role};
+use crate::proto::message::{self, Answer, Ask, Compress, Failure, Role};
 use crate::store::hosts::Hosts;
 
 /// A link on which nothing comes for so long is lost, unless `--timeout` says otherwise.
@@ -29,6 +29,8 @@ pub struct Far {
     pub shown: String,
     /// Whether both sides may set owners.
     pub both_superuser: bool,
+    /// How content is packed.
+    pub packing: Compress,
     notes: Receiver<String>,
 }
 
@@ -50,12 +52,15 @@ pub async fn connect(remote: &Remote, host: &str, ask: &Ask, report: &mut dyn Re
         remote_bin: remote.program.clone(),
         timeout: remote.timeout.unwrap_or(SILENCE_MAX),
         skip_wait: hosts.udp_blocked(host),
+        pace: remote.pace,
     };
+    let ask = Ask { compress: remote.compress, ..ask.clone() };
     let connected = net::connect(&target, &ask.encode(), &mut |note| report.event(Event::Note(&note))).await?;
     hosts.note(host, connected.udp_blocked);
     report.event(Event::Note(carrier(&connected.link)));
     match Answer::decode(&connected.answer).map_err(super::converse::violation)? {
         Answer::Opened { path, superuser } => Ok(Far {
+            packing: packing(remote.compress, &connected.link),
             link: connected.link,
             shown: format!("{host}:{path}"),
             both_superuser: superuser && side::superuser(),
@@ -66,6 +71,11 @@ pub async fn connect(remote: &Remote, host: &str, ask: &Ask, report: &mut dyn Re
             Err(named(failure, host).into())
         }
     }
+}
+
+/// How content is packed: as the user says, else fast, and not at all between processes of one machine.
+pub fn packing(asked: Option<Compress>, link: &Link) -> Compress {
+    asked.unwrap_or(if link.is_loopback() { Compress::Off } else { Compress::Fast })
 }
 
 /// What carries the streams, in words.
@@ -126,6 +136,7 @@ pub fn question(role: Role, path: &std::path::Path, (reading, writing): (&Readin
         superuser: side::superuser(),
         cache,
         decides: message::Decides::Nobody,
+        compress: None,
     }
 }
 

@@ -2,8 +2,10 @@
 
 pub(super) mod dial;
 pub(super) mod listen;
+mod modelled;
 mod settings;
 mod streams;
+mod windows;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,11 @@ pub(super) struct Quic {
 impl Quic {
     pub(super) fn is_up(&self) -> bool {
         self.connection.close_reason().is_none()
+    }
+
+    /// Widens the windows as the path shows what it holds, as long as the future is polled.
+    pub(super) async fn widen(&self) {
+        windows::widen(self).await;
     }
 
     pub(super) fn rtt(&self) -> Duration {

@@ -3,19 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::congestion::CubicConfig;
+use quinn::congestion::{BbrConfig, ControllerFactory, CubicConfig};
 use quinn::{EndpointConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 
+use super::modelled::Modelled;
 use crate::net::Error;
+use crate::net::pace::Congestion;
 
 /// Streams that a side may have open at a time.
 const STREAMS_MAX: u32 = 1024;
 /// More than 1024 gaps in one stream end the connection; with full packets a window of 2 MiB cannot have so many.
 const STREAM_WINDOW: u32 = 2 << 20;
-/// What all streams together may hold for their readers: 160 MB/s at 100 ms.
-const CONNECTION_WINDOW: u32 = 16 << 20;
-/// What may wait for an acknowledgement. More costs the processor's cache: 20 % at 16 MiB on loopback.
-const SEND_WINDOW: u64 = 8 << 20;
+/// What all streams together may hold for their readers, before the path is known better: 160 MB/s at 100 ms.
+pub(super) const CONNECTION_WINDOW: u32 = 16 << 20;
+/// What may wait for an acknowledgement, before the path is known better. More costs the processor's cache: 20 % at 16 MiB on loopback.
+pub(super) const SEND_WINDOW: u64 = 8 << 20;
+/// Neither grows further, whatever the path could hold: this is what a peer may cost in memory, once for each direction. It is 320 MB/s at 100 ms.
+pub(super) const WINDOW_MAX: u64 = 32 << 20;
 /// A handshake buffer of 16 KiB is the default; our flights are below 1 KiB.
 const CRYPTO_BUFFER: usize = 4 << 10;
 
@@ -47,10 +51,17 @@ impl Path {
     }
 }
 
-/// The settings of a connection. The dialling side keeps it alive.
-pub(super) fn transport(path: Path, timeout: Duration, keeps_alive: bool) -> Arc<TransportConfig> {
-    let mut cubic = CubicConfig::default();
-    cubic.initial_window(path.first_window());
+/// Says that a side keeps the connection alive: the one that dials.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeepAlive;
+
+/// The settings of a connection.
+pub(super) fn transport(
+    path: Path,
+    congestion: Congestion,
+    timeout: Duration,
+    keep_alive: Option<KeepAlive>,
+) -> Arc<TransportConfig> {
     let mut probing = MtuDiscoveryConfig::default();
     probing.upper_bound(path.mtu());
     let mut config = TransportConfig::default();
@@ -64,12 +75,29 @@ pub(super) fn transport(path: Path, timeout: Duration, keeps_alive: bool) -> Arc
         .datagram_receive_buffer_size(None)
         .initial_mtu(path.mtu())
         .mtu_discovery_config(Some(probing))
-        .congestion_controller_factory(Arc::new(cubic))
+        .congestion_controller_factory(controller(path, congestion))
         .max_idle_timeout(Some(IdleTimeout::try_from(timeout).unwrap_or(VarInt::from_u32(30_000).into())));
-    if keeps_alive {
+    if keep_alive.is_some() {
         config.keep_alive_interval(Some((timeout / 4).min(Duration::from_secs(5))));
     }
     Arc::new(config)
+}
+
+fn controller(path: Path, congestion: Congestion) -> Arc<dyn ControllerFactory + Send + Sync> {
+    match (congestion, path) {
+        (Congestion::Auto, Path::Network) => Arc::new(Modelled { first: path.first_window() }),
+        // Between two processes the processor is the path: its delays are no queue, and nothing is lost.
+        (Congestion::Auto, Path::Local) | (Congestion::Cubic, _) => {
+            let mut cubic = CubicConfig::default();
+            cubic.initial_window(path.first_window());
+            Arc::new(cubic)
+        }
+        (Congestion::Bbr, _) => {
+            let mut bbr = BbrConfig::default();
+            bbr.initial_window(path.first_window());
+            Arc::new(bbr)
+        }
+    }
 }
 
 /// The settings of an endpoint: the largest packet that it takes.

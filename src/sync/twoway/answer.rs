@@ -8,7 +8,6 @@ use super::end::{self, End, Task};
 use super::prefer::{self, Rule};
 use crate::model::Knowledge;
 use crate::model::era::{Era, Eras, Side};
-use crate::net::Link;
 use crate::proto::message::{self, Decides, Message, Scanned};
 use crate::proto::reconcile::Machine;
 use crate::sync::converse::{Control, violation};
@@ -75,7 +74,7 @@ pub async fn converse(
     if receiving.is_dry_run() {
         return receiving.rehearse(control, &task.plan, Scanned::from(end.summary())).await;
     }
-    wait_for_turn(control, receiving.link(), &end).await?;
+    wait_for_turn(control, receiving, &end).await?;
     let end = install(receiving, control, end, task).await?;
     finish(control, Scanned::from(end.summary())).await
 }
@@ -88,10 +87,10 @@ async fn greeting(control: &mut Control) -> Result<Greeting, Error> {
 }
 
 /// Hands out content until it is this end's turn.
-async fn wait_for_turn(control: &mut Control, link: &Link, end: &End) -> Result<(), Error> {
+async fn wait_for_turn(control: &mut Control, receiving: &Receiving<'_>, end: &End) -> Result<(), Error> {
     let listing = end.looked.found.listing.clone();
-    let supplier = Supplier::new(Arc::clone(end.replica.side()), listing, !link.is_loopback());
-    let supplying = tokio::spawn(Arc::new(supplier).serve(link.clone()));
+    let supplier = Supplier::new(Arc::clone(end.replica.side()), listing, receiving.packing());
+    let supplying = tokio::spawn(Arc::new(supplier).serve(receiving.link().clone()));
     let message = control.receive().await;
     supplying.abort();
     match message? {
