@@ -10,6 +10,7 @@ mod dialling;
 mod error;
 mod life;
 mod link;
+pub mod node;
 mod over;
 mod pace;
 mod pipe;

@@ -22,6 +22,10 @@ pub(super) const SEND_WINDOW: u64 = 8 << 20;
 pub(super) const WINDOW_MAX: u64 = 32 << 20;
 /// A handshake buffer of 16 KiB is the default; our flights are below 1 KiB.
 const CRYPTO_BUFFER: usize = 4 << 10;
+/// What every path takes: a tunnel on the way takes less than Ethernet.
+const WARM_MTU: u16 = 1200;
+/// Datagrams that wait, in each direction; above it the oldest is dropped.
+const DATAGRAMS_MAX: usize = 64 << 10;
 
 /// What kind of path lies between the two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,13 +59,37 @@ impl Path {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KeepAlive;
 
-/// The settings of a connection.
+/// The settings of a connection for one job.
 pub(super) fn transport(
     path: Path,
     congestion: Congestion,
     timeout: Duration,
     keep_alive: Option<KeepAlive>,
 ) -> Arc<TransportConfig> {
+    let mut config = base(path, congestion, timeout);
+    config.datagram_receive_buffer_size(None);
+    if keep_alive.is_some() {
+        config.keep_alive_interval(Some((timeout / 4).min(Duration::from_secs(5))));
+    }
+    Arc::new(config)
+}
+
+/// The settings of a connection that stays: it begins with packets that every path takes and finds the largest by itself, has
+/// datagrams, and one stream of each side for the greeting.
+pub(in crate::net) fn warm(path: Path, silence: Duration, keep_alive: Option<Duration>) -> Arc<TransportConfig> {
+    let mut config = base(path, Congestion::Auto, silence);
+    if path == Path::Network {
+        config.initial_mtu(WARM_MTU);
+    }
+    config
+        .max_concurrent_uni_streams(VarInt::from_u32(1))
+        .datagram_receive_buffer_size(Some(DATAGRAMS_MAX))
+        .datagram_send_buffer_size(DATAGRAMS_MAX)
+        .keep_alive_interval(keep_alive);
+    Arc::new(config)
+}
+
+fn base(path: Path, congestion: Congestion, timeout: Duration) -> TransportConfig {
     let mut probing = MtuDiscoveryConfig::default();
     probing.upper_bound(path.mtu());
     let mut config = TransportConfig::default();
@@ -72,15 +100,11 @@ pub(super) fn transport(
         .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
         .send_window(SEND_WINDOW)
         .crypto_buffer_size(CRYPTO_BUFFER)
-        .datagram_receive_buffer_size(None)
         .initial_mtu(path.mtu())
         .mtu_discovery_config(Some(probing))
         .congestion_controller_factory(controller(path, congestion))
         .max_idle_timeout(Some(IdleTimeout::try_from(timeout).unwrap_or(VarInt::from_u32(30_000).into())));
-    if keep_alive.is_some() {
-        config.keep_alive_interval(Some((timeout / 4).min(Duration::from_secs(5))));
-    }
-    Arc::new(config)
+    config
 }
 
 fn controller(path: Path, congestion: Congestion) -> Arc<dyn ControllerFactory + Send + Sync> {
@@ -102,7 +126,11 @@ fn controller(path: Path, congestion: Congestion) -> Arc<dyn ControllerFactory +
 
 /// The settings of an endpoint: the largest packet that it takes.
 pub(super) fn endpoint(path: Path) -> Result<EndpointConfig, Error> {
-    let mut config = EndpointConfig::default();
+    sized(EndpointConfig::default(), path)
+}
+
+/// The same for an endpoint that has other settings too.
+pub(in crate::net) fn sized(mut config: EndpointConfig, path: Path) -> Result<EndpointConfig, Error> {
     config.max_udp_payload_size(path.mtu().max(1472)).map_err(super::setup)?;
     Ok(config)
 }
