@@ -1,7 +1,7 @@
 //! What the two sides say before there is a link: one line and one frame each way. Pure, but for the reading.
 //!
 //! Client: `alike-pipe VERSION\n`, then a frame: key (32 bytes), time-out in ms (u32), congestion (u8), limit in bytes a second (u64, 0
-//! for none), the caller's request.
+//! for none), whether QUIC is waited for (u8), the caller's request.
 //! Server: the same line, then a frame: key (32 bytes), UDP port (u16, 0 for none), whether both are on one machine (u8), count (u8) of
 //! addresses, each a length (u8) and text. A frame is its length (u32) and its bytes; numbers are little endian.
 
@@ -31,6 +31,8 @@ pub(super) struct Request {
     pub(super) key: PublicKey,
     pub(super) timeout: Duration,
     pub(super) pace: Pace,
+    /// Whether the client waits for QUIC before content goes through the pipe.
+    pub(super) waits: bool,
     pub(super) body: Bytes,
 }
 
@@ -68,7 +70,10 @@ fn framed(body: &[u8]) -> Vec<u8> {
 impl Request {
     pub(super) fn encode(&self) -> Vec<u8> {
         let timeout_ms = u32::try_from(self.timeout.as_millis()).unwrap_or(u32::MAX);
-        framed(&[&self.key[..], &timeout_ms.to_le_bytes(), &self.pace.encode(), &self.body].concat())
+        framed(
+            &[&self.key[..], &timeout_ms.to_le_bytes(), &self.pace.encode(), &[u8::from(self.waits)], &self.body]
+                .concat(),
+        )
     }
 
     pub(super) fn decode(mut frame: Bytes) -> Result<Self, Stop> {
@@ -78,9 +83,10 @@ impl Request {
         let pace = frame.get(..Pace::BYTES).and_then(|pace| pace.try_into().ok());
         let pace = Pace::decode(pace.ok_or(Stop::Garbled("its request is short"))?);
         frame.advance(Pace::BYTES);
+        let waits = frame.try_get_u8().map_err(|_| Stop::Garbled("its request is short"))? != 0;
         // Below a second a busy machine would look like a lost one.
         let timeout = Duration::from_millis(u64::from(timeout_ms.max(1000)));
-        Ok(Self { key, timeout, pace, body: frame })
+        Ok(Self { key, timeout, pace, waits, body: frame })
     }
 }
 
@@ -180,7 +186,7 @@ impl<R: AsyncRead + Unpin> Intake<R> {
     }
 
     pub(super) async fn request(&mut self, meter: &Meter) -> Result<Request, Stop> {
-        Request::decode(self.frame(32 + 4 + Pace::BYTES + MESSAGE_MAX, meter).await?)
+        Request::decode(self.frame(32 + 4 + Pace::BYTES + 1 + MESSAGE_MAX, meter).await?)
     }
 
     pub(super) async fn offer(&mut self, meter: &Meter) -> Result<Offer, Stop> {
@@ -199,6 +205,7 @@ mod tests {
             key: [7; 32],
             timeout: Duration::from_secs(30),
             pace: Pace::default(),
+            waits: true,
             body: Bytes::from_static(b"body"),
         };
         let sent = Bytes::from(request.encode()).slice(4..);

@@ -5,9 +5,11 @@
 
 mod arrive;
 mod bootstrap;
+mod choice;
 mod congestion;
 mod dialling;
 mod error;
+mod lane;
 mod life;
 mod link;
 pub mod node;

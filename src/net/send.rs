@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::error::Error;
+use super::lane::Lane;
 use super::life::{Fault, Life};
 use super::pipe::Sending;
 use super::queue::{End, Producer};
@@ -21,6 +22,8 @@ pub struct SendHalf {
 enum Carried {
     Quic(quic::Sending),
     Pipe(Sending),
+    /// On the pipe until QUIC is up.
+    Control(Sending, Arc<Lane>),
     Memory(Producer),
 }
 
@@ -33,6 +36,15 @@ impl SendHalf {
         Self { life, carried: Carried::Pipe(sending) }
     }
 
+    /// The same half of a stream that moves to QUIC; only one on the pipe does.
+    pub(super) fn moving(self, lane: Arc<Lane>) -> Self {
+        let carried = match self.carried {
+            Carried::Pipe(sending) => Carried::Control(sending, lane),
+            carried => carried,
+        };
+        Self { life: self.life, carried }
+    }
+
     pub(super) fn memory(life: Arc<Life>, producer: Producer) -> Self {
         Self { life, carried: Carried::Memory(producer) }
     }
@@ -43,7 +55,7 @@ impl SendHalf {
             Carried::Quic(sending) if self.life.throttle.is_none() => {
                 sending.write(bytes).await.map_err(|ended| ended.error(&self.life))
             }
-            Carried::Quic(_) | Carried::Pipe(_) | Carried::Memory(_) => {
+            Carried::Quic(_) | Carried::Pipe(_) | Carried::Control(..) | Carried::Memory(_) => {
                 self.write_chunk(Bytes::copy_from_slice(bytes)).await
             }
         }
@@ -60,6 +72,15 @@ impl SendHalf {
         Ok(())
     }
 
+    /// Moves to QUIC where that is up by now.
+    fn follow(&mut self) {
+        let Carried::Control(_, lane) = &self.carried else { return };
+        let Some(sending) = lane.sending() else { return };
+        if let Carried::Control(before, _) = std::mem::replace(&mut self.carried, Carried::Quic(sending)) {
+            before.moved();
+        }
+    }
+
     /// Where the user limits the link, piece by piece, as the limit allows.
     async fn write_chunk(&mut self, mut chunk: Bytes) -> Result<(), Error> {
         let life = Arc::clone(&self.life);
@@ -73,11 +94,12 @@ impl SendHalf {
     }
 
     async fn write_piece(&mut self, chunk: Bytes) -> Result<(), Error> {
+        self.follow();
         let unwanted = match &mut self.carried {
             Carried::Quic(sending) => {
                 return sending.write_chunks(&mut [chunk]).await.map_err(|ended| ended.error(&self.life));
             }
-            Carried::Pipe(sending) => sending.send(chunk).await.is_err(),
+            Carried::Pipe(sending) | Carried::Control(sending, _) => sending.send(chunk).await.is_err(),
             Carried::Memory(producer) => producer.push(chunk).await.is_err(),
         };
         if unwanted { Err(self.unwanted()) } else { Ok(()) }
@@ -89,7 +111,7 @@ impl SendHalf {
     pub async fn finish(self) -> Result<(), Error> {
         match self.carried {
             Carried::Quic(sending) => return sending.finish().map_err(|ended| ended.error(&self.life)),
-            Carried::Pipe(sending) => sending.finish(),
+            Carried::Pipe(sending) | Carried::Control(sending, _) => sending.finish(),
             Carried::Memory(producer) => producer.end(End::Finished),
         }
         Ok(())

@@ -98,7 +98,7 @@ pub async fn connect(target: &SshTarget, request: &[u8], note: &mut dyn FnMut(St
         note(format!("{}: {line}", target.host));
     }
     opened.wire.child = Some(child);
-    opened.finish(&terms, lines, note).await
+    opened.finish(lines, note).await
 }
 
 fn words(target: &SshTarget) -> Result<Vec<String>, Error> {

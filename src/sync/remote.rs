@@ -12,7 +12,7 @@ use super::job::{Fidelity, Reading, Remote, Writing};
 use super::report::{Event, Gauges, Report};
 use super::side;
 use crate::disk::target::Fsync;
-use crate::net::{self, Carrier, Link, SshTarget};
+use crate::net::{self, Link, SshTarget};
 use crate::proto::message::{self, Answer, Ask, Compress, Failure, Role};
 use crate::store::hosts::Hosts;
 
@@ -32,11 +32,23 @@ pub struct Far {
     /// How content is packed.
     pub packing: Compress,
     notes: Receiver<String>,
+    host: String,
+    /// UDP was blocked the last time.
+    was_blocked: bool,
 }
 
 impl Far {
-    /// Tells what the far side printed meanwhile.
+    /// Tells what the far side printed meanwhile and how it was reached, at the end of a conversation; the next one knows it too.
     pub fn tell(&mut self, report: &mut dyn Report) {
+        if let Some(blocked) = self.link.is_udp_blocked() {
+            report.event(Event::Note(carrier(blocked)));
+            Hosts::open().note(&self.host, blocked);
+            if blocked && !self.was_blocked {
+                let host = &self.host;
+                let note = format!("{host} is not reached over UDP: everything goes through ssh, which is slower");
+                report.event(Event::Note(&note));
+            }
+        }
         while let Ok(note) = self.notes.try_recv() {
             report.event(Event::Note(&note));
         }
@@ -56,8 +68,6 @@ pub async fn connect(remote: &Remote, host: &str, ask: &Ask, report: &mut dyn Re
     };
     let ask = Ask { compress: remote.compress, ..ask.clone() };
     let connected = net::connect(&target, &ask.encode(), &mut |note| report.event(Event::Note(&note))).await?;
-    hosts.note(host, connected.udp_blocked);
-    report.event(Event::Note(carrier(&connected.link)));
     match Answer::decode(&connected.answer).map_err(super::converse::violation)? {
         Answer::Opened { path, superuser } => Ok(Far {
             packing: packing(remote.compress, &connected.link),
@@ -65,6 +75,8 @@ pub async fn connect(remote: &Remote, host: &str, ask: &Ask, report: &mut dyn Re
             shown: format!("{host}:{path}"),
             both_superuser: superuser && side::superuser(),
             notes: connected.notes,
+            host: host.to_owned(),
+            was_blocked: target.skip_wait,
         }),
         Answer::Refused(failure) => {
             connected.link.close().await;
@@ -79,12 +91,8 @@ pub fn packing(asked: Option<Compress>, link: &Link) -> Compress {
 }
 
 /// What carries the streams, in words.
-fn carrier(link: &Link) -> &'static str {
-    match link.kind() {
-        Carrier::Quic => "the streams go over QUIC",
-        Carrier::Pipe => "the streams go through ssh",
-        Carrier::Memory => "the streams stay in this process",
-    }
+fn carrier(blocked: bool) -> &'static str {
+    if blocked { "the streams go through ssh" } else { "the streams go over QUIC" }
 }
 
 /// Lets a conversation run until it ends or the user stops it.
@@ -137,6 +145,7 @@ pub fn question(role: Role, path: &std::path::Path, (reading, writing): (&Readin
         cache,
         decides: message::Decides::Nobody,
         compress: None,
+        order: None,
     }
 }
 
