@@ -32,6 +32,36 @@ impl Least {
     }
 }
 
+/// Samples of a part.
+const PART_COUNT: u32 = 8;
+/// A part lasts so long at least: whatever comes late together after a pause of ours is one sample.
+const PART: Duration = Duration::from_millis(4);
+
+/// The least of the last two parts of what was seen, each of several samples and milliseconds: a late one that stands alone is not believed.
+#[derive(Debug, Clone)]
+pub(super) struct Recent {
+    count: u32,
+    since: Duration,
+    present: Duration,
+    before: Option<Duration>,
+}
+
+impl Recent {
+    pub(super) const fn new() -> Self {
+        Self { count: 0, since: Duration::ZERO, present: Duration::MAX, before: None }
+    }
+
+    /// Takes a sample; `None` where there were too few.
+    pub(super) fn see(&mut self, now: Duration, value: Duration) -> Option<Duration> {
+        if self.count >= PART_COUNT && now.saturating_sub(self.since) >= PART {
+            *self = Self { count: 0, since: now, present: Duration::MAX, before: Some(self.present) };
+        }
+        self.count += 1;
+        self.present = self.present.min(value);
+        self.before.filter(|_| self.count >= PART_COUNT).map(|before| before.min(self.present))
+    }
+}
+
 /// The greatest of the last few values.
 #[derive(Debug, Clone)]
 pub(super) struct Greatest<const COUNT: usize> {
@@ -68,6 +98,19 @@ mod tests {
         assert_eq!(least.value(), Some(Duration::from_millis(10)));
         least.see(at(12), Duration::from_millis(40));
         assert_eq!(least.value(), Some(Duration::from_millis(30)));
+    }
+
+    #[test]
+    fn what_comes_late_together_is_one_sample() {
+        let ms = Duration::from_millis;
+        let mut recent = Recent::new();
+        let usual = (0..32).filter_map(|at| recent.see(ms(at), ms(10))).last();
+        assert_eq!(usual, Some(ms(10)));
+        // A pause of ours: all at once, and all late.
+        let late = (0..32).filter_map(|_| recent.see(ms(40), ms(18))).last();
+        assert_eq!(late, Some(ms(10)));
+        let queued = (41..60).filter_map(|at| recent.see(ms(at), ms(18))).last();
+        assert_eq!(queued, Some(ms(18)));
     }
 
     #[test]

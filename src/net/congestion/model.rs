@@ -5,19 +5,19 @@
 //! seconds, and the window is their product and a small queue. Losses below a part do not matter, above it they make the window yield.
 //!
 //! ```text
-//! grow ──(a queue, a lossy round, or no more rate)──► hold ──(one round)──► drain ──► cruise ◄──► probe
+//! grow ──(a queue, a lossy round, or no more rate)──► hold ──(one round)──► drain ──► cruise ──► probe ──► drain, or grow again
 //! ```
 //! - *grow*: the window doubles every round.
 //! - *hold*: the window stands for a round, so that the rate of the full path is measured.
 //! - *drain*: the window is less than the path holds, so that the queue goes and the round trip shows itself.
-//! - *probe*: the window is a quarter larger for a round; where that brought more rate, it is followed at once by another.
+//! - *probe*: the window is a quarter larger for a round; where that brought more rate, it grows again.
 //!
 //! Where the queue does not go although we drained our part of it, somebody else fills it, by losses alone as TCP's cubic does: then
 //! the window is twice the product, or we would be left with nothing.
 
 use std::time::Duration;
 
-use super::extreme::{Greatest, Least};
+use super::extreme::{Greatest, Least, Recent};
 use super::losses::Losses;
 use super::round::{Round, Seen};
 
@@ -32,8 +32,10 @@ const QUEUE_MIN: Duration = Duration::from_millis(4);
 /// It is a part of the round trip where that is more.
 const QUEUE_PART: u32 = 16;
 /// A round trip that is longer by this part, and by [`QUEUE_MIN`], shows a queue.
-const QUEUED_PART: u32 = 8;
+const QUEUED_PART: u32 = 16;
 const DRAINING: Phase = Phase::Drain { left: 1 };
+/// Tenths of the window that stay when growing has made a queue: what was sent meanwhile made more of it.
+const HELD: u64 = 7;
 const PROBE: f64 = 1.25;
 const DRAIN: f64 = 0.85;
 /// Beside somebody who fills the queue.
@@ -80,6 +82,8 @@ pub(in crate::net) struct Model {
     /// The rate before the probe.
     base: f64,
     losses: Losses,
+    /// What round trips take just now.
+    recent: Recent,
     standing: u32,
 }
 
@@ -96,6 +100,7 @@ impl Model {
             rates: Greatest::new(),
             base: 0.0,
             losses: Losses::new(),
+            recent: Recent::new(),
             standing: 0,
         }
     }
@@ -123,8 +128,9 @@ impl Model {
         if matches!(self.phase, Phase::Grow { .. }) && !limited {
             self.window = (self.window + bytes).min(WINDOW_MAX);
             // Not waited for until the round ends: by then the queue would be twice as long.
-            if self.is_queued(self.round.rtt()) {
+            if self.recent.see(now, rtt).is_some_and(|rtt| self.is_queued(rtt)) {
                 self.phase = Phase::Hold;
+                self.window = (self.window * HELD / 10).max(PACKETS_MIN * self.packet);
                 self.round = Round::begin(now);
             }
         }
@@ -174,10 +180,7 @@ impl Model {
             Phase::Cruise { left } => Phase::Cruise { left: left - 1 },
             Phase::Probe if lossy => DRAINING,
             Phase::Probe => Phase::Judge,
-            Phase::Judge if seen.rate > self.base * GROWN && !lossy => {
-                self.base = self.rates.value();
-                Phase::Probe
-            }
+            Phase::Judge if seen.rate > self.base * GROWN && !lossy => Phase::Grow { flat: 0 },
             Phase::Judge => DRAINING,
         };
         if !matches!(self.phase, Phase::Grow { .. }) {

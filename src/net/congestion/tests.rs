@@ -188,7 +188,18 @@ fn alone_it_fills_any_path_and_loses_little_beside_what_the_path_loses() {
         let beside = simulate(&path, &mut [cubic(&path)], 20)[0];
         assert!(shown.part >= least, "{path:?}: {shown:?}");
         assert!(shown.part >= beside.part - 0.05, "{path:?}: {shown:?}, cubic {beside:?}");
-        assert!(shown.lost <= path.loss * 1.3 + 0.03, "{path:?}: {shown:?}");
+        assert!(shown.lost <= path.loss * 1.3 + 0.01, "{path:?}: {shown:?}");
+    }
+}
+
+/// What is moved in a second or two is most of what is ever moved: it must not be lost in the queue that the beginning makes.
+#[test]
+fn a_beginning_loses_no_more_than_a_few_packets() {
+    let table =
+        [path(100, 20.0, 0.0, 100), path(20, 100.0, 0.0, 50), path(100, 200.0, 0.0, 100), path(40, 50.0, 0.0, 500)];
+    for path in table {
+        let shown = simulate(&path, &mut [ours(&path)], 2)[0];
+        assert!(shown.lost < 0.01 && shown.part > 0.6, "{path:?}: {shown:?}");
     }
 }
 
