@@ -47,10 +47,6 @@ impl Round {
         sent >= self.begun
     }
 
-    pub(super) fn rtt(&self) -> Duration {
-        self.rtt
-    }
-
     pub(super) fn seen(&self, now: Duration) -> Seen {
         let seconds = now.saturating_sub(self.begun).as_secs_f64().max(1e-6);
         let all = (self.delivered + self.lost).max(1);
