@@ -3,7 +3,7 @@
 
 use std::ffi::CStr;
 use std::fs::File;
-use std::io::{self, Seek};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::gauge::Gauge;
 use super::grain;
-use super::hash::{Cores, Hashed, hash_file, hash_read};
+use super::hash::{Cores, Hashed, MAPPED_BYTES_MIN, hash_file, hash_read};
 use super::root::open_file;
 use super::scan::{Memory, ScanOptions};
 use super::status::Status;
@@ -168,22 +168,20 @@ impl Observer<'_> {
         }
         let file = open_file(subject.directory, subject.name.to_bytes())?;
         Gauge::add(&self.gauge.files_opened, 1);
-        if age_ns(status.stamp.ctime, now()) <= WRITE_NS_MAX {
-            wait_out_writer(&file)?;
-        }
         let size = status.stamp.size;
+        if age_ns(status.stamp.ctime, now()) <= WRITE_NS_MAX {
+            wait_out_writer(&file, size)?;
+        }
         let mut hashed = hash_file(&file, size, subject.cores, self.gauge)?;
-        let extra = Extra { xattrs: xattr::read(&Through::File(&file))?, ..Extra::default() };
+        let extra = self.extra_of(subject, status, &file)?;
         let mut after = Status::of(&file)?;
         if hashed == Hashed::Changed && after == *status {
             // Voided, and yet nothing changed: the disk failed under the map. A read says how, or it succeeds.
-            (&file).rewind()?;
             hashed = hash_read(&file, size, self.gauge)?;
             after = Status::of(&file)?;
         }
         if racy && matches!(hashed, Hashed::Whole(_)) {
             // Too young for stat to tell a write between two reads: two equal reads stand in for it.
-            (&file).rewind()?;
             let again = hash_read(&file, size, self.gauge)?;
             hashed = if again == hashed { again } else { Hashed::Changed };
             after = Status::of(&file)?;
@@ -197,6 +195,16 @@ impl Observer<'_> {
             // A stopped scan has no result, so it does not matter what this one is.
             Hashed::Whole(_) | Hashed::Changed | Hashed::Stopped => Err(Again::Changed),
         }
+    }
+
+    /// The attributes of an opened file: those of the base where its stamp is trusted, as they move the change time too.
+    fn extra_of(&self, subject: &Subject<'_>, status: &Status, file: &File) -> io::Result<Extra> {
+        let trusted = subject.before.filter(|row| row.stamp() == status.stamp && row.flags() & FLAG_RACY == 0);
+        let xattrs = match trusted {
+            Some(row) => row.extra().map(|extra| extra.xattrs).unwrap_or_default(),
+            None => xattr::read(&Through::File(file))?,
+        };
+        Ok(Extra { xattrs, ..Extra::default() })
     }
 
     /// The content where it need not, or must not, be read.
@@ -263,11 +271,15 @@ fn cool_down(subject: &Subject<'_>, status: &Status) -> Result<(), Again> {
 
 /// Waits until a write call that goes on is done. A write sets the change time when it starts, then copies, with the
 /// inode locked: read meanwhile, a file is torn, and no stat tells, not even later. What needs that lock waits for it:
-/// the search for data on ext4, btrfs and tmpfs, any read on xfs. Writes that start later set another change time.
-fn wait_out_writer(mut file: &File) -> io::Result<()> {
+/// the search for data on ext4, btrfs and tmpfs, any read on xfs, and there the first read of the content does as well.
+/// Writes that start later set another change time. Moves the file's position, which no reader here goes by.
+pub(super) fn wait_out_writer(file: &File, size: u64) -> io::Result<()> {
     let _end_of_an_empty_file = fs::seek(file, fs::SeekFrom::Data(0));
-    let _position_is_kept = file.read_at(&mut [0], 0)?;
-    file.rewind()
+    if size >= MAPPED_BYTES_MIN {
+        // A map waits for nobody.
+        file.read_at(&mut [0], 0)?;
+    }
+    Ok(())
 }
 
 fn now() -> Time {
