@@ -164,14 +164,17 @@ impl Observer<'_> {
     /// The content and the attributes of a regular file, opened at most once.
     fn look_into(&self, subject: &Subject<'_>, status: &Status, racy: bool) -> Result<(Digest, Extra), Again> {
         if let Some(known) = self.known(subject, &status.stamp) {
-            return Ok((known, attributes(subject, status)?));
+            let bare = self.memory.is_bare(subject.path, &status.stamp);
+            let extra = if bare { Extra::default() } else { attributes(subject, status)? };
+            return Ok((known, extra));
+        }
+        if self.options.defer && !racy && status.names == 1 {
+            return Ok((Digest::UNKNOWN, attributes(subject, status)?));
         }
         let file = open_file(subject.directory, subject.name.to_bytes())?;
         Gauge::add(&self.gauge.files_opened, 1);
         let size = status.stamp.size;
-        if age_ns(status.stamp.ctime, now()) <= WRITE_NS_MAX {
-            wait_out_writer(&file, size)?;
-        }
+        wait_out_writer(&file, &status.stamp)?;
         let mut hashed = hash_file(&file, size, subject.cores, self.gauge)?;
         let extra = self.extra_of(subject, status, &file)?;
         let mut after = Status::of(&file)?;
@@ -273,9 +276,12 @@ fn cool_down(subject: &Subject<'_>, status: &Status) -> Result<(), Again> {
 /// inode locked: read meanwhile, a file is torn, and no stat tells, not even later. What needs that lock waits for it:
 /// the search for data on ext4, btrfs and tmpfs, any read on xfs, and there the first read of the content does as well.
 /// Writes that start later set another change time. Moves the file's position, which no reader here goes by.
-pub(super) fn wait_out_writer(file: &File, size: u64) -> io::Result<()> {
+pub(super) fn wait_out_writer(file: &File, stamp: &Stamp) -> io::Result<()> {
+    if age_ns(stamp.ctime, now()) > WRITE_NS_MAX {
+        return Ok(());
+    }
     let _end_of_an_empty_file = fs::seek(file, fs::SeekFrom::Data(0));
-    if size >= MAPPED_BYTES_MIN {
+    if stamp.size >= MAPPED_BYTES_MIN {
         // A map waits for nobody.
         file.read_at(&mut [0], 0)?;
     }

@@ -136,10 +136,12 @@ impl Target {
     ) -> Result<(Staged, Digest), PlaceError> {
         let staged = self.stage().map_err(PlaceError::Write)?;
         let digest = self.fill(&staged, source, size, content)?;
+        copy::ends_at(source, size)?;
         Ok((staged, digest))
     }
 
-    /// Fills an empty staged file with `size` bytes of a local file, and hashes what was staged.
+    /// Fills an empty staged file with `size` bytes of a local file, and hashes what was staged. The caller looks whether
+    /// the source is still what it was.
     pub fn fill(
         &self,
         staged: &Staged,

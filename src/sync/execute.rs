@@ -433,6 +433,13 @@ impl<'a> Installer<'a> {
         }
     }
 
+    /// A file that we made just now, of which stat spoke before anybody else could reach it.
+    fn remember_bare(&self, index: usize, stamp: Stamp, content: Digest) {
+        if self.action(index).wanted.as_ref().is_some_and(|entry| entry.xattrs().is_empty()) {
+            lock(&self.placements).put_bare(index, (stamp, content));
+        }
+    }
+
     fn fail(&self, error: Error) {
         self.broken.store(true, Ordering::Relaxed);
         lock(&self.failed).get_or_insert(error);

@@ -158,8 +158,12 @@ impl Installer<'_> {
             } else {
                 self.run.target.place_nested(self.action(index), &filled.nest, &nested)
             };
+            let stamp = placed.as_ref().ok().filter(|placed| whole && placed.lacks.is_none()).map(|placed| placed.stamp);
             if self.placed(index, placed, Some(digest)) {
                 Gauge::add(&self.run.gauge.files_done, 1);
+            }
+            if let Some(stamp) = stamp {
+                self.remember_bare(index, stamp, digest);
             }
         }
     }

@@ -10,6 +10,7 @@ use crate::disk::gauge::Gauge;
 use crate::disk::place::cause;
 use crate::disk::place::nests::Nested;
 use crate::disk::read::{Opened, Reader};
+use crate::disk::scan::Memory;
 use crate::disk::stage::Nest;
 use crate::model::listing::Row;
 use crate::model::plan::Action;
@@ -27,6 +28,8 @@ pub struct LocalSource<'a> {
     pub reader: Reader<'a>,
     /// What was found there.
     holdings: &'a Holdings,
+    /// Is told the digests of files that nobody had hashed before.
+    notes: Option<&'a dyn Memory>,
     /// Rows looked up since they last rested.
     looked_up: AtomicUsize,
 }
@@ -53,7 +56,12 @@ type Check<'a> = &'a dyn Fn() -> Result<(), PlaceError>;
 impl<'a> LocalSource<'a> {
     /// A source that was found to hold this.
     pub const fn new(reader: Reader<'a>, holdings: &'a Holdings) -> LocalSource<'a> {
-        LocalSource { reader, holdings, looked_up: AtomicUsize::new(0) }
+        LocalSource { reader, holdings, notes: None, looked_up: AtomicUsize::new(0) }
+    }
+
+    /// The same, which keeps the digests of files that nobody had hashed before.
+    pub fn noting(self, notes: Option<&'a dyn Memory>) -> LocalSource<'a> {
+        LocalSource { notes, ..self }
     }
 
     fn copy(&self, run: &Run<'_>, action: &Action) -> Fetched {
@@ -89,6 +97,10 @@ impl<'a> LocalSource<'a> {
             return Err(changed());
         }
         let known = Some(row.content()).filter(|digest| *digest != Digest::UNKNOWN);
+        if known.is_none() {
+            // Otherwise the digest would tell.
+            opened.wait_out_writer().map_err(|e| problem(ProblemKind::Unreadable, cause(&e)))?;
+        }
         let check = || match opened.unchanged() {
             Ok(true) => Ok(()),
             Ok(false) => Err(PlaceError::Changed),
@@ -97,6 +109,10 @@ impl<'a> LocalSource<'a> {
         match copy(&opened, row, known.as_ref(), &check) {
             Ok(copied) => {
                 Gauge::add(&run.gauge.bytes_done, row.size());
+                if let (Some(notes), None) = (self.notes, known) {
+                    notes.note(row.path(), &opened.stamp, &copied.1);
+                    self.holdings.learn(row.path(), copied.1);
+                }
                 Ok(copied)
             }
             Err(error) => match opened.unchanged() {
