@@ -312,7 +312,8 @@ impl<'a> Installer<'a> {
         if settled.is_empty() {
             target.harden()?;
         }
-        let announced = |index: usize, inode| Announced { path: self.action(index).path.clone(), inode, way: Way::Staged };
+        let announced =
+            |index: usize, inode| Announced { path: self.action(index).path.clone(), inode, way: Way::Staged };
         let single = batch.files.iter().filter_map(|(index, staged, _)| Some(announced(*index, staged.inode().ok()?)));
         let nested = batch.nests.iter().flat_map(Filled::inodes).map(|(index, inode)| announced(index, inode));
         Ok(target.announce(&mut single.chain(nested))?)

@@ -158,7 +158,8 @@ impl Installer<'_> {
             } else {
                 self.run.target.place_nested(self.action(index), &filled.nest, &nested)
             };
-            let stamp = placed.as_ref().ok().filter(|placed| whole && placed.lacks.is_none()).map(|placed| placed.stamp);
+            let stamp =
+                placed.as_ref().ok().filter(|placed| whole && placed.lacks.is_none()).map(|placed| placed.stamp);
             if self.placed(index, placed, Some(digest)) {
                 Gauge::add(&self.run.gauge.files_done, 1);
             }
