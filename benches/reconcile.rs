@@ -209,19 +209,17 @@ fn first_copy(out: &mut impl std::io::Write, entries: usize) {
 fn small_files(out: &mut impl std::io::Write) {
     const FILES: usize = 200_000;
     let wants: Vec<Want> = (0..2_000)
-        .map(|number| Want {
-            path: PathRef::new(format!("directory-{:03}/file-{number:06}", number / 100).as_bytes())
-                .expect("legal")
-                .to_owned(),
-            content: Digest::of_content(&[number as u8]),
-            offset: 0,
-            bytes: u64::MAX,
+        .map(|number| {
+            let path = format!("directory-{:03}/file-{number:06}", number / 100);
+            let path = PathRef::new(path.as_bytes()).expect("legal").to_owned();
+            Want::whole(path, Digest::of_content(&[number as u8]))
         })
         .collect();
     let data = [7u8; 2_048];
     let (mut raw, mut wire, start) = (0, 0, Instant::now());
     for _ in 0..FILES / wants.len() {
         let asked = content::decode_request(&content::encode_request(&wants)).expect("legal");
+        let content::Request::Wants(asked) = asked else { panic!("wants were asked") };
         let mut decoder = Decoder::new(&wants);
         for part in asked.chunks(500) {
             let mut buffer = Vec::with_capacity(1 << 20);

@@ -44,6 +44,8 @@ const LAYERS: &[Layer] = &[
             "shell_words",
             "bytes",
             "rustix",
+            "blake3",
+            "if_addrs",
         ],
         pure: false,
     },

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use alike::model::chunk::{Chunk, Cutter, Span};
 use alike::model::digest::Digest;
 use alike::model::entry::{Entry, Extra, Kind, Stamp, Time};
 use alike::model::lane::Lane;
 use alike::model::listing::{Builder, Listing};
 use alike::model::path::RelPath;
 use alike::model::tree::Tree;
-use alike::proto::content::{self, Decoder, Verdict, Want};
+use alike::proto::content::{self, Decoder, Description, Offer, Question, Verdict, Want};
 use alike::proto::limits::PROTOCOL_VERSION;
 use alike::proto::reconcile::{Machine, Settings, Side, Wants};
 use alike::proto::record::{Batch, Order, decode};
@@ -84,12 +85,17 @@ fn a_batch_of_records_is_pinned() {
 }
 
 fn wants() -> Vec<Want> {
-    let want =
-        |path: &[u8], content, offset, bytes| Want { path: RelPath::new(path).expect("legal"), content, offset, bytes };
+    let want = |path: &[u8], content, offset, bytes| Want {
+        offset,
+        bytes,
+        ..Want::whole(RelPath::new(path).expect("legal"), content)
+    };
+    let offer = Offer { cutter: Cutter::Even, pieces: vec![1, u64::MAX] };
     vec![
         want(b"d/file-0000", Digest([1; 32]), 0, u64::MAX),
         want(b"d/file-0001", Digest::UNKNOWN, 0, u64::MAX),
         want(b"large", Digest([3; 32]), 1 << 20, 4),
+        Want { offer: Some(offer), ..want(b"large", Digest([3; 32]), 0, 9) },
         want(b"z", Digest([4; 32]), 0, u64::MAX),
     ]
 }
@@ -98,7 +104,7 @@ fn wants() -> Vec<Want> {
 fn a_request_and_its_answer_are_pinned() {
     let wants = wants();
     assert_eq!(hex(&content::encode_request(&wants)), REQUEST);
-    let parts: [&[u8]; 10] = [
+    let parts: [&[u8]; 12] = [
         &content::whole_file(&wants[0], 3, wants[0].content, None),
         b"abc",
         &content::whole_file(&wants[1], 300, Digest([7; 32]), Some(2)),
@@ -107,10 +113,24 @@ fn a_request_and_its_answer_are_pinned() {
         &content::chunk(4, None),
         b"wxyz",
         &content::end(&Verdict::Whole),
+        &content::head(&wants[3], 1 << 30, wants[3].content),
+        &content::known(0, 2, 9),
         &content::end(&Verdict::Unreadable("no".into())),
         &content::end(&Verdict::Gone),
     ];
     assert_eq!(hex(&parts.concat()), ANSWER);
+}
+
+#[test]
+fn a_question_and_its_answer_are_pinned() {
+    let path = RelPath::new(b"large").expect("legal");
+    let question = Question { path, content: Digest([3; 32]), cutter: Cutter::Content, level: 1, known: vec![1, 2] };
+    assert_eq!(hex(&content::encode_question(&question)), QUESTION);
+    let spans = [Span::Known(0, 2), Span::New(vec![Chunk { id: 7, bytes: 70_000 }])];
+    assert_eq!(
+        content::encode_description(300_000, &spans).iter().map(|frame| hex(frame)).collect::<Vec<_>>(),
+        [DESCRIPTION]
+    );
 }
 
 proptest! {
@@ -124,6 +144,11 @@ proptest! {
             while let Ok(Some(_)) = decoder.poll() {}
         }
         let _ = decoder.finish();
+        let mut description = Description::new(Cutter::Content, vec![10_000, 20_000], 1 << 20);
+        for frame in bytes.chunks(cut) {
+            let _ = description.push(frame);
+        }
+        let _ = description.finish();
     }
 }
 
@@ -144,5 +169,7 @@ const LARGER: [&str; 5] = [
     "2 4c5dff7a0c09cc13",
 ];
 const RECORDS: &str = "04003a01000164ed0380c49fd50ce8030000e8076418010a2f66696c652d303030300000ac02180a013100d00fac023a00016500cf0f060101000000640201010101010101010101010101010101010101010101010101010101010101010202020202020202020202020202020202020202020202020202020202020202";
-const REQUEST: &str = "0401000b642f66696c652d303030300101010101010101010101010101010101010101010101010101010101010101000a01310700056c617267650303030303030303030303030303030303030303030303030303030303030303808040040100017a0404040404040404040404040404040404040404040404040404040404040404";
-const ANSWER: &str = "080361626319ac02070707070707070707070707070707070707070707070707070707070707070702000000787901808080800402040000007778797a0407026e6f06";
+const REQUEST: &str = "000501000b642f66696c652d303030300101010101010101010101010101010101010101010101010101010101010101000a01310700056c617267650303030303030303030303030303030303030303030303030303030303030303808040041c0900020100000000000000ffffffffffffffff0100017a0404040404040404040404040404040404040404040404040404040404040404";
+const QUESTION: &str = "01056c61726765030303030303030303030303030303030303030303030303030303030303030301010201000000000000000200000000000000";
+const DESCRIPTION: &str = "00e0a7120100020201f0a2040700000000000000";
+const ANSWER: &str = "080361626319ac02070707070707070707070707070707070707070707070707070707070707070702000000787901808080800402040000007778797a040180808080040b00020907026e6f06";

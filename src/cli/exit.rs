@@ -86,11 +86,13 @@ impl Exit {
             | Error::State(_)
             | Error::NoReplica { .. }
             | Error::Corrupt { .. }
-            | Error::Memory { .. } => Exit::Root,
+            | Error::Memory { .. }
+            | Error::Watch { .. } => Exit::Root,
             Error::Usage { .. } => Exit::Usage,
             Error::Guarded { .. } => Exit::Guarded,
             Error::Net(error) => Exit::of_net(error),
             Error::Violation { .. } => Exit::Lost,
+            Error::Busy { .. } => Exit::TimedOut,
             Error::Interrupted => Exit::Interrupted,
         }
     }

@@ -60,6 +60,8 @@ pub enum Domain {
     Session,
     /// Which version of a path stands under a name beside it.
     View,
+    /// A node over chunks of one file.
+    Chunks,
 }
 
 /// Bytes of one block of BLAKE3.
@@ -87,6 +89,7 @@ impl Domain {
             Domain::Index => b"alike/1 index   ",
             Domain::Session => b"alike/1 session ",
             Domain::View => b"alike/1 view    ",
+            Domain::Chunks => b"alike/1 chunks  ",
         }
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod agreed;
 pub mod batch;
+pub mod chunk;
 pub mod cut;
 pub mod date;
 pub mod digest;

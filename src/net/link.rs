@@ -8,6 +8,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::error::Error;
 use super::life::{Fault, Life, Meter};
+use super::node::Conversation;
 use super::pipe::{Pipe, STREAMS_MAX};
 use super::queue::queue;
 use super::quic::Quic;
@@ -72,6 +73,8 @@ enum Carriers {
         /// The connection that carries the streams, once there is one.
         chosen: Arc<OnceLock<Quic>>,
     },
+    /// One of several conversations on a connection.
+    Shared(Conversation),
 }
 
 /// What a link over a pipe is made of.
@@ -95,6 +98,14 @@ impl Link {
             loopback: wire.loopback,
             _child: wire.child,
         }))
+    }
+
+    /// A link on a connection that others share. It ends with the connection, which goes on without it.
+    pub(super) fn shared(conversation: Conversation, arrived: mpsc::Receiver<Halves>) -> Self {
+        let (life, meter) = (conversation.life().clone(), conversation.meter().clone());
+        let loopback = conversation.is_loopback();
+        let (carriers, arrived) = (Carriers::Shared(conversation), Mutex::new(arrived));
+        Self(Arc::new(Inner { life, carriers, arrived, meter, loopback, _child: None }))
     }
 
     /// The two ends of a link within this process.
@@ -142,7 +153,7 @@ impl Link {
         }
     }
 
-    /// What the link has moved. Nothing, where it is within this process.
+    /// What the link has moved. Nothing, where it is within this process; the bytes of its own streams, where it shares a connection.
     pub fn bytes(&self) -> Traffic {
         Traffic { sent: self.0.meter.sent(), received: self.0.meter.received() }
     }
@@ -151,6 +162,7 @@ impl Link {
     pub fn kind(&self) -> Carrier {
         match &self.0.carriers {
             Carriers::Memory { .. } => Carrier::Memory,
+            Carriers::Shared(_) => Carrier::Quic,
             Carriers::Wire { chosen, .. } if chosen.get().is_some_and(Quic::is_up) => Carrier::Quic,
             Carriers::Wire { .. } => Carrier::Pipe,
         }
@@ -165,6 +177,7 @@ impl Link {
     pub fn rtt(&self) -> Duration {
         match &self.0.carriers {
             Carriers::Memory { .. } => Duration::ZERO,
+            Carriers::Shared(conversation) => conversation.rtt(),
             Carriers::Wire { pipe, chosen } => match chosen.get().filter(|quic| quic.is_up()) {
                 Some(quic) => quic.rtt(),
                 None => pipe.rtt().unwrap_or_default(),
@@ -185,6 +198,7 @@ impl Link {
         match &inner.carriers {
             Carriers::Memory { their_life, .. } => their_life.bye.cancel(),
             Carriers::Wire { pipe, .. } => pipe.bye(),
+            Carriers::Shared(conversation) => conversation.bye().await,
         }
         let both = async {
             tokio::select! {
@@ -214,6 +228,7 @@ impl Inner {
                 let send = SendHalf::memory(self.life.clone(), our_side);
                 Some((send, ReceiveHalf::memory(self.life.clone(), our_receive)))
             }
+            Carriers::Shared(conversation) => conversation.open().await,
             Carriers::Wire { pipe, chosen } => {
                 if let Some(quic) = chosen.get()
                     && let Some(halves) = quic.open(&self.life).await
@@ -230,11 +245,13 @@ impl Inner {
     /// Ends when the peer has closed and nothing of it can be under way any more.
     async fn last_stream(&self) {
         self.life.bye.cancelled().await;
-        if let Carriers::Wire { pipe, chosen } = &self.carriers {
-            // The farewell goes through the pipe and may overtake a stream of QUIC, even the first.
-            let rtt = chosen.get().map_or_else(|| pipe.rtt().unwrap_or_default(), Quic::rtt);
-            tokio::time::sleep((rtt * 4).max(OVERTAKEN)).await;
-        }
+        // The farewell goes its own way and may overtake a stream of QUIC, even the first.
+        let rtt = match &self.carriers {
+            Carriers::Memory { .. } => return,
+            Carriers::Wire { pipe, chosen } => chosen.get().map_or_else(|| pipe.rtt().unwrap_or_default(), Quic::rtt),
+            Carriers::Shared(conversation) => conversation.rtt(),
+        };
+        tokio::time::sleep((rtt * 4).max(OVERTAKEN)).await;
     }
 
     fn end(&self) {
@@ -248,6 +265,7 @@ impl Inner {
                     quic.close();
                 }
             }
+            Carriers::Shared(conversation) => conversation.end(),
         }
     }
 }

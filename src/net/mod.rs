@@ -9,6 +9,7 @@ mod dialling;
 mod error;
 mod life;
 mod link;
+pub mod node;
 mod over;
 mod pipe;
 mod queue;

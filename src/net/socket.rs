@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSliceMut};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -36,16 +36,25 @@ pub(super) struct Socket {
 impl Socket {
     /// A socket on a free port that hears both IPv6 and IPv4, where the system has both.
     pub(super) fn listening(mtu: u16, meter: Arc<Meter>) -> io::Result<Arc<Self>> {
-        let both = || -> io::Result<System> {
-            let system = System::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP))?;
-            system.set_only_v6(false)?;
-            system.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)).into())?;
+        Self::bound(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)), mtu, meter)
+    }
+
+    /// A socket on `address`; the unspecified one of IPv6 hears IPv4 too, and stands for that of IPv4 where there is no IPv6.
+    pub(super) fn bound(address: SocketAddr, mtu: u16, meter: Arc<Meter>) -> io::Result<Arc<Self>> {
+        let at = |address: SocketAddr| -> io::Result<System> {
+            let system = System::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+            if address.is_ipv6() {
+                system.set_only_v6(false)?;
+            }
+            system.bind(&address.into())?;
             Ok(system)
         };
-        let system = both().or_else(|_| {
-            let system = System::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-            system.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into())?;
-            Ok::<_, io::Error>(system)
+        let system = at(address).or_else(|error| {
+            let taken = error.kind() == ErrorKind::AddrInUse;
+            if taken || address.ip() != IpAddr::from(Ipv6Addr::UNSPECIFIED) {
+                return Err(error);
+            }
+            at(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
         })?;
         Self::new(system, mtu, meter)
     }

@@ -15,7 +15,7 @@ use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 /// The one protocol that is spoken in a connection.
 const ALPN: &[u8] = b"alike/1";
 /// What stands before the 32 bytes of an Ed25519 key in a SubjectPublicKeyInfo (RFC 8410).
-const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+pub(super) const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// A public key.
 pub(super) type PublicKey = [u8; 32];
@@ -71,12 +71,12 @@ impl Identity {
     }
 }
 
-fn spki(key: &PublicKey) -> Vec<u8> {
+pub(super) fn spki(key: &PublicKey) -> Vec<u8> {
     [&SPKI_PREFIX[..], key].concat()
 }
 
 /// AES-128 first where the processor has it (ChaCha costs 40 % there); one key exchange, so that one key share is sent.
-fn suites() -> CryptoProvider {
+pub(super) fn suites() -> CryptoProvider {
     let aes = provider::cipher_suite::TLS13_AES_128_GCM_SHA256;
     let chacha = provider::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256;
     CryptoProvider {
@@ -127,14 +127,23 @@ impl OnlyKey {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         self.check(shown)?;
-        let key = SubjectPublicKeyInfoDer::from(shown.as_ref());
-        let algorithms = provider::default_provider().signature_verification_algorithms;
-        verify_tls13_signature_with_raw_key(message, &key, signature, &algorithms)
+        signed(message, shown, signature)
     }
 }
 
+/// Whether whoever shows a key has signed with it.
+pub(super) fn signed(
+    message: &[u8],
+    shown: &CertificateDer<'_>,
+    signature: &DigitallySignedStruct,
+) -> Result<HandshakeSignatureValid, rustls::Error> {
+    let key = SubjectPublicKeyInfoDer::from(shown.as_ref());
+    let algorithms = provider::default_provider().signature_verification_algorithms;
+    verify_tls13_signature_with_raw_key(message, &key, signature, &algorithms)
+}
+
 /// TLS 1.2 is never offered.
-fn no_tls12() -> Result<HandshakeSignatureValid, rustls::Error> {
+pub(super) fn no_tls12() -> Result<HandshakeSignatureValid, rustls::Error> {
     Err(rustls::Error::PeerIncompatible(rustls::PeerIncompatible::ServerDoesNotSupportTls12Or13))
 }
 

@@ -47,6 +47,10 @@ pub const WANTS_MAX: usize = 2_000;
 /// Encoded content request: [`WANTS_MAX`] paths of usual length, or a few of the longest.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
 
+/// Ids of nodes in a question, and of pieces in a request: what fits the request beside the longest path. A receiver offers
+/// a few thousand.
+pub const OFFERED_MAX: usize = 100_000;
+
 /// Raw bytes of one content chunk, and its packed bytes: what a reader holds of a stream beside what it was given.
 pub const CHUNK_BYTES_MAX: usize = 1 << 20;
 

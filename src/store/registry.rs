@@ -37,12 +37,18 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// The file of the root at `path`, resolved.
+    /// The file of the root at `path`, resolved, in the user's directory of what must not be deleted lightly.
     pub fn of(path: &Path) -> Registry {
+        let state = Places::from_environment().and_then(|places| Some(places.state()?.to_owned()));
+        Registry::within(state.as_deref(), path)
+    }
+
+    /// The same in another directory; without one nothing is known and nothing noted.
+    pub fn within(state: Option<&Path>, path: &Path) -> Registry {
         let mut hasher = Hasher::new(Domain::Index);
         hasher.update(path.as_os_str().as_bytes());
         let name = hasher.finish().to_hex()[..32].to_owned();
-        let file = Places::from_environment().and_then(|places| Some(places.state()?.join("roots").join(name)));
+        let file = state.map(|state| state.join("roots").join(name));
         Registry { file, path: path.into() }
     }
 

@@ -71,6 +71,20 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A root cannot be watched (exit 3).
+    #[error("cannot watch `{}`", path.display())]
+    Watch {
+        /// The root.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A share is at work, or lent to somebody: to be tried again (exit 30).
+    #[error("busy: {what}")]
+    Busy {
+        /// What is busy with what.
+        what: String,
+    },
     /// The user stopped the job; what was done is kept (exit 20).
     #[error("interrupted")]
     Interrupted,
@@ -81,6 +95,7 @@ impl From<Failure> for Error {
         let Failure { exit, message, cause, hint } = failure;
         match exit {
             2 => Error::Usage { message, hint: hint.unwrap_or_default() },
+            30 => Error::Busy { what: message.strip_prefix("busy: ").unwrap_or(&message).to_owned() },
             25 => Error::Guarded { message, hint: hint.unwrap_or_default() },
             _ => Error::FarRoot { message, cause, hint },
         }
@@ -99,8 +114,9 @@ impl From<&Error> for Failure {
             Error::Guarded { hint, .. } => (25, Some(hint.clone())),
             Error::FarRoot { hint, .. } => (3, hint.clone()),
             Error::State(_) | Error::Corrupt { .. } => (3, Some(FORGET_THERE.into())),
-            Error::Root(_) | Error::NoReplica { .. } | Error::Memory { .. } => (3, None),
+            Error::Root(_) | Error::NoReplica { .. } | Error::Memory { .. } | Error::Watch { .. } => (3, None),
             Error::Net(_) | Error::Violation { .. } => (10, None),
+            Error::Busy { .. } => (30, None),
             Error::Interrupted => (20, None),
         };
         Failure { exit, message: error.to_string(), cause, hint }

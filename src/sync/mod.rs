@@ -23,6 +23,7 @@ pub mod replica;
 pub mod report;
 pub mod rules;
 pub mod serve;
+pub mod share;
 pub mod side;
 pub mod supply;
 pub mod target;

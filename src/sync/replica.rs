@@ -95,11 +95,16 @@ pub struct Looked {
 impl Replica {
     /// Opens the replica of a root, and makes its memory unless this is a dry run.
     pub fn open(root: Root, reading: &Reading, writing: Writing) -> Result<Replica, Error> {
+        let registry = Registry::of(root.path());
+        Replica::open_known(root, reading, writing, registry)
+    }
+
+    /// The same where what this machine knows of its roots is in a place of the caller's choice.
+    pub fn open_known(root: Root, reading: &Reading, writing: Writing, registry: Registry) -> Result<Replica, Error> {
         let path = root.path().join(control::NAME).join(STATE);
         let identity = root.identity();
         let key = RootKey { file_system: identity.file_system, inode: identity.inode };
         refuse::inner(&root)?;
-        let registry = Registry::of(root.path());
         let known = registry.known();
         refuse::replaced(&root, known.as_ref().filter(|_| !exists(&path)), key, writing.limit)?;
         let lock = if writing.dry_run { None } else { Some(Lock::take(&root)?) };

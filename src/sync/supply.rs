@@ -17,7 +17,7 @@ use crate::disk::place::cause;
 use crate::disk::read::{Opened, Reader};
 use crate::model::{Digest, Listing};
 use crate::net::{Link, ReceiveHalf, SendHalf, receive_frame};
-use crate::proto::content::{Verdict, Want, chunk, decode_request, end, head, whole_file};
+use crate::proto::content::{Request, Verdict, Want, chunk, decode_request, end, head, whole_file};
 use crate::proto::limits::REQUEST_BYTES_MAX;
 
 /// Requests that are answered at once; more wait. Each holds a few buffers.
@@ -62,7 +62,9 @@ impl Supplier {
 
     async fn answer(self: Arc<Self>, mut send: SendHalf, mut receive: ReceiveHalf) -> Result<(), Error> {
         let frame = receive_frame(&mut receive, REQUEST_BYTES_MAX).await?;
-        let wants = decode_request(&frame.unwrap_or_default()).map_err(violation)?;
+        let Request::Wants(wants) = decode_request(&frame.unwrap_or_default()).map_err(violation)? else {
+            return Err(violation("a question"));
+        };
         let (sender, mut pieces) = mpsc::channel::<Bytes>(QUEUE_PIECES);
         let reading = tokio::task::spawn_blocking(move || {
             let mut pen = Pen { out: BytesMut::with_capacity(PIECE_BYTES * 2), sender };

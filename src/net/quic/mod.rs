@@ -2,14 +2,14 @@
 
 pub(super) mod dial;
 pub(super) mod listen;
-mod settings;
-mod streams;
+pub(super) mod settings;
+pub(super) mod streams;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Error;
-use super::life::Life;
+use super::life::{Fault, Life};
 use super::receive::ReceiveHalf;
 use super::send::SendHalf;
 pub(super) use settings::Path;
@@ -49,7 +49,64 @@ impl Quic {
     }
 }
 
+/// Why a connection closes: the code that the peer is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Farewell {
+    /// Nothing is left to do.
+    Done = 0,
+    /// The peer is not let in any more.
+    Forgotten = 1,
+    /// Another connection between the two stays.
+    Replaced = 2,
+    /// We hear nothing of the peer, though it may hear us.
+    Unheard = 3,
+    /// This device stops.
+    Leaving = 4,
+    /// The peer broke the protocol.
+    Violation = 5,
+}
+
+impl Farewell {
+    pub(super) fn code(self) -> quinn::VarInt {
+        quinn::VarInt::from_u32(self as u32)
+    }
+
+    /// What the peer told us, in our words: its own are not repeated.
+    fn told(code: quinn::VarInt) -> &'static str {
+        match code.into_inner() {
+            1 => "it does not let this device in any more",
+            2 => "another connection took the place of this one",
+            3 => "it hears nothing of this device, though this device hears it",
+            4 => "it stopped",
+            5 => "it says that this device broke the protocol",
+            _ => "it closed the connection",
+        }
+    }
+}
+
+/// Why a connection ended.
+pub(super) fn fault(error: &quinn::ConnectionError, timeout: Duration) -> Fault {
+    use quinn::ConnectionError as Ended;
+    match error {
+        Ended::TimedOut => Fault::TimedOut(timeout),
+        Ended::TransportError(error) => Fault::Violation(error.to_string()),
+        Ended::ApplicationClosed(close) => Fault::Lost(Farewell::told(close.error_code).to_owned()),
+        Ended::LocallyClosed => Fault::Closed,
+        Ended::Reset => Fault::Lost("it was restarted".to_owned()),
+        error => Fault::Lost(error.to_string()),
+    }
+}
+
+/// The same in words.
+pub(super) fn cause(error: &quinn::ConnectionError, timeout: Duration) -> String {
+    match fault(error, timeout) {
+        Fault::Lost(what) | Fault::Violation(what) => what,
+        Fault::TimedOut(after) => format!("nothing was heard for {} s", after.as_secs_f32()),
+        Fault::Closed => "the connection was closed".to_owned(),
+    }
+}
+
 /// A step of setting QUIC up that this machine cannot do.
-fn setup(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+pub(super) fn setup(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::System { step: "set up QUIC", source: std::io::Error::other(error) }
 }

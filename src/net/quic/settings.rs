@@ -18,6 +18,10 @@ const CONNECTION_WINDOW: u32 = 16 << 20;
 const SEND_WINDOW: u64 = 8 << 20;
 /// A handshake buffer of 16 KiB is the default; our flights are below 1 KiB.
 const CRYPTO_BUFFER: usize = 4 << 10;
+/// What every path takes: a tunnel on the way takes less than Ethernet.
+const WARM_MTU: u16 = 1200;
+/// Datagrams that wait, in each direction; above it the oldest is dropped.
+const DATAGRAMS_MAX: usize = 64 << 10;
 
 /// What kind of path lies between the two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +51,32 @@ impl Path {
     }
 }
 
-/// The settings of a connection. The dialling side keeps it alive.
+/// The settings of a connection for one job. The dialling side keeps it alive.
 pub(super) fn transport(path: Path, timeout: Duration, keeps_alive: bool) -> Arc<TransportConfig> {
+    let mut config = base(path, timeout);
+    config.datagram_receive_buffer_size(None);
+    if keeps_alive {
+        config.keep_alive_interval(Some((timeout / 4).min(Duration::from_secs(5))));
+    }
+    Arc::new(config)
+}
+
+/// The settings of a connection that stays: it begins with packets that every path takes and finds the largest by itself, has
+/// datagrams, and one stream of each side for the greeting.
+pub(in crate::net) fn warm(path: Path, silence: Duration, keep_alive: Option<Duration>) -> Arc<TransportConfig> {
+    let mut config = base(path, silence);
+    if path == Path::Network {
+        config.initial_mtu(WARM_MTU);
+    }
+    config
+        .max_concurrent_uni_streams(VarInt::from_u32(1))
+        .datagram_receive_buffer_size(Some(DATAGRAMS_MAX))
+        .datagram_send_buffer_size(DATAGRAMS_MAX)
+        .keep_alive_interval(keep_alive);
+    Arc::new(config)
+}
+
+fn base(path: Path, timeout: Duration) -> TransportConfig {
     let mut cubic = CubicConfig::default();
     cubic.initial_window(path.first_window());
     let mut probing = MtuDiscoveryConfig::default();
@@ -61,20 +89,20 @@ pub(super) fn transport(path: Path, timeout: Duration, keeps_alive: bool) -> Arc
         .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
         .send_window(SEND_WINDOW)
         .crypto_buffer_size(CRYPTO_BUFFER)
-        .datagram_receive_buffer_size(None)
         .initial_mtu(path.mtu())
         .mtu_discovery_config(Some(probing))
         .congestion_controller_factory(Arc::new(cubic))
         .max_idle_timeout(Some(IdleTimeout::try_from(timeout).unwrap_or(VarInt::from_u32(30_000).into())));
-    if keeps_alive {
-        config.keep_alive_interval(Some((timeout / 4).min(Duration::from_secs(5))));
-    }
-    Arc::new(config)
+    config
 }
 
 /// The settings of an endpoint: the largest packet that it takes.
 pub(super) fn endpoint(path: Path) -> Result<EndpointConfig, Error> {
-    let mut config = EndpointConfig::default();
+    sized(EndpointConfig::default(), path)
+}
+
+/// The same for an endpoint that has other settings too.
+pub(in crate::net) fn sized(mut config: EndpointConfig, path: Path) -> Result<EndpointConfig, Error> {
     config.max_udp_payload_size(path.mtu().max(1472)).map_err(super::setup)?;
     Ok(config)
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use quinn::{ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError};
 
+use super::fault;
 use crate::net::Error;
-use crate::net::life::{Fault, Life};
+use crate::net::life::{Life, Meter};
 use crate::net::receive::ReceiveHalf;
 use crate::net::send::SendHalf;
 
@@ -16,6 +17,15 @@ pub(in crate::net) enum Ended {
     Reset,
     Stopped,
     Connection(ConnectionError),
+    /// The conversation that the stream belongs to.
+    Conversation,
+}
+
+/// The conversation that a stream belongs to, where several share the connection: its end is the end of its streams.
+#[derive(Debug)]
+pub(in crate::net) struct Within {
+    pub(in crate::net) life: Arc<Life>,
+    pub(in crate::net) meter: Arc<Meter>,
 }
 
 impl Ended {
@@ -24,17 +34,14 @@ impl Ended {
         let error = match self {
             Self::Reset => return Error::Reset { peer },
             Self::Stopped => return Error::Stopped { peer },
+            Self::Conversation => return life.error(),
             Self::Connection(error) => error,
         };
         // The pipe knows more than a connection that was closed because of it.
         if life.ended.is_cancelled() {
             return life.error();
         }
-        match error {
-            ConnectionError::TimedOut => Fault::TimedOut(life.timeout).error(&peer),
-            ConnectionError::TransportError(error) => Fault::Violation(error.to_string()).error(&peer),
-            error => Fault::Lost(error.to_string()).error(&peer),
-        }
+        fault(&error, life.timeout).error(&peer)
     }
 }
 
@@ -43,15 +50,35 @@ impl Ended {
 pub(in crate::net) struct Sending {
     stream: SendStream,
     finished: bool,
+    within: Option<Arc<Within>>,
 }
 
 impl Sending {
     pub(in crate::net) async fn write(&mut self, bytes: &[u8]) -> Result<(), Ended> {
-        self.stream.write_all(bytes).await.map_err(unwritten)
+        let Some(within) = &self.within else {
+            return self.stream.write_all(bytes).await.map_err(unwritten);
+        };
+        tokio::select! {
+            biased;
+            written = self.stream.write_all(bytes) => written.map_err(unwritten)?,
+            () = within.life.ended.cancelled() => return Err(Ended::Conversation),
+        }
+        within.meter.count_sent(bytes.len());
+        Ok(())
     }
 
     pub(in crate::net) async fn write_chunks(&mut self, chunks: &mut [Bytes]) -> Result<(), Ended> {
-        self.stream.write_all_chunks(chunks).await.map_err(unwritten)
+        let Some(within) = &self.within else {
+            return self.stream.write_all_chunks(chunks).await.map_err(unwritten);
+        };
+        let length = chunks.iter().map(Bytes::len).sum();
+        tokio::select! {
+            biased;
+            written = self.stream.write_all_chunks(chunks) => written.map_err(unwritten)?,
+            () = within.life.ended.cancelled() => return Err(Ended::Conversation),
+        }
+        within.meter.count_sent(length);
+        Ok(())
     }
 
     pub(in crate::net) fn finish(mut self) -> Result<(), Ended> {
@@ -80,19 +107,49 @@ fn unwritten(error: WriteError) -> Ended {
 #[derive(Debug)]
 pub(in crate::net) struct Receiving {
     stream: RecvStream,
+    within: Option<Arc<Within>>,
 }
 
 impl Receiving {
     pub(in crate::net) async fn read(&mut self, max: usize) -> Result<Option<Bytes>, Ended> {
-        match self.stream.read_chunk(max, true).await {
-            Ok(chunk) => Ok(chunk.map(|chunk| chunk.bytes)),
-            Err(ReadError::ConnectionLost(error)) => Err(Ended::Connection(error)),
-            Err(_) => Err(Ended::Reset),
-        }
+        let Some(within) = &self.within else {
+            return read(&mut self.stream, max).await;
+        };
+        let chunk = tokio::select! {
+            // What has come is given out even after the end.
+            biased;
+            chunk = read(&mut self.stream, max) => chunk?,
+            () = within.life.ended.cancelled() => return Err(Ended::Conversation),
+        };
+        within.meter.count_received(chunk.as_ref().map_or(0, Bytes::len));
+        Ok(chunk)
     }
 }
 
-pub(super) fn halves(life: &Arc<Life>, send: SendStream, receive: RecvStream) -> (SendHalf, ReceiveHalf) {
-    let sending = Sending { stream: send, finished: false };
-    (SendHalf::quic(life.clone(), sending), ReceiveHalf::quic(life.clone(), Receiving { stream: receive }))
+async fn read(stream: &mut RecvStream, max: usize) -> Result<Option<Bytes>, Ended> {
+    match stream.read_chunk(max, true).await {
+        Ok(chunk) => Ok(chunk.map(|chunk| chunk.bytes)),
+        Err(ReadError::ConnectionLost(error)) => Err(Ended::Connection(error)),
+        Err(_) => Err(Ended::Reset),
+    }
+}
+
+/// A stream of a link that has its connection for itself.
+pub(in crate::net) fn halves(life: &Arc<Life>, send: SendStream, receive: RecvStream) -> (SendHalf, ReceiveHalf) {
+    both(life, (send, receive), None)
+}
+
+/// A stream of a conversation that shares its connection.
+pub(in crate::net) fn halves_within(
+    within: &Arc<Within>,
+    send: SendStream,
+    receive: RecvStream,
+) -> (SendHalf, ReceiveHalf) {
+    both(&within.life, (send, receive), Some(within.clone()))
+}
+
+fn both(life: &Arc<Life>, stream: (SendStream, RecvStream), within: Option<Arc<Within>>) -> (SendHalf, ReceiveHalf) {
+    let sending = Sending { stream: stream.0, finished: false, within: within.clone() };
+    let receiving = Receiving { stream: stream.1, within };
+    (SendHalf::quic(life.clone(), sending), ReceiveHalf::quic(life.clone(), receiving))
 }

@@ -6,7 +6,8 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::reply::HEADER_BYTES_MAX;
 use super::{
-    CHANGED, CHUNK, FILE, FILE_PACKED, GONE, HEAD, MISSING, NAMED, PACKED, Reply, UNREADABLE, Verdict, WHOLE, Want,
+    CHANGED, CHUNK, FILE, FILE_PACKED, GONE, HEAD, KNOWN, MISSING, NAMED, PACKED, Reply, UNREADABLE, Verdict, WHOLE,
+    Want,
 };
 use crate::model::digest::Digest;
 use crate::proto::limits::{CAUSE_BYTES_MAX, CHUNK_BYTES_MAX};
@@ -35,6 +36,8 @@ struct Asked {
     content: Digest,
     offset: u64,
     bytes: u64,
+    /// Pieces that were offered.
+    offered: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +66,12 @@ enum Then {
 impl Decoder {
     /// A decoder for the answer to these wants.
     pub fn new(wants: &[Want]) -> Decoder {
-        let asked = |want: &Want| Asked { content: want.content, offset: want.offset, bytes: want.bytes };
+        let asked = |want: &Want| Asked {
+            content: want.content,
+            offset: want.offset,
+            bytes: want.bytes,
+            offered: want.offer.as_ref().map_or(0, |offer| offer.pieces.len()),
+        };
         let asked = wants.iter().map(asked).collect();
         Decoder { asked, at: 0, state: State::Between, pushed: VecDeque::new(), unread: 0 }
     }
@@ -171,6 +179,7 @@ impl Decoder {
                 let left = left.checked_sub(bytes.into()).ok_or(Violation::Count("bytes of a file"))?;
                 Ok((State::Data { bytes, packed, then: Then::Body { left } }, None))
             }
+            (KNOWN, State::Body { left }) if !named => self.read_known(reader, left),
             (WHOLE, State::Body { left }) if !named => {
                 if left == 0 {
                     end(Verdict::Whole)
@@ -188,9 +197,19 @@ impl Decoder {
                 }
                 Ok((State::Cause { bytes: bytes as usize }, None))
             }
-            (HEAD..=MISSING, _) => Err(Violation::Turn("a part of an answer")),
+            (HEAD..=KNOWN, _) => Err(Violation::Turn("a part of an answer")),
             _ => Err(reader.malformed()),
         }
+    }
+
+    fn read_known(&self, reader: &mut Reader<'_>, left: u64) -> Result<(State, Option<Reply>), Violation> {
+        let (first, count, bytes) = (reader.number()?, reader.number()?, reader.number()?);
+        let end = first.checked_add(count).filter(|&end| end <= self.asked[self.at].offered as u64);
+        if end.is_none() || count == 0 || count > bytes {
+            return Err(Violation::Count("pieces of a file"));
+        }
+        let left = left.checked_sub(bytes).ok_or(Violation::Count("bytes of a file"))?;
+        Ok((State::Body { left }, Some(Reply::Known { first: first as u32, count: count as u32, bytes })))
     }
 
     fn read_head(&self, reader: &mut Reader<'_>, named: bool) -> Result<(u64, Digest), Violation> {

@@ -3,13 +3,18 @@
 //! ([`head`], [`chunk`], [`end`], [`whole_file`]), and the receiver feeds what comes to a [`Decoder`].
 //!
 //! ```text
-//! request := wants number | want *                                      (framed by the caller with a u32 length)
-//! want    := flags u8: 1 content follows, 2 offset follows, 4 bytes follow | bytes of the path shared with the one before,
-//!            number | bytes of the rest, number | the rest | [content [32]] | [offset number] | [bytes number]
+//! request := u8 0 | wants number | want *                               (framed by the caller with a u32 length)
+//!          | u8 1 | question                                            (see `question.rs`, also for its answer)
+//! want    := flags u8: 1 content follows, 2 offset follows, 4 bytes follow, 8 an offer follows, 16 the file is that of the
+//!            want before, whose path and content do not follow
+//!            | [bytes of the path shared with the one before, number | bytes of the rest, number | the rest]
+//!            | [content [32]] | [offset number] | [bytes number] | [offer]
+//! offer   := cutter u8 | ids number | id u64 *
 //! answer  := for each want: (head chunk * end) | end | file
 //! head    := tag u8 1 | size of the whole file, number | [content [32], with flag 16]
 //! chunk   := tag u8 2 | bytes u32 | the bytes
 //!          | tag u8 3 | raw bytes u32 | packed bytes u32 | the bytes, zstd
+//!          | tag u8 11 | first piece number | pieces number | bytes number        (of those that the want offered)
 //! end     := tag u8 4 whole, 5 changed, 6 gone | 7 unreadable: text bytes number | text
 //! file    := tag u8 8 | size number | [content [32], with flag 16] | the bytes                         (a whole small file:
 //!          | tag u8 9 | size number | [content [32], with flag 16] | packed bytes u32 | the bytes, zstd      no head, no end)
@@ -19,17 +24,20 @@
 //! many bytes follow a head is not said: size, offset and the bytes wanted tell it, and the sum is checked.
 
 mod decoder;
+mod question;
 mod reply;
 mod request;
 
 use bytes::Bytes;
 
+use crate::model::chunk::Cutter;
 use crate::model::digest::Digest;
 use crate::model::path::RelPath;
 
 pub use decoder::Decoder;
-pub use reply::{Header, chunk, end, head, whole_file};
-pub use request::{decode_request, encode_request};
+pub use question::{Description, Question, encode_description, encode_refusal};
+pub use reply::{Header, chunk, end, head, known, whole_file};
+pub use request::{Request, decode_request, encode_question, encode_request};
 
 /// One file, or a range of it, that the receiver needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,9 +50,25 @@ pub struct Want {
     pub offset: u64,
     /// How many bytes are wanted at most; `u64::MAX`: to the end.
     pub bytes: u64,
+    /// What need not be sent.
+    pub offer: Option<Offer>,
+}
+
+/// Pieces that the receiver has and that may stand in what it wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// How they were cut, as the sender is to cut what is wanted.
+    pub cutter: Cutter,
+    /// Their ids; at most [`OFFERED_MAX`](crate::proto::limits::OFFERED_MAX).
+    pub pieces: Vec<u64>,
 }
 
 impl Want {
+    /// All bytes of a file.
+    pub const fn whole(path: RelPath, content: Digest) -> Want {
+        Want { path, content, offset: 0, bytes: u64::MAX, offer: None }
+    }
+
     /// How many bytes follow for a file of `size` bytes.
     pub fn bytes_of(&self, size: u64) -> u64 {
         self.bytes.min(size.saturating_sub(self.offset))
@@ -71,6 +95,15 @@ pub enum Reply {
         raw_bytes: u32,
         /// The bytes, shared with what was pushed into the decoder wherever they lay in one piece.
         data: Bytes,
+    },
+    /// Bytes that the receiver has: so many of the pieces that it offered, from this one on.
+    Known {
+        /// The first piece.
+        first: u32,
+        /// How many; the last is one that was offered.
+        count: u32,
+        /// The bytes of all.
+        bytes: u64,
     },
     /// The want is answered.
     End(Verdict),
@@ -101,6 +134,7 @@ const UNREADABLE: u8 = 7;
 const FILE: u8 = 8;
 const FILE_PACKED: u8 = 9;
 const MISSING: u8 = 10;
+const KNOWN: u8 = 11;
 /// Flag of a head: the content is named.
 const NAMED: u8 = 16;
 

@@ -4,10 +4,13 @@ use std::ops::Deref;
 
 use bytes::Bytes;
 
-use super::{CHANGED, CHUNK, FILE, FILE_PACKED, GONE, HEAD, MISSING, NAMED, PACKED, UNREADABLE, Verdict, WHOLE, Want};
+use super::{
+    CHANGED, CHUNK, FILE, FILE_PACKED, GONE, HEAD, KNOWN, MISSING, NAMED, PACKED, UNREADABLE, Verdict, WHOLE, Want,
+};
 use crate::model::digest::Digest;
 use crate::proto::limits::CAUSE_BYTES_MAX;
-use crate::proto::wire::put_number;
+use crate::proto::violation::Violation;
+use crate::proto::wire::{Reader, put_number};
 
 /// The longest header: tag, size, content and a length.
 pub(super) const HEADER_BYTES_MAX: usize = 1 + 10 + 32 + 4;
@@ -65,6 +68,15 @@ pub fn chunk(raw_bytes: u32, packed_bytes: Option<u32>) -> Header {
     header
 }
 
+/// Stands for `bytes` bytes of the file that the receiver has: so many of the pieces that it offered, from this one on.
+pub fn known(first: u32, count: u32, bytes: u64) -> Header {
+    let mut header = Header::new(KNOWN);
+    header.put_number(first.into());
+    header.put_number(count.into());
+    header.put_number(bytes);
+    header
+}
+
 /// The header of a whole small file that was read and did not change: head, one chunk and end in one. Only for a want of all
 /// its bytes, and for sizes from 0 to [`CHUNK_BYTES_MAX`](crate::proto::limits::CHUNK_BYTES_MAX); an empty file is not packed.
 pub fn whole_file(want: &Want, size: u64, content: Digest, packed_bytes: Option<u32>) -> Header {
@@ -99,5 +111,22 @@ pub fn end(verdict: &Verdict) -> Bytes {
             out.extend_from_slice(cause.as_bytes());
             out.into()
         }
+    }
+}
+
+/// Reads an end whose tag was read.
+pub(super) fn read_end(tag: u8, reader: &mut Reader<'_>) -> Result<Verdict, Violation> {
+    match tag {
+        WHOLE => Ok(Verdict::Whole),
+        CHANGED => Ok(Verdict::Changed),
+        GONE => Ok(Verdict::Gone),
+        MISSING => Ok(Verdict::Missing),
+        UNREADABLE => {
+            let length = reader.count(1, CAUSE_BYTES_MAX as u64)?;
+            let text = reader.bytes(length)?;
+            let cause = String::from_utf8(text.into()).map_err(|_| reader.malformed())?;
+            Ok(Verdict::Unreadable(cause))
+        }
+        _ => Err(reader.malformed()),
     }
 }

@@ -4,33 +4,37 @@ use crate::proto::violation::Violation;
 
 fn want(path: &str) -> Want {
     let path = RelPath::new(path.as_bytes()).expect("legal");
-    Want { content: Digest::of_content(path.as_bytes()), path, offset: 0, bytes: u64::MAX }
+    Want::whole(path.clone(), Digest::of_content(path.as_bytes()))
 }
 
 fn wants() -> Vec<Want> {
-    let ranged = Want { offset: 1 << 40, bytes: 77, ..want("a/b/large") };
+    let offer = Offer { cutter: Cutter::Content, pieces: vec![1, 2, u64::MAX] };
+    let ranged = Want { offset: 1 << 40, bytes: 177, offer: Some(offer), ..want("a/b/large") };
     let unknown = Want { content: Digest::UNKNOWN, ..want("a/b/quick") };
-    vec![want("a/b/c"), want("a/b"), ranged, unknown, want("z"), want("last")]
+    let again = Want { offset: 9, offer: None, ..ranged.clone() };
+    vec![want("a/b/c"), want("a/b"), ranged, again, unknown, want("z"), want("last")]
 }
 
 /// An answer to [`wants`] with one of each form.
 fn answer() -> Vec<u8> {
     let wants = wants();
     let other = Digest::of_content(b"other");
-    let parts: [&[u8]; 14] = [
+    let parts: [&[u8]; 16] = [
         &whole_file(&wants[0], 3, wants[0].content, None),
         b"abc",
         &end(&Verdict::Gone),
-        &head(&wants[2], (1 << 40) + 100, wants[2].content),
+        &head(&wants[2], (1 << 40) + 1000, wants[2].content),
+        &known(1, 2, 100),
         &chunk(70, Some(5)),
         b"12345",
         &chunk(7, None),
         b"1234567",
         &end(&Verdict::Whole),
-        &head(&wants[3], 9, other),
+        &end(&Verdict::Missing),
+        &head(&wants[4], 9, other),
         &end(&Verdict::Changed),
         &end(&Verdict::Unreadable("no permission".into())),
-        &whole_file(&wants[5], 9, other, Some(2)),
+        &whole_file(&wants[6], 9, other, Some(2)),
         b"xy",
     ];
     parts.concat()
@@ -52,7 +56,7 @@ fn decode(bytes: &[u8], step: usize) -> Result<Vec<Reply>, Violation> {
 #[test]
 fn a_request_comes_back_and_survives_damage() {
     let bytes = encode_request(&wants());
-    assert_eq!(decode_request(&bytes), Ok(wants()));
+    assert_eq!(decode_request(&bytes), Ok(Request::Wants(wants())));
     for end in 0..bytes.len() {
         assert!(decode_request(&bytes[..end]).is_err(), "{end}");
     }
@@ -62,8 +66,11 @@ fn a_request_comes_back_and_survives_damage() {
         let _ = decode_request(&flipped);
     }
     assert_eq!(decode_request(&[bytes, vec![0]].concat()), Err(Violation::Trailing("request")));
-    assert!(decode_request(&[1, 0, 0, 4, b'.', b'.', b'/', b'x']).is_err());
-    assert!(decode_request(&[1, 0, 0, 0]).is_err());
+    assert!(decode_request(&[0, 1, 0, 0, 4, b'.', b'.', b'/', b'x']).is_err());
+    assert!(decode_request(&[0, 1, 0, 0, 0]).is_err());
+    // The first want has none before it.
+    assert!(decode_request(&[0, 1, 16]).is_err());
+    assert!(decode_request(&[2]).is_err());
 }
 
 #[test]
@@ -77,10 +84,12 @@ fn an_answer_comes_back_in_pieces_of_any_length() {
         data(false, 3, b"abc"),
         Reply::End(Verdict::Whole),
         Reply::End(Verdict::Gone),
-        Reply::Head { size: (1 << 40) + 100, content: wants[2].content, bytes: 77 },
+        Reply::Head { size: (1 << 40) + 1000, content: wants[2].content, bytes: 177 },
+        Reply::Known { first: 1, count: 2, bytes: 100 },
         data(true, 70, b"12345"),
         data(false, 7, b"1234567"),
         Reply::End(Verdict::Whole),
+        Reply::End(Verdict::Missing),
         Reply::Head { size: 9, content: other, bytes: 9 },
         Reply::End(Verdict::Changed),
         Reply::End(Verdict::Unreadable("no permission".into())),
@@ -120,6 +129,7 @@ fn sums_limits_and_order_are_checked() {
         [&head()[..], &end(&Verdict::Gone)].concat(),
         [&head()[..], &end(&Verdict::Missing)].concat(),
         [&head()[..], &chunk(0, None)].concat(),
+        [&head()[..], &known(0, 1, 1)].concat(),
         [&head()[..], &head()].concat(),
         [&large_head[..], &too_large].concat(),
         chunk(1, None).to_vec(),
@@ -133,6 +143,24 @@ fn sums_limits_and_order_are_checked() {
         decoder.push(Bytes::from(bad.clone()));
         while let Ok(Some(_)) = decoder.poll() {}
         assert!(decoder.poll().is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn pieces_that_were_not_offered_or_do_not_fit_are_a_violation() {
+    let wants = [wants().remove(2)];
+    for bad in [
+        known(0, 4, 100),
+        known(3, 1, 10),
+        known(u32::MAX, u32::MAX, 10),
+        known(0, 0, 10),
+        known(0, 1, 178),
+        known(0, 3, 2),
+    ] {
+        let mut decoder = Decoder::new(&wants);
+        decoder.push(Bytes::from([&head(&wants[0], 1 << 41, wants[0].content)[..], &bad].concat()));
+        while let Ok(Some(_)) = decoder.poll() {}
+        assert!(decoder.poll().is_err(), "{:?}", &bad[..]);
     }
 }
 

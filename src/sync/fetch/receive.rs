@@ -104,6 +104,7 @@ impl<'a> Receiver<'a> {
                         .chunk(&data, zstd, raw_bytes, |cause| problem(self.run, item, ProblemKind::Unwritable, cause));
                 }
             }
+            Reply::Known { .. } => {}
             Reply::End(verdict) => {
                 let incoming = self.open.remove(&stream);
                 self.end(item, incoming, verdict);

@@ -133,7 +133,7 @@ fn split(plan: &Plan, wants: &[usize]) -> VecDeque<Request> {
             ranges(&mut requests, index, &action.path, entry.content, entry.size);
             continue;
         }
-        small.wants.push(Want { path: action.path.clone(), content: entry.content, offset: 0, bytes: u64::MAX });
+        small.wants.push(Want::whole(action.path.clone(), entry.content));
         small.items.push(Item { index, offset: 0, large: None });
         small_bytes += entry.size;
         if small_bytes >= REQUEST_BYTES || small.wants.len() >= REQUEST_FILES {
@@ -153,7 +153,7 @@ fn ranges(requests: &mut VecDeque<Request>, index: usize, path: &RelPath, conten
     for number in 0..count {
         let offset = number * RANGE_BYTES;
         let bytes = RANGE_BYTES.min(size - offset);
-        let want = Want { path: path.clone(), content, offset, bytes };
+        let want = Want { offset, bytes, ..Want::whole(path.clone(), content) };
         let item = Item { index, offset, large: Some(Arc::clone(&large)) };
         requests.push_back(Request { wants: vec![want], items: vec![item] });
     }

@@ -61,6 +61,18 @@ impl End {
         End::of(Replica::open(root, reading, writing.clone())?, reading, writing, gauge)
     }
 
+    /// An open replica of whose disk nothing is known yet.
+    pub fn unseen(replica: Replica, reading: &Reading, writing: Writing) -> End {
+        let looked = Looked { found: Found::nothing(), problems: Vec::new() };
+        End { replica, looked, reading: reading.clone(), writing }
+    }
+
+    /// Looks at the root, again or for the first time.
+    pub fn look_again(&mut self, gauge: &Gauge) -> Result<(), Error> {
+        self.looked = self.replica.look(gauge)?;
+        Ok(())
+    }
+
     /// Looks at the root of an open replica.
     pub fn of(mut replica: Replica, reading: &Reading, writing: Writing, gauge: &Gauge) -> Result<End, Error> {
         let looked = replica.look(gauge)?;
@@ -79,13 +91,15 @@ impl End {
         self.replica.decide(decisions, &self.looked.found.listing)
     }
 
-    /// Learns what the other end decided: a meeting in which it is known what differs.
-    pub fn learn(&mut self, theirs: &Greeting, decided: &[(RelPath, Siblings)]) -> Result<(), Error> {
-        let joined = self.replica.meet(theirs, decided)?;
-        if joined.changed.is_empty() && joined.knowledge == self.replica.greeting().knowledge {
-            return Ok(());
+    /// A meeting in which it is known already what the other end holds where the two differ. Gives the number of paths that
+    /// changed.
+    pub fn learn(&mut self, theirs: &Greeting, differing: &[(RelPath, Siblings)]) -> Result<usize, Error> {
+        let joined = self.replica.meet(theirs, differing)?;
+        let changed = joined.changed.len();
+        if changed > 0 || joined.knowledge != self.replica.greeting().knowledge {
+            self.replica.join(joined, theirs, &self.looked.found.listing)?;
         }
-        self.replica.join(joined, theirs, &self.looked.found.listing)
+        Ok(changed)
     }
 
     /// What is to be done here.
@@ -212,7 +226,7 @@ pub fn consistent(ours: &Greeting, theirs: &Greeting, (left, right): (&str, &str
 }
 
 /// The siblings that the other end holds where the two differ.
-fn differing(outcome: &Outcome) -> Result<Vec<(RelPath, Siblings)>, Error> {
+pub fn differing(outcome: &Outcome) -> Result<Vec<(RelPath, Siblings)>, Error> {
     let siblings = |pair: &crate::proto::reconcile::Pair| match &pair.theirs {
         None => Some(Siblings::new()),
         Some(entry) => siblings_of(entry),

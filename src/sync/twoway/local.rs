@@ -89,7 +89,7 @@ fn prefer(prefer: Option<Prefer>, left: &mut End, right: &mut End) -> Result<(),
         Decides::Answering => (right, left),
     };
     let decided = prefer::decide(decider, rule)?;
-    learner.learn(&decider.replica.greeting(), &decided)
+    learner.learn(&decider.replica.greeting(), &decided).map(drop)
 }
 
 /// What is carried along while the two ends are changed, one after the other.

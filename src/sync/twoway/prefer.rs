@@ -105,7 +105,7 @@ pub async fn hear(control: &mut Control, end: &mut End) -> Result<(), Error> {
                     decided.push(decision.read().map_err(violation)?);
                 }
             }
-            Message::Greeting(theirs) => return end.learn(&greeting_of(theirs)?, &decided),
+            Message::Greeting(theirs) => return end.learn(&greeting_of(theirs)?, &decided).map(drop),
             _ => return Err(violation("a message out of turn")),
         }
     }

@@ -1,0 +1,146 @@
+//! What the tasks of a node have in common: who is let in, the connections, and whom to tell.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use quinn::crypto::rustls::QuicClientConfig;
+use tokio::sync::{Notify, mpsc};
+
+use super::event::Event;
+use super::key::{DeviceKey, PublicKey};
+use super::settings::{EVENTS_FREE, LINGER};
+use super::table::Table;
+use super::trust::Trust;
+use super::warm::Warm;
+use crate::net::quic::Farewell;
+
+/// Strangers that are remembered, so that each is reported once in a while only.
+const STRANGERS_MAX: usize = 64;
+/// How long a stranger is not reported again.
+const STRANGER_AGAIN: Duration = Duration::from_secs(60);
+
+/// A node as its tasks see it.
+pub(super) struct Core {
+    pub(super) key: DeviceKey,
+    pub(super) trust: Arc<Trust>,
+    pub(super) endpoint: quinn::Endpoint,
+    pub(super) client: Arc<QuicClientConfig>,
+    pub(super) silence: Duration,
+    /// Tells this run of the device from any other.
+    pub(super) instance: u64,
+    pub(super) events: mpsc::Sender<Event>,
+    /// A connection has come up.
+    pub(super) changed: Notify,
+    table: Mutex<Table>,
+    strangers: Mutex<HashMap<PublicKey, Instant>>,
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Core").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// What a core is made of.
+pub(super) struct Parts {
+    pub(super) key: DeviceKey,
+    pub(super) trust: Arc<Trust>,
+    pub(super) endpoint: quinn::Endpoint,
+    pub(super) client: Arc<QuicClientConfig>,
+    pub(super) silence: Duration,
+    pub(super) instance: u64,
+    pub(super) events: mpsc::Sender<Event>,
+}
+
+impl Core {
+    pub(super) fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self {
+            key: parts.key,
+            trust: parts.trust,
+            endpoint: parts.endpoint,
+            client: parts.client,
+            silence: parts.silence,
+            instance: parts.instance,
+            events: parts.events,
+            changed: Notify::new(),
+            table: Mutex::default(),
+            strangers: Mutex::default(),
+        })
+    }
+
+    /// No code panics while it holds the lock, so a poisoned table is whole.
+    pub(super) fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a connection that is up, unless its peer was taken off the list since the handshake.
+    pub(super) fn admit(self: &Arc<Self>, warm: Arc<Warm>) -> bool {
+        let entered = {
+            let mut table = self.table();
+            // Asked under the lock: either this sees the new list, or whoever made it sees this connection.
+            if !self.trust.allows(&warm.peer) {
+                warm.part(Farewell::Forgotten);
+                return false;
+            }
+            table.enter(&self.key.public(), &warm)
+        };
+        self.changed.notify_waiters();
+        if let Some(evicted) = entered.evicted {
+            evicted.part(Farewell::Replaced);
+        }
+        if let Some(loser) = entered.loser {
+            tokio::spawn(self.clone().linger(loser));
+        }
+        tokio::spawn(self.clone().keep(warm, entered.up));
+        true
+    }
+
+    async fn keep(self: Arc<Self>, warm: Arc<Warm>, up: bool) {
+        let peer = warm.peer;
+        if up {
+            let address = super::addresses::plain(warm.connection.remote_address());
+            // Nobody listens to a node that is closed.
+            let _ = self.events.send(Event::Up { peer, address }).await;
+        }
+        let why = warm.run(&self.events).await;
+        let last = self.table().leave(&warm);
+        if last {
+            let _ = self.events.send(Event::Down { peer, why }).await;
+        }
+    }
+
+    /// Closes a connection that lost to another, once nothing is said on it.
+    async fn linger(self: Arc<Self>, loser: Arc<Warm>) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LINGER) => {}
+                _ = loser.connection.closed() => return,
+            }
+            let table = self.table();
+            if !table.lingers(&loser) {
+                return;
+            }
+            if loser.conversations() == 0 {
+                return loser.part(Farewell::Replaced);
+            }
+        }
+    }
+
+    pub(super) fn stranger(&self, key: PublicKey, address: SocketAddr) {
+        let now = Instant::now();
+        {
+            let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+            strangers.retain(|_, seen| now - *seen < STRANGER_AGAIN);
+            if strangers.contains_key(&key) || strangers.len() >= STRANGERS_MAX {
+                return;
+            }
+            strangers.insert(key, now);
+        }
+        if self.events.capacity() > EVENTS_FREE {
+            let _ = self.events.try_send(Event::Stranger { key, address });
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The side that dials: all addresses of a peer, one after the other and soon together; the first that answers with its key counts.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::{ClientConfig, ConnectionError};
+use tokio::task::JoinSet;
+
+use super::addresses::{is_ours, plain};
+use super::core::Core;
+use super::greet::{Greeting, Ungreeted, VERSION};
+use super::key::PublicKey;
+use super::settings::{HANDSHAKE, KEEP_ALIVE};
+use super::trust::server_name;
+use super::warm::{Dialled, Made, Warm};
+use crate::net::error::{Cause, Error};
+use crate::net::quic::settings::warm;
+use crate::net::quic::{Path, cause};
+
+/// So long an address has the wire for itself (RFC 8305).
+const HEAD_START: Duration = Duration::from_millis(250);
+/// Addresses that are dialled at all.
+const ADDRESSES_MAX: usize = 16;
+
+/// Reaches a peer at one of its addresses.
+pub(super) async fn dial(core: &Core, peer: PublicKey, addresses: &[SocketAddr]) -> Result<Arc<Warm>, Error> {
+    let order = order(core.table().last_address(&peer), addresses);
+    let mut dialling = Dialling { core, peer, attempts: JoinSet::new(), failed: None };
+    match tokio::time::timeout(HANDSHAKE, dialling.run(order)).await {
+        Ok(Some(warm)) => Ok(warm),
+        Ok(None) => Err(dialling.failed.unwrap_or_else(|| unreachable(peer, "no address of it is known"))),
+        Err(_) => Err(dialling.failed.unwrap_or_else(|| Error::TimedOut { peer: peer.short(), after: HANDSHAKE })),
+    }
+}
+
+fn unreachable(peer: PublicKey, why: &str) -> Error {
+    Error::Unreachable { peer: peer.short(), source: Cause(why.to_owned()) }
+}
+
+/// The last that worked, then the others with the families alternating, each once.
+fn order(last: Option<SocketAddr>, addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    let plain: Vec<_> = addresses.iter().copied().map(plain).collect();
+    let (six, four): (Vec<_>, Vec<_>) = plain.into_iter().partition(SocketAddr::is_ipv6);
+    let longer = six.len().max(four.len());
+    let pairs = (0..longer).flat_map(|at| [six.get(at), four.get(at)]).flatten().copied();
+    let mut order = Vec::new();
+    for address in last.into_iter().chain(pairs) {
+        if !order.contains(&address) && order.len() < ADDRESSES_MAX {
+            order.push(address);
+        }
+    }
+    order
+}
+
+struct Dialling<'a> {
+    core: &'a Core,
+    peer: PublicKey,
+    attempts: JoinSet<(SocketAddr, Result<quinn::Connection, ConnectionError>)>,
+    /// The failure that says most.
+    failed: Option<Error>,
+}
+
+impl Dialling<'_> {
+    async fn run(&mut self, order: Vec<SocketAddr>) -> Option<Arc<Warm>> {
+        let mut waiting = order.into_iter();
+        loop {
+            let next = waiting.next();
+            let more = next.is_some();
+            if let Some(address) = next {
+                self.attempt(address);
+            }
+            let head_start =
+                async { if more { tokio::time::sleep(HEAD_START).await } else { std::future::pending().await } };
+            let mut head_start = std::pin::pin!(head_start);
+            loop {
+                let done = tokio::select! {
+                    done = self.attempts.join_next() => done,
+                    () = &mut head_start => break,
+                };
+                match done {
+                    Some(Ok((address, result))) => {
+                        if let Some(warm) = self.judge(address, result).await {
+                            return Some(warm);
+                        }
+                    }
+                    Some(Err(_)) => {}
+                    None if more => break,
+                    None => return None,
+                }
+            }
+        }
+    }
+
+    fn attempt(&mut self, address: SocketAddr) {
+        let path = if is_ours(&address.ip()) { Path::Local } else { Path::Network };
+        let mut config = ClientConfig::new(self.core.client.clone());
+        config.transport_config(warm(path, self.core.silence, Some(KEEP_ALIVE)));
+        match self.core.endpoint.connect_with(config, address, &server_name(&self.peer)) {
+            Ok(connecting) => {
+                self.attempts.spawn(async move { (address, connecting.await) });
+            }
+            Err(error) => self.fail(unreachable(self.peer, &format!("{address}: {error}"))),
+        }
+    }
+
+    /// A connection counts once both sides have greeted.
+    async fn judge(
+        &mut self,
+        address: SocketAddr,
+        result: Result<quinn::Connection, ConnectionError>,
+    ) -> Option<Arc<Warm>> {
+        let connection = match result {
+            Ok(connection) => connection,
+            Err(error) => {
+                self.fail(self.refusal(address, &error));
+                return None;
+            }
+        };
+        let ours = Greeting::new(self.core.instance, connection.remote_address());
+        match ours.exchange(&connection).await {
+            Ok(theirs) if theirs.version == VERSION => {
+                let local = is_ours(&plain(address).ip());
+                let (peer, dialled, silence) = (self.peer, Dialled::ByUs, self.core.silence);
+                Some(Warm::new(Made { connection, peer, dialled, theirs, local, silence }))
+            }
+            Ok(theirs) => {
+                let (ours, theirs) = (u32::from(VERSION), u32::from(theirs.version));
+                self.fail(Error::Version { peer: self.peer.short(), ours, theirs });
+                None
+            }
+            Err(Ungreeted::Ended(error)) => {
+                self.fail(self.refusal(address, &error));
+                None
+            }
+            Err(Ungreeted::Garbled) => {
+                let source = Cause("its greeting is not one".to_owned());
+                self.fail(Error::Violation { peer: self.peer.short(), source });
+                None
+            }
+        }
+    }
+
+    /// A refusal says more than a path that leads nowhere.
+    fn fail(&mut self, error: Error) {
+        if self.failed.is_none() || !matches!(error, Error::Unreachable { .. } | Error::TimedOut { .. }) {
+            self.failed = Some(error);
+        }
+    }
+
+    fn refusal(&self, address: SocketAddr, error: &ConnectionError) -> Error {
+        let refused =
+            |what: &str| Error::Refused { peer: self.peer.short(), source: Cause(format!("{what} ({address})")) };
+        match error {
+            ConnectionError::TransportError(error) if is_tls(u64::from(error.code)) => {
+                refused("another device answers there")
+            }
+            ConnectionError::ConnectionClosed(close) if is_tls(u64::from(close.error_code)) => {
+                refused("it does not know this device")
+            }
+            ConnectionError::ApplicationClosed(_) => refused(&cause(error, self.core.silence)),
+            ConnectionError::TimedOut => unreachable(self.peer, &format!("nothing answers at {address}")),
+            error => unreachable(self.peer, &format!("{address}: {error}")),
+        }
+    }
+}
+
+/// An alert of TLS (RFC 9001, 4.8).
+fn is_tls(code: u64) -> bool {
+    (0x100..0x200).contains(&code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_good_address_goes_first_and_families_alternate() {
+        let at = |text: &str| text.parse::<SocketAddr>().expect("an address");
+        let given = ["192.0.2.1:1", "192.0.2.2:1", "[2001:db8::1]:1", "[::ffff:192.0.2.1]:1"].map(at);
+        let wanted = ["192.0.2.2:1", "[2001:db8::1]:1", "192.0.2.1:1"].map(at);
+        assert_eq!(order(Some(at("192.0.2.2:1")), &given), wanted);
+    }
+}

@@ -1,0 +1,94 @@
+//! The side that is dialled: one handshake a caller, few at a time, and a key that is not let in is out before any stream.
+
+use std::sync::Arc;
+
+use quinn::crypto::rustls::QuicServerConfig;
+use quinn::{Incoming, ServerConfig};
+use tokio::task::JoinSet;
+
+use super::addresses::{is_ours, plain};
+use super::core::Core;
+use super::greet::{Greeting, VERSION};
+use super::key::{DeviceKey, PublicKey};
+use super::settings::{EARLY_MAX, HANDSHAKE, HANDSHAKES_FREE, HANDSHAKES_MAX};
+use super::trust::{Door, Trust};
+use super::warm::{Dialled, Made, Warm};
+use crate::net::Error;
+use crate::net::quic::settings::warm;
+use crate::net::quic::{Farewell, Path, setup};
+
+/// Lets peers in until the endpoint closes.
+pub(super) async fn listen(core: Arc<Core>) {
+    let mut handshakes = JoinSet::new();
+    loop {
+        tokio::select! {
+            incoming = core.endpoint.accept() => match incoming {
+                Some(incoming) => consider(&core, incoming, &mut handshakes),
+                None => return,
+            },
+            Some(_) = handshakes.join_next() => {}
+        }
+    }
+}
+
+fn consider(core: &Arc<Core>, incoming: Incoming, handshakes: &mut JoinSet<()>) {
+    if handshakes.len() >= HANDSHAKES_MAX {
+        // No answer: whoever forged the address shall not make us send to it.
+        incoming.ignore();
+    } else if handshakes.len() >= HANDSHAKES_FREE && !incoming.remote_address_validated() {
+        // It comes back with the proof, or there is nobody.
+        let _ = incoming.retry();
+    } else {
+        handshakes.spawn(welcome(core.clone(), incoming));
+    }
+}
+
+async fn welcome(core: Arc<Core>, incoming: Incoming) {
+    let (door, address) = (Door::new(&core.trust, &core.key), plain(incoming.remote_address()));
+    let local = is_ours(&address.ip());
+    let Ok(mut config) = server(&door) else { return };
+    let path = if local { Path::Local } else { Path::Network };
+    config.transport_config(warm(path, core.silence, None));
+    let Ok(handshake) = incoming.accept_with(Arc::new(config)) else { return };
+    let up = async {
+        let connection = handshake.await.ok()?;
+        let peer = shown(&connection)?;
+        let ours = Greeting::new(core.instance, connection.remote_address());
+        let theirs = ours.exchange(&connection).await.ok()?;
+        Some((connection, peer, theirs))
+    };
+    match tokio::time::timeout(HANDSHAKE, up).await {
+        Ok(Some((connection, peer, theirs))) if theirs.version == VERSION => {
+            let (dialled, silence) = (Dialled::ByThem, core.silence);
+            core.admit(Warm::new(Made { connection, peer, dialled, theirs, local, silence }));
+        }
+        Ok(Some((connection, ..))) => connection.close(Farewell::Done.code(), b""),
+        Ok(None) | Err(_) => {
+            if let Some(key) = door.stranger() {
+                core.stranger(key, address);
+            }
+        }
+    }
+}
+
+/// The key that the peer proved to have.
+fn shown(connection: &quinn::Connection) -> Option<PublicKey> {
+    let identity = connection.peer_identity()?;
+    let shown = identity.downcast_ref::<Vec<rustls::pki_types::CertificateDer<'static>>>()?;
+    PublicKey::from_spki(shown.first()?)
+}
+
+fn server(door: &Arc<Door>) -> Result<ServerConfig, Error> {
+    let tls = door.server().map_err(setup)?;
+    Ok(ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).map_err(setup)?)))
+}
+
+/// What an endpoint needs in order to hear of callers at all. Each gets a door of its own.
+pub(super) fn front(trust: &Arc<Trust>, key: &DeviceKey) -> Result<ServerConfig, Error> {
+    let mut config = server(&Door::new(trust, key))?;
+    config
+        .max_incoming(HANDSHAKES_MAX)
+        .incoming_buffer_size(EARLY_MAX)
+        .incoming_buffer_size_total(EARLY_MAX * HANDSHAKES_MAX as u64);
+    Ok(config)
+}

@@ -1,0 +1,197 @@
+//! Who is let in: the allow-list, checked within the handshake, in both directions, before any byte of a stream.
+//!
+//! One client configuration serves a whole process: the key that is expected stands in the server's name, which is never sent.
+//! Each handshake of a peer gets a door of its own, so that a key that is not let in can be reported with its address.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
+
+use super::key::{DeviceKey, PublicKey};
+use crate::net::tls::{no_tls12, signed, suites};
+
+/// The protocol between members.
+const MEMBERS: &[u8] = b"alike-node/1";
+
+/// The keys that are let in, now.
+#[derive(Debug, Default)]
+pub(super) struct Trust(RwLock<BTreeSet<PublicKey>>);
+
+impl Trust {
+    pub(super) fn allows(&self, key: &PublicKey) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(key)
+    }
+
+    pub(super) fn replace(&self, keys: BTreeSet<PublicKey>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+}
+
+fn refused() -> rustls::Error {
+    rustls::Error::InvalidCertificate(rustls::CertificateError::ApplicationVerificationFailure)
+}
+
+fn key_in(shown: &CertificateDer<'_>) -> Result<PublicKey, rustls::Error> {
+    PublicKey::from_spki(shown.as_ref()).ok_or_else(refused)
+}
+
+/// TLS for dialling anybody: see [`server_name`].
+pub(super) fn client(key: &DeviceKey) -> Result<rustls::ClientConfig, rustls::Error> {
+    let resolver = rustls::client::AlwaysResolvesClientRawPublicKeys::new(key.certified());
+    let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(suites()))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Expected))
+        .with_client_cert_resolver(Arc::new(resolver));
+    config.alpn_protocols = vec![MEMBERS.to_vec()];
+    config.resumption = rustls::client::Resumption::disabled();
+    // Whom we look for is nobody's business on the way.
+    config.enable_sni = false;
+    Ok(config)
+}
+
+/// The name under which `key` is dialled: the key itself, for [`Expected`].
+pub(super) fn server_name(key: &PublicKey) -> String {
+    key.to_string()
+}
+
+/// Lets in the key that the server's name says.
+#[derive(Debug)]
+struct Expected;
+
+impl ServerCertVerifier for Expected {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let expected = server_name.to_str().parse().map_err(|_| refused())?;
+        if key_in(end_entity)? == expected { Ok(ServerCertVerified::assertion()) } else { Err(refused()) }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        no_tls12()
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        signed(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}
+
+/// The door of one handshake: shows our key, and lets in whom the list allows.
+#[derive(Debug)]
+pub(super) struct Door {
+    trust: Arc<Trust>,
+    certified: Arc<CertifiedKey>,
+    stranger: OnceLock<PublicKey>,
+}
+
+impl Door {
+    pub(super) fn new(trust: &Arc<Trust>, key: &DeviceKey) -> Arc<Self> {
+        Arc::new(Self { trust: trust.clone(), certified: key.certified(), stranger: OnceLock::new() })
+    }
+
+    /// Who proved to have a key that is not let in.
+    pub(super) fn stranger(&self) -> Option<PublicKey> {
+        self.stranger.get().copied()
+    }
+
+    /// TLS for this one handshake.
+    pub(super) fn server(self: &Arc<Self>) -> Result<rustls::ServerConfig, rustls::Error> {
+        let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(suites()))
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_client_cert_verifier(self.clone())
+            .with_cert_resolver(self.clone());
+        config.alpn_protocols = vec![MEMBERS.to_vec()];
+        // Nothing is resumed: each connection proves its key anew, and so a forgotten one is out at once.
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        Ok(config)
+    }
+}
+
+impl ResolvesServerCert for Door {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.certified.clone())
+    }
+
+    fn only_raw_public_keys(&self) -> bool {
+        true
+    }
+}
+
+impl ClientCertVerifier for Door {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    /// The list is asked when the signature is: only who has a key is worth a report.
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        key_in(end_entity).map(|_| ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        no_tls12()
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let key = key_in(cert)?;
+        let valid = signed(message, cert, dss)?;
+        if self.trust.allows(&key) {
+            return Ok(valid);
+        }
+        // Asked once a handshake.
+        let _ = self.stranger.set(key);
+        Err(refused())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}

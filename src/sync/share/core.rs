@@ -1,0 +1,168 @@
+//! The share itself: its mutex, what is behind it, and how long anybody waits for it.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Mutex as Turn;
+use tokio::task::spawn_blocking;
+
+use super::settings::{Role, ShareSettings};
+use super::standing::Standing;
+use crate::disk::gauge::Gauge;
+use crate::disk::watch::Watch;
+use crate::model::Listing;
+use crate::net::Link;
+use crate::store::registry::Registry;
+use crate::sync::error::Error;
+use crate::sync::job::Writing;
+use crate::sync::replica::Replica;
+use crate::sync::side::Side;
+use crate::sync::supply::Supplier;
+use crate::sync::twoway::end::{self, End};
+
+/// Longest wait for a share that is at work. A slice of installing is shorter, a first look may be longer.
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// A replica opened for long. Clones are the same share.
+#[derive(Clone)]
+pub struct Share(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub settings: ShareSettings,
+    pub side: Arc<Side>,
+    /// `None` once the share was closed.
+    core: Arc<Turn<Option<Core>>>,
+    published: Mutex<Published>,
+    /// Counters of what is looked at and installed, and the flag that stops it.
+    pub gauge: Arc<Gauge>,
+    /// The watch of the root, once it was asked for.
+    pub watch: OnceLock<Arc<Watch>>,
+}
+
+/// What can be asked without waiting.
+struct Published {
+    standing: Standing,
+    listing: Listing,
+}
+
+/// What the mutex guards.
+pub(super) struct Core {
+    pub end: End,
+    /// Whether the root was looked at since the share was opened: before that nothing is known of it.
+    pub looked: bool,
+    /// Raised where this replica took back something that it had said of itself.
+    pub epoch: u64,
+    pub standing: Standing,
+}
+
+impl Share {
+    /// Opens the share's root and takes its lock: nobody else changes it until the share is closed. Blocks for the time
+    /// that it takes to read the memory. Nothing is known of the disk before the first look.
+    pub fn open(settings: ShareSettings) -> Result<Share, Error> {
+        let writing = Writing { dry_run: false, ..settings.writing.clone() };
+        let root = end::open(&settings.root, &writing, &settings.reading)?;
+        let registry = match &settings.state {
+            Some(state) => Registry::within(Some(state), root.path()),
+            None => Registry::of(root.path()),
+        };
+        let replica = Replica::open_known(root, &settings.reading, writing.clone(), registry)?;
+        let end = End::unseen(replica, &settings.reading, writing);
+        let mut core = Core { end, looked: false, epoch: 0, standing: Standing::default() };
+        core.tell_memory()?;
+        let side = Arc::clone(core.end.replica.side());
+        let published = Published { standing: core.standing.clone(), listing: Listing::empty() };
+        Ok(Share(Arc::new(Inner {
+            settings,
+            side,
+            core: Arc::new(Turn::new(Some(core))),
+            published: Mutex::new(published),
+            gauge: Arc::default(),
+            watch: OnceLock::new(),
+        })))
+    }
+
+    /// The root.
+    pub fn root(&self) -> &Path {
+        self.0.side.root().path()
+    }
+
+    /// What this member does.
+    pub fn role(&self) -> Role {
+        self.0.settings.role
+    }
+
+    /// Counters of what is looked at and installed.
+    pub fn gauge(&self) -> &Arc<Gauge> {
+        &self.0.gauge
+    }
+
+    /// How the share stands, as of the end of the last step. Never waits for a step that goes on.
+    pub fn standing(&self) -> Standing {
+        self.0.published().standing.clone()
+    }
+
+    /// Hands out content until the other side has closed the link. Waits for no step of this share.
+    pub async fn supply(&self, link: Link) -> Result<(), Error> {
+        let listing = self.0.listing();
+        let supplier = Supplier::new(Arc::clone(&self.0.side), listing, !link.is_loopback());
+        Arc::new(supplier).serve(link.clone()).await;
+        link.close().await;
+        Ok(())
+    }
+
+    /// Ends what goes on at the next file, and lets go of the root and its memory. Later calls are refused as busy.
+    pub async fn close(self) {
+        self.0.gauge.stop();
+        let core = self.0.core.lock().await.take();
+        // The memory is closed on a thread that may block.
+        let _closed = spawn_blocking(move || drop(core)).await;
+    }
+
+    /// Does one step under the mutex, on a thread that may block, and publishes what came of it.
+    pub(super) async fn step<T: Send + 'static>(
+        &self,
+        wait: Duration,
+        act: impl FnOnce(&mut Core) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let turn = tokio::time::timeout(wait, Arc::clone(&self.0.core).lock_owned());
+        let mut guard = turn.await.map_err(|_| self.0.busy("is at work"))?;
+        let inner = Arc::clone(&self.0);
+        let stepping = spawn_blocking(move || {
+            let core = guard.as_mut().ok_or_else(|| inner.busy("is lent or closed"))?;
+            let outcome = act(core);
+            // Also after a failure: what was done before it is done.
+            core.tell_memory()?;
+            inner.publish(core);
+            outcome
+        });
+        stepping.await.map_err(|_| self.0.busy("had a step that failed"))?
+    }
+}
+
+impl std::fmt::Debug for Share {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Share({})", self.root().display())
+    }
+}
+
+impl Inner {
+    /// The share cannot be had now.
+    pub fn busy(&self, why: &str) -> Error {
+        Error::Busy { what: format!("`{}` {why}", self.side.root().path().display()) }
+    }
+
+    /// What the last step left on disk.
+    pub fn listing(&self) -> Listing {
+        self.published().listing.clone()
+    }
+
+    fn publish(&self, core: &Core) {
+        let published = Published { standing: core.standing.clone(), listing: core.end.looked.found.listing.clone() };
+        *self.published() = published;
+    }
+
+    fn published(&self) -> MutexGuard<'_, Published> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

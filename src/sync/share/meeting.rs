@@ -1,0 +1,192 @@
+//! A meeting of two shares: metadata alone, both ends join on their own. The conversation is held from a snapshot, without
+//! the mutex; only the join needs it.
+//!
+//! A join is right whatever happened here since the snapshot. What the peer holds was told against the snapshot: where the
+//! two did not differ the peer holds what the snapshot held, so a path that changed here meanwhile is joined with that.
+
+use super::core::{Core, Share, WAIT_MAX};
+use super::settings::{Allowed, Role};
+use super::standing::digest_of;
+use crate::model::agreed::{Agreed, siblings_of};
+use crate::model::era::Side;
+use crate::model::merge::{Pair, Pairs};
+use crate::model::{Digest, Listing, RelPath, Siblings};
+use crate::net::Link;
+use crate::proto::message::{Failure, Message};
+use crate::proto::reconcile::{Machine, Outcome, Settings, Side as Compared, Wants};
+use crate::sync::converse::{Control, violation};
+use crate::sync::error::Error;
+use crate::sync::pull::salt;
+use crate::sync::replica::Greeting;
+use crate::sync::twoway::answer::{greeting_of, told};
+use crate::sync::twoway::end;
+
+/// What came of a meeting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Met {
+    /// How many paths changed here.
+    pub changed: usize,
+    /// The peer's top before the meeting.
+    pub their_top: Digest,
+    /// The digest of all writes that the peer had seen before the meeting.
+    pub their_knowledge: Digest,
+    /// Round trips of the comparison, after the greeting; none where both were alike.
+    pub round_trips: u32,
+}
+
+/// What a replica was when a meeting began.
+struct Snapshot {
+    greeting: Greeting,
+    compared: Compared,
+    epoch: u64,
+}
+
+impl Share {
+    /// Meets the share at the other end of the link: this end asks.
+    pub async fn meet(&self, link: Link) -> Result<Met, Error> {
+        let mut control = Control::open(&link).await?;
+        self.converse(link, &mut control, Side::Left).await
+    }
+
+    /// Answers a share that asks for a meeting. [`Error::Busy`], here and there, where the share cannot be had soon.
+    pub async fn answer_meeting(&self, link: Link) -> Result<Met, Error> {
+        let mut control = Control::accept(&link).await?;
+        self.converse(link, &mut control, Side::Right).await
+    }
+
+    async fn converse(&self, link: Link, control: &mut Control, side: Side) -> Result<Met, Error> {
+        let outcome = self.compare(control, side).await;
+        if let Err(error) = &outcome {
+            // The other end may be gone: then there is nobody to tell.
+            let _ = control.send(&Message::Failed(Failure::from(error))).await;
+        }
+        let _ = control.send(&Message::Bye).await;
+        link.close().await;
+        outcome
+    }
+
+    async fn compare(&self, control: &mut Control, side: Side) -> Result<Met, Error> {
+        let mut ours = self.step(WAIT_MAX, Core::snapshot).await?;
+        control.send(&Message::Greeting(told(&ours.greeting))).await?;
+        let mut theirs = greeting(control).await?;
+        let met =
+            Met { changed: 0, their_top: theirs.top, their_knowledge: digest_of(&theirs.knowledge), round_trips: 0 };
+        if end::agree(&ours.greeting, &theirs) {
+            return Ok(met);
+        }
+        let doubted = theirs.clone();
+        if let Some(again) = self.step(WAIT_MAX, move |core| core.square(&doubted, side)).await? {
+            ours = again;
+            control.send(&Message::Greeting(told(&ours.greeting))).await?;
+            theirs = greeting(control).await?;
+        }
+        let root = self.root().display().to_string();
+        end::consistent(&ours.greeting, &theirs, (&root, "the peer's root"))?;
+        let mut machine = match side {
+            Side::Left => {
+                let settings = Settings { salt: salt()?, wants: Wants::Both, push: true };
+                Machine::initiator(ours.compared.clone(), settings)
+            }
+            Side::Right => Machine::responder(ours.compared.clone()),
+        };
+        let outcome = control.reconcile(&mut machine, |_| Err(violation("a message out of turn"))).await?;
+        drop(machine);
+        let round_trips = outcome.round_trips_halves.div_ceil(2);
+        if self.role() == Role::Send {
+            return Ok(Met { round_trips, ..met });
+        }
+        let allowed = self.0.settings.allowed.clone();
+        let busy = self.0.busy("has another memory than it had");
+        let changed = self.step(WAIT_MAX, move |core| {
+            if core.epoch != ours.epoch {
+                return Err(busy);
+            }
+            core.join(&ours, &theirs, &outcome, &allowed)
+        });
+        Ok(Met { changed: changed.await?, round_trips, ..met })
+    }
+}
+
+impl Core {
+    fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        if !self.looked {
+            return Err(Error::Busy { what: "the share was not looked at yet".into() });
+        }
+        let compared = self.end.replica.compared()?;
+        Ok(Snapshot { greeting: self.end.replica.greeting(), compared, epoch: self.epoch })
+    }
+
+    /// Sets right what makes a join unsafe; `None` where all was well.
+    fn square(&mut self, theirs: &Greeting, side: Side) -> Result<Option<Snapshot>, Error> {
+        let squared = self.end.replica.square(theirs, side)?;
+        if squared.is_none() {
+            return Ok(None);
+        }
+        // Meetings that began before have told what is not so any more.
+        self.epoch += 1;
+        self.snapshot().map(Some)
+    }
+
+    /// Joins what the peer holds; gives the number of paths that changed.
+    fn join(
+        &mut self,
+        ours: &Snapshot,
+        theirs: &Greeting,
+        outcome: &Outcome,
+        allowed: &Allowed,
+    ) -> Result<usize, Error> {
+        let mut differing = end::differing(outcome)?;
+        may_write(&self.end.replica.greeting(), theirs, &differing, allowed)?;
+        let agreed = self.end.replica.agreed()?.clone();
+        if self.end.replica.greeting().top != ours.greeting.top {
+            add_since(&mut differing, &ours.compared.listing, &agreed);
+        }
+        let changed = self.end.learn(theirs, &differing)?;
+        if changed > 0 {
+            self.standing.wanted = None;
+        }
+        Ok(changed)
+    }
+}
+
+/// Adds the paths that changed here since the snapshot: there the peer holds what the snapshot held.
+fn add_since(differing: &mut Vec<(RelPath, Siblings)>, then: &Listing, now: &Agreed) {
+    let told: std::collections::BTreeSet<RelPath> = differing.iter().map(|(path, _)| path.clone()).collect();
+    let now = now.listing();
+    for pair in Pairs::new((then, 0..then.len()), (now, 0..now.len())) {
+        let (path, held) = match pair {
+            Pair::Both(old, new) if then.row(old).extra_bytes() == now.row(new).extra_bytes() => continue,
+            Pair::Both(old, _) | Pair::Left(old) => (then.row(old).path(), siblings_of(&then.row(old).entry())),
+            Pair::Right(new) => (now.row(new).path(), None),
+        };
+        if !told.contains(&path.to_owned()) {
+            differing.push((path.to_owned(), held.unwrap_or_default()));
+        }
+    }
+    differing.sort_by(|left, right| left.0.cmp(&right.0));
+}
+
+/// Refuses what is new of replicas that may not write, also where somebody else passes it on.
+fn may_write(
+    ours: &Greeting,
+    theirs: &Greeting,
+    differing: &[(RelPath, Siblings)],
+    allowed: &Allowed,
+) -> Result<(), Error> {
+    let versions = differing.iter().flat_map(|(_, siblings)| siblings.iter());
+    let written =
+        versions.map(|version| version.dot).filter(|dot| !ours.knowledge.contains(*dot)).map(|dot| dot.replica);
+    let known = theirs.knowledge.iter().map(|(id, _)| id);
+    let known = known.filter(|id| theirs.knowledge.highest(*id) > ours.knowledge.highest(*id));
+    match written.chain(known).find(|id| *id != ours.id && !allowed.may_write(id)) {
+        None => Ok(()),
+        Some(id) => Err(violation(format!("writes of {id}, who is no member that may write"))),
+    }
+}
+
+async fn greeting(control: &mut Control) -> Result<Greeting, Error> {
+    match control.receive().await? {
+        Message::Greeting(theirs) => greeting_of(theirs),
+        _ => Err(violation("a message out of turn")),
+    }
+}

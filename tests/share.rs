@@ -1,0 +1,9 @@
+//! Shares as the daemon uses them, in one process: they look, meet over a link in memory, and come to show the same.
+
+mod harness;
+
+mod share {
+    pub mod meetings;
+    pub mod pair;
+    pub mod watch;
+}
