@@ -154,7 +154,8 @@ impl Observer<'_> {
             }
             _ => (Digest::UNKNOWN, Extra { device: status.node, ..attributes(subject, status)? }),
         };
-        if status.kind == Kind::File && content != Digest::UNKNOWN && !racy {
+        let known = |row: Row<'_>| row.content() == content && trusts(row, &status.stamp);
+        if status.kind == Kind::File && content != Digest::UNKNOWN && !racy && !subject.before.is_some_and(known) {
             self.memory.note(subject.path, &status.stamp, &content);
         }
         let flags = if racy { FLAG_RACY } else { 0 };
@@ -202,8 +203,7 @@ impl Observer<'_> {
 
     /// The attributes of an opened file: those of the base where its stamp is trusted, as they move the change time too.
     fn extra_of(&self, subject: &Subject<'_>, status: &Status, file: &File) -> io::Result<Extra> {
-        let trusted = subject.before.filter(|row| row.stamp() == status.stamp && row.flags() & FLAG_RACY == 0);
-        let xattrs = match trusted {
+        let xattrs = match subject.before.filter(|row| trusts(*row, &status.stamp)) {
             Some(row) => row.extra().map(|extra| extra.xattrs).unwrap_or_default(),
             None => xattr::read(&Through::File(file))?,
         };
@@ -219,7 +219,7 @@ impl Observer<'_> {
         if recalled.is_some() || !self.options.quick {
             return recalled;
         }
-        let trusted = subject.before.filter(|row| row.stamp() == *stamp && row.flags() & FLAG_RACY == 0);
+        let trusted = subject.before.filter(|row| trusts(*row, stamp));
         Some(trusted.map_or(Digest::UNKNOWN, |row| row.content()))
     }
 }
@@ -229,6 +229,11 @@ impl Observed {
     pub fn equals(&self, row: Row<'_>) -> bool {
         self.flags == row.flags() & !FLAG_INCOMPLETE && self.stamp == row.stamp() && self.entry == row.entry()
     }
+}
+
+/// Whether what a row says of a file holds while the file has this stamp.
+fn trusts(row: Row<'_>, stamp: &Stamp) -> bool {
+    row.stamp() == *stamp && row.flags() & FLAG_RACY == 0
 }
 
 fn attributes(subject: &Subject<'_>, status: &Status) -> Result<Extra, Again> {

@@ -178,6 +178,8 @@ impl Side {
         let Some(cache) = self.cache.as_ref().filter(|cache| cache.writable) else { return Ok(None) };
         let unchanged = !found.changed && found.kept.as_ref().is_some_and(|(_, kept)| kept.lane() == tree.lane());
         if unchanged {
+            // What a journal holds of files that were read again says nothing new.
+            let _ = std::fs::remove_file(&cache.journal);
             return Ok(None);
         }
         let mut bytes = Vec::new();
