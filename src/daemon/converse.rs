@@ -34,6 +34,10 @@ pub fn happened(hub: &Arc<Hub>, event: Event) {
             hub.peers.down(peer, why, hub.now(), &mut chance);
             hub.live();
         }
+        Event::Deaf { address } => {
+            let facts = vec![("address", address.to_string())];
+            hub.journal.say(Level::Warn, "a device calls and does not hear our answers", facts);
+        }
         Event::Stranger { key, address } => {
             hub.journal.say(
                 Level::Warn,
