@@ -328,6 +328,7 @@ always\t''
 never\t''"
 complete -c alike -n "__fish_alike_using_subcommand resume" -s q -l quiet -d 'Say nothing but what went wrong'
 complete -c alike -n "__fish_alike_using_subcommand resume" -s h -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand status" -l html -d 'Write a page that shows it to this file, instead of printing it' -r -F
 complete -c alike -n "__fish_alike_using_subcommand status" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
 always\t''
 never\t''"

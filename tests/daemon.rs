@@ -7,6 +7,8 @@ mod daemon {
 }
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use daemon::device::Device;
@@ -144,4 +146,41 @@ fn configuration_is_edited_without_a_daemon_and_read_again_by_one() {
     desk.alike(["remove", "docs"]).expect(0);
     assert!(desk.alike(["status", "--json"]).events("share").is_empty());
     assert!(desk.stop(Signal::TERM) < Duration::from_secs(5));
+}
+
+/// What a server on loopback answers.
+fn fetched(port: u16, host: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a server");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").expect("written");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("an answer");
+    text
+}
+
+#[test]
+fn a_page_and_figures_are_served_on_loopback_and_hooks_are_told() {
+    let sandbox = Sandbox::new();
+    let (mut desk, laptop) = (Device::new(&sandbox, "desk"), Device::running(&sandbox, "laptop"));
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).expect("a port").port();
+    let file = desk.path("config/alike/config.toml");
+    let text = fs::read_to_string(&file).expect("text");
+    let told = desk.path("told");
+    let hooks = format!("metrics = {free}\n[hooks]\nafter-sync = \"cat >> {}\"\n", told.display());
+    fs::write(&file, format!("{text}{hooks}")).expect("written");
+    desk.start();
+    laptop.docs().file("from-laptop", b"laptop");
+    desk.share_with(&laptop);
+    desk.until("it arrives", |desk| desk.docs().has("from-laptop"));
+    desk.until_alike();
+    desk.until("the hook is told", |_| {
+        fs::read_to_string(&told).is_ok_and(|text| text.contains("\"paths\":[\"from-laptop\"]"))
+    });
+    let page = fetched(free, "localhost", "/");
+    assert!(page.starts_with("HTTP/1.1 200 OK") && page.contains("docs: <span class=\"good\">alike</span>"), "{page}");
+    let figures = fetched(free, &format!("127.0.0.1:{free}"), "/metrics");
+    assert!(figures.contains("alike_members{share=\"docs\",state=\"alive\"} 1\n"), "{figures}");
+    let elsewhere = fetched(free, "example.org", "/");
+    assert!(elsewhere.starts_with("HTTP/1.1 400 "), "a page from elsewhere reads nothing: {elsewhere}");
+    desk.alike(["status", "--html", "page.html"]).expect(0);
+    assert!(fs::read_to_string(desk.path("page.html")).expect("a page").contains("laptop"));
 }

@@ -8,7 +8,7 @@ use super::journal::Level;
 use super::keeper::{Keeper, Word, work};
 use super::pairing;
 use super::speech::{self, Announcement, Reply, Request};
-use crate::net::node::{Asked, Event, PublicKey};
+use crate::net::node::{Asked, Event, PublicKey, Why};
 use crate::sync::error::Error;
 
 /// Takes an event.
@@ -26,12 +26,14 @@ pub fn happened(hub: &Arc<Hub>, event: Event) {
                 "connected",
                 vec![("peer", name(hub, peer)), ("address", address.to_string())],
             );
+            hub.rumours.up(hub, peer);
             hub.live();
         }
         Event::Down { peer, why } => {
-            let why = format!("{why:?}").to_lowercase();
+            let why = ended(&why);
             hub.journal.say(Level::Info, "disconnected", vec![("peer", name(hub, peer)), ("why", why.clone())]);
             hub.peers.down(peer, why, hub.now(), &mut chance);
+            hub.rumours.down(hub, peer);
             hub.live();
         }
         Event::Deaf { address } => {
@@ -59,6 +61,18 @@ pub fn happened(hub: &Arc<Hub>, event: Event) {
     }
 }
 
+/// Why a connection ended, in words: which direction fails is among them.
+fn ended(why: &Why) -> String {
+    match why {
+        Why::Silent(after) => format!("nothing was heard of it for {} s", after.as_secs()),
+        Why::Unheard => "it hears nothing of this device: packets to it are lost, those from it arrive".into(),
+        Why::Left => "it stopped".into(),
+        Why::Restarted => "it was started anew".into(),
+        Why::Forgotten => "one of the two is no member for the other any more".into(),
+        Why::Lost(what) => what.clone(),
+    }
+}
+
 /// How a device is called in any share.
 pub fn name(hub: &Hub, peer: PublicKey) -> String {
     let known = |keeper: &Arc<Keeper>| {
@@ -68,8 +82,8 @@ pub fn name(hub: &Hub, peer: PublicKey) -> String {
     hub.keepers().iter().find(|keeper| known(keeper)).map_or_else(|| peer.short(), |keeper| hub.called(keeper, peer))
 }
 
-fn told(hub: &Arc<Hub>, peer: PublicKey, datagram: &[u8]) {
-    let Some(said) = Announcement::heard(datagram) else { return };
+fn told(hub: &Arc<Hub>, peer: PublicKey, datagram: &bytes::Bytes) {
+    let Some(said) = Announcement::heard(datagram) else { return hub.rumours.told(hub, peer, datagram) };
     if let Some(keeper) = hub.keeper_of(said.share) {
         keeper.say(Word::Heard(peer, said));
     }

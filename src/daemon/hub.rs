@@ -14,6 +14,7 @@ use super::keeper::{Keeper, Word};
 use super::members::{Granted, Introduction, Members, ShareId};
 use super::peers::Peers;
 use super::place::{Place, PlaceError};
+use super::rumours::Rumours;
 use super::schedule::Moment;
 use crate::model::ReplicaId;
 use crate::net::node::{DeviceKey, Node, PublicKey, Secret};
@@ -35,6 +36,8 @@ pub struct Hub {
     pub journal: Journal,
     /// The other devices.
     pub peers: Peers,
+    /// What members say of one another.
+    pub rumours: Rumours,
     /// Ends the daemon.
     pub stopping: CancellationToken,
     began: Instant,
@@ -87,6 +90,7 @@ impl Hub {
         let (changes, _) = watch::channel(0);
         Arc::new(Hub {
             peers: Peers::new(config.interval.as_millis() as u64),
+            rumours: Rumours::new(key.public(), node.local_addresses()),
             node,
             key,
             name,
@@ -142,6 +146,16 @@ impl Hub {
         lock(&self.invitations)
     }
 
+    /// The loopback port of figures and the page, where one is configured.
+    pub fn metrics(&self) -> Option<u16> {
+        self.config().config.metrics
+    }
+
+    /// The hooks that are configured.
+    pub fn hooks(&self) -> config::Hooks {
+        self.config().config.hooks.clone()
+    }
+
     /// Where the configuration is.
     pub const fn configured(&self) -> &config::place::Place {
         &self.configured
@@ -166,6 +180,7 @@ impl Hub {
         }
         self.node.allow(all.clone());
         self.peers.want(&all, self.interval_ms(), self.now());
+        self.rumours.listed(self);
         self.changed();
     }
 

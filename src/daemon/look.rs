@@ -10,7 +10,7 @@ use super::hub::Hub;
 use super::keeper::{Keeper, Now};
 use super::members::Member;
 use crate::model::Problem;
-use crate::net::node::{PeerNow, PublicKey};
+use crate::net::node::PeerNow;
 
 /// How everything stands now.
 pub fn status(hub: &Hub) -> Status {
@@ -44,7 +44,7 @@ pub fn share(hub: &Hub, keeper: &Keeper, peers: &[PeerNow]) -> ShareNow {
     let now = keeper.now();
     let own = hub.key.public();
     let mut members: Vec<MemberNow> =
-        keeper.members().each().map(|member| self::member(hub, &now, (member, own), peers)).collect();
+        keeper.members().each().map(|member| self::member((hub, keeper), &now, member, peers)).collect();
     members.sort_by(|left, right| {
         (left.state != Liveness::Own, &left.name, &left.key).cmp(&(
             right.state != Liveness::Own,
@@ -89,12 +89,12 @@ fn problem(problem: &Problem) -> ProblemNow {
     ProblemNow { path: problem.path.to_string(), cause: problem.cause.clone() }
 }
 
-fn member(hub: &Hub, now: &Now, (member, own): (Member<'_>, PublicKey), peers: &[PeerNow]) -> MemberNow {
-    let key = member.key;
+fn member((hub, keeper): (&Hub, &Keeper), now: &Now, member: Member<'_>, peers: &[PeerNow]) -> MemberNow {
+    let (key, own) = (member.key, hub.key.public());
     let note = hub.peers.note(key);
     let peer = peers.iter().find(|peer| peer.key == key);
     let level = now.levels.get(&key).copied().unwrap_or_default();
-    let state = match (key == own, note.connected, note.suspect) {
+    let state = match (key == own, note.connected, hub.rumours.is_suspect(keeper.id, key)) {
         (true, ..) => Liveness::Own,
         (_, true, false) => Liveness::Alive,
         (_, _, true) => Liveness::Suspect,

@@ -40,10 +40,19 @@ pub struct Note {
     pub seen: Option<Instant>,
     /// Why there is no connection.
     pub why: Option<String>,
-    /// Whether others say that it does not answer.
-    pub suspect: bool,
+    /// When it left a request without an answer; `None` where it has answered since.
+    pub deaf: Option<Instant>,
     /// Where it was seen, besides what its card says; the newest first.
     pub hints: Vec<SocketAddr>,
+}
+
+/// Whether a request was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answered {
+    /// In time.
+    Well,
+    /// Not in time, over a connection that is up.
+    Not,
 }
 
 /// A device that called and is no member.
@@ -84,7 +93,7 @@ impl Peers {
         inner.attempts.connected(key, now);
         if let Some(note) = inner.notes.get_mut(&key) {
             note.hint(address);
-            *note = Note { connected: true, seen: Some(Instant::now()), why: None, suspect: false, ..note.clone() };
+            *note = Note { connected: true, seen: Some(Instant::now()), why: None, deaf: None, ..note.clone() };
         }
     }
 
@@ -132,6 +141,13 @@ impl Peers {
     /// Who called and is no member, the newest first.
     pub fn strangers(&self) -> Vec<Stranger> {
         self.lock().strangers.clone()
+    }
+
+    /// Whether it answered a request.
+    pub fn answered(&self, key: PublicKey, answered: Answered) {
+        if let Some(note) = self.lock().notes.get_mut(&key) {
+            note.deaf = (answered == Answered::Not).then(Instant::now);
+        }
     }
 
     /// Who is to be tried now.

@@ -14,13 +14,17 @@ use super::converse;
 use super::hub::{Hub, Parts, chance};
 use super::journal::{Journal, Level};
 use super::place::{Place, PlaceError};
+use super::rumours::Rumours;
 use super::service::Manager;
+use super::web;
 use crate::net::node::{Events, Node, NodeSettings};
 
 /// Threads that talk and decide; hashing and installing have their own.
 const WORKERS: usize = 2;
 /// A share that does not let go within so long is left: what is on disk is whole at every instant.
 const CLOSING: Duration = Duration::from_secs(3);
+/// So often it is seen whether this device has other addresses than before.
+const MOVED: Duration = Duration::from_secs(30);
 /// The runtime's own threads may take this long to end.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -110,7 +114,10 @@ async fn take(hub: &Arc<Hub>, from: (Events, Listener, Signals), manager: &Manag
     let (mut events, listener, mut signals) = from;
     let beat = manager.watchdog().unwrap_or(Duration::from_secs(3600));
     let mut beats = tokio::time::interval(beat);
+    let mut moves = tokio::time::interval(MOVED);
     let reaching = tokio::spawn(reach(Arc::clone(hub)));
+    let gossiping = tokio::spawn(Rumours::run(Arc::clone(hub)));
+    let serving = hub.metrics().map(|port| tokio::spawn(web::serve(Arc::clone(hub), port)));
     loop {
         tokio::select! {
             () = hub.stopping.cancelled() => break,
@@ -132,9 +139,14 @@ async fn take(hub: &Arc<Hub>, from: (Events, Listener, Signals), manager: &Manag
                 }
             },
             _ = beats.tick() => manager.tell("WATCHDOG=1"),
+            _ = moves.tick() => hub.keepers().iter().for_each(|keeper| hub.introduce(keeper, None)),
         }
     }
     reaching.abort();
+    gossiping.abort();
+    if let Some(serving) = serving {
+        serving.abort();
+    }
 }
 
 async fn reload(hub: &Arc<Hub>) {
@@ -189,6 +201,7 @@ async fn close(hub: &Arc<Hub>) {
         }
     };
     let _ = tokio::time::timeout(CLOSING, closing).await;
+    hub.rumours.leave(hub);
     hub.node.close().await;
     hub.journal.say(Level::Info, "stopped", vec![]);
 }

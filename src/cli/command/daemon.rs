@@ -93,7 +93,6 @@ const UNIT: &str = "\
 
 [Unit]
 Description=Keeps directories alike across machines
-Documentation=man:alike(1)
 After=network-online.target
 
 [Service]

@@ -1,6 +1,8 @@
 //! `alike status`.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
 use serde_json::json;
 
 use crate::cli::asking;
@@ -13,6 +15,7 @@ use crate::daemon::config::ShareName;
 use crate::daemon::control::status::Status as Now;
 use crate::daemon::control::{Answer, Ask, Client, ClientError, DEADLINE};
 use crate::daemon::place::Place;
+use crate::daemon::web::page;
 
 /// Tell what is alike, who lacks what, and why
 #[derive(Debug, Args)]
@@ -27,6 +30,10 @@ pub struct Status {
     /// Tell it again whenever it changes, until Ctrl-C
     #[arg(short, long)]
     watch: bool,
+
+    /// Write a page that shows it to this file, instead of printing it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["json", "watch"])]
+    html: Option<PathBuf>,
 
     /// Print JSON, one object a line: first the daemon, then each share
     #[arg(long, help_heading = "Output")]
@@ -45,7 +52,12 @@ impl Status {
 
     fn once(&self, output: &mut Output) -> Result<Exit, Failure> {
         let status = asking::status(output)?;
-        self.tell(&status, output)
+        let Some(file) = &self.html else { return self.tell(&status, output) };
+        let page = page::render(&status, &[], page::Life::Still);
+        std::fs::write(file, page).map_err(|error| {
+            Failure::new(Exit::Root, format!("cannot write `{}`", file.display())).caused_by(&error)
+        })?;
+        Ok(if status.shares.iter().all(|share| share.alike) { Exit::Alike } else { Exit::Differ })
     }
 
     fn follow(&self, output: &mut Output) -> Result<Exit, Failure> {

@@ -17,6 +17,8 @@ pub struct Now {
     pub at: At,
     /// What it said of itself when it was open last.
     pub standing: Standing,
+    /// When a member told what it holds, or was met.
+    pub heard: BTreeMap<PublicKey, Moment>,
     /// What members are known to hold.
     pub levels: BTreeMap<PublicKey, Level>,
     /// Why it cannot be opened, or why its last step failed.
@@ -66,6 +68,7 @@ impl Default for Now {
         Now {
             at: At::Opening,
             standing: Standing::default(),
+            heard: BTreeMap::new(),
             levels: BTreeMap::new(),
             problem: None,
             watching: false,

@@ -5,14 +5,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::begin::Steps;
+use super::place::Kept;
 use super::work::{self, Done, mark_of};
 use super::{Keeper, Word, lock, watching};
 use crate::daemon::config::Role;
 use crate::daemon::control::status::At;
+use crate::daemon::hooks::{self, Hook};
 use crate::daemon::hub::{Hub, chance};
 use crate::daemon::journal::Level as Matters;
 use crate::daemon::schedule::{Mark, Meeting, Moment, Rounds};
@@ -20,7 +23,7 @@ use crate::daemon::speech::Announcement;
 use crate::disk::dirty::Dirty;
 use crate::net::node::PublicKey;
 use crate::sync::error::Error;
-use crate::sync::share::{Met, Share, Standing};
+use crate::sync::share::{Materialized, Met, Share, Standing};
 
 /// A root that cannot be opened, or a step that failed, is tried again after this long; doubled up to [`AGAIN_MAX_MS`].
 const AGAIN_MS: u64 = 1000;
@@ -37,6 +40,8 @@ pub(super) struct Task {
     /// Commands that have the root.
     pub(super) loans: usize,
     closing: Option<oneshot::Sender<()>>,
+    on_conflict: hooks::Told,
+    after_sync: hooks::Told,
 }
 
 /// Keeps a share until it is told to close.
@@ -44,7 +49,10 @@ pub async fn run(hub: Arc<Hub>, keeper: Arc<Keeper>, mut hears: mpsc::UnboundedR
     let now = hub.now();
     let rounds = Rounds::new(hub.interval_ms(), mark_of(&Standing::default()), now);
     let steps = Steps { dirty: Some(Dirty::All), ..Steps::default() };
-    let mut task = Task { hub, keeper, rounds, work: JoinSet::new(), steps, loans: 0, closing: None };
+    let hook = |hook| hooks::Told::new(Arc::downgrade(&hub), keeper.name.clone(), hook);
+    let (on_conflict, after_sync) = (hook(Hook::OnConflict), hook(Hook::AfterSync));
+    let (work, loans, closing) = (JoinSet::new(), 0, None);
+    let mut task = Task { hub, keeper, rounds, work, steps, loans, closing, on_conflict, after_sync };
     task.live(task.hub.peers.connected());
     loop {
         if task.closing.is_some() {
@@ -112,6 +120,7 @@ impl Task {
         }
         let before = lock(&self.keeper.now).levels.get(&peer).and_then(|level| level.wanted);
         self.rounds.heard(peer, said.mark);
+        lock(&self.keeper.now).heard.insert(peer, self.hub.now());
         lock(&self.keeper.now).levels.entry(peer).or_default().wanted = Some(said.wanted);
         if said.wanted == 0 && before != Some(0) {
             // It may have got what is wanted here.
@@ -229,6 +238,7 @@ impl Task {
                 let theirs = work::mark(&met.their_top, &met.their_knowledge);
                 let takes_nothing = self.takes_nothing(peer);
                 let mut now = lock(&self.keeper.now);
+                now.heard.insert(peer, self.hub.now());
                 now.counters.rounds += 1;
                 now.counters.round_trips += u64::from(met.round_trips);
                 drop(now);
@@ -254,7 +264,7 @@ impl Task {
         own == Role::Send || self.keeper.members().role(peer) == Some(Role::Send)
     }
 
-    fn placed(&mut self, placed: Result<(crate::sync::share::Materialized, super::place::Kept), Error>) {
+    fn placed(&mut self, placed: Result<(Materialized, Kept), Error>) {
         self.steps.placing = false;
         let (placed, kept) = match placed {
             Ok(placed) => placed,
@@ -280,6 +290,7 @@ impl Task {
             self.say(Matters::Info, "put in place", &facts);
             self.succeeded();
             self.steps.tries = 0;
+            self.after_sync.tell(summary(&self.keeper, &placed, &kept));
         }
         if placed.wanted > 0 && standing.held.is_empty() {
             self.steps.unplaced = true;
@@ -337,6 +348,10 @@ impl Task {
         let before = std::mem::replace(&mut lock(&self.keeper.now).standing, standing.clone());
         if standing.conflicts > before.conflicts && before.looked.is_some() {
             self.say(Matters::Warn, "conflict", &[("conflicts", standing.conflicts.to_string())]);
+            self.on_conflict.tell(json!({
+                "v": 1, "type": "on-conflict", "share": self.keeper.name, "root": self.keeper.shared.root,
+                "conflicts": standing.conflicts,
+            }));
         }
         standing
     }
@@ -401,6 +416,16 @@ impl Task {
     fn say(&self, level: Matters, what: &'static str, facts: &[(&'static str, String)]) {
         self.hub.note(level, what, &self.keeper.name, facts);
     }
+}
+
+/// What the hook after a run is told.
+fn summary(keeper: &Keeper, placed: &Materialized, kept: &Kept) -> serde_json::Value {
+    let totals = placed.tally.totals;
+    json!({
+        "v": 1, "type": "after-sync", "share": keeper.name, "root": keeper.shared.root, "files": totals.files,
+        "bytes": totals.bytes, "renames": totals.renames, "deletes": totals.deletes, "problems": kept.problems.len(),
+        "wanted": placed.wanted, "paths": kept.paths,
+    })
 }
 
 /// After so many tries.

@@ -1,6 +1,7 @@
 //! What a keeper has done in tasks of its own: opening, looking, meeting, putting in place. Decides nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
@@ -8,6 +9,7 @@ use tokio::task::spawn_blocking;
 use super::Keeper;
 use super::place::{Kept, Members as Sources};
 use crate::daemon::hub::Hub;
+use crate::daemon::peers::Answered;
 use crate::daemon::schedule::Mark;
 use crate::daemon::speech::{self, Reply, Request};
 use crate::disk::dirty::Dirty;
@@ -33,6 +35,9 @@ pub enum Done {
     Placed(Result<(Materialized, Kept), Error>),
 }
 
+/// A daemon answers a request at once, whatever its shares are at. One that has not in this time does not hear us, or we do
+/// not hear it; others may.
+const ANSWER: Duration = Duration::from_secs(3);
 /// The longest list of members in a conversation.
 const LIST_BYTES_MAX: usize = 1 << 20;
 
@@ -82,7 +87,14 @@ pub async fn place(hub: Arc<Hub>, keeper: Arc<Keeper>, share: Share) -> Done {
 
 /// Begins a conversation with a member.
 pub async fn ask(hub: &Hub, peer: PublicKey, request: Request) -> Result<Link, Error> {
-    let (answer, link) = hub.node.ask(peer, Bytes::from(speech::encode(&request))).await?;
+    let asking = hub.node.ask(peer, Bytes::from(speech::encode(&request)));
+    let asked = tokio::time::timeout(ANSWER, asking).await;
+    let Ok(asked) = asked else {
+        hub.peers.answered(peer, Answered::Not);
+        return Err(Error::Net(crate::net::Error::TimedOut { peer: peer.short(), after: ANSWER }));
+    };
+    let (answer, link) = asked?;
+    hub.peers.answered(peer, Answered::Well);
     match speech::decode(&answer) {
         Some(Reply::Yes) => Ok(link),
         Some(Reply::NotNow) => Err(Error::Busy { what: format!("the share is at rest on {}", peer.short()) }),
