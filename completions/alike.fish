@@ -34,6 +34,18 @@ complete -c alike -n "__fish_alike_needs_command" -f -a "resolve" -d 'Settle con
 complete -c alike -n "__fish_alike_needs_command" -f -a "log" -d 'Print which replica wrote what'
 complete -c alike -n "__fish_alike_needs_command" -f -a "index" -d 'Build or refresh the hash tree of a directory'
 complete -c alike -n "__fish_alike_needs_command" -f -a "trash" -d 'List, restore or remove what was overwritten or deleted'
+complete -c alike -n "__fish_alike_needs_command" -f -a "daemon" -d 'Keep shares alike with their members, until stopped'
+complete -c alike -n "__fish_alike_needs_command" -f -a "add" -d 'Make a directory a share, which the daemon keeps alike with its members'
+complete -c alike -n "__fish_alike_needs_command" -f -a "remove" -d 'Keep a share no longer; its directory stays as it is'
+complete -c alike -n "__fish_alike_needs_command" -f -a "invite" -d 'Print a ticket with which one other device can join a share'
+complete -c alike -n "__fish_alike_needs_command" -f -a "join" -d 'Join a share with a ticket'
+complete -c alike -n "__fish_alike_needs_command" -f -a "peers" -d 'List the other members, and where they are'
+complete -c alike -n "__fish_alike_needs_command" -f -a "forget" -d 'Take a member off: it gets nothing more'
+complete -c alike -n "__fish_alike_needs_command" -f -a "approve" -d 'Let deletes through that the guard holds back'
+complete -c alike -n "__fish_alike_needs_command" -f -a "pause" -d 'Let a share rest: it is neither looked at nor met, until `alike resume`'
+complete -c alike -n "__fish_alike_needs_command" -f -a "resume" -d 'Go on with a share that rests'
+complete -c alike -n "__fish_alike_needs_command" -f -a "status" -d 'Tell what is alike, who lacks what, and why'
+complete -c alike -n "__fish_alike_needs_command" -f -a "wait" -d 'Wait until all members hold and show the same'
 complete -c alike -n "__fish_alike_needs_command" -f -a "completions" -d 'Print what a shell needs to complete the commands and flags'
 complete -c alike -n "__fish_alike_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c alike -n "__fish_alike_using_subcommand sync" -l exclude -d 'Leave out what matches (gitignore syntax)' -r
@@ -47,6 +59,13 @@ off\t''"
 complete -c alike -n "__fish_alike_using_subcommand sync" -s e -l rsh -d 'The ssh command, with its options' -r -f -a "(__fish_complete_command)"
 complete -c alike -n "__fish_alike_using_subcommand sync" -l remote-bin -d 'The program to start on the far side' -r
 complete -c alike -n "__fish_alike_using_subcommand sync" -l timeout -d 'Give up on a peer that is silent for so many seconds' -r
+complete -c alike -n "__fish_alike_using_subcommand sync" -l bwlimit -d 'Send no more than so much a second, either side: in KiB, or with K, M or G' -r
+complete -c alike -n "__fish_alike_using_subcommand sync" -l compress -d 'Pack what shrinks [default: fast, and off on one machine]' -r -f -a "off\t''
+fast\t''
+best\t''"
+complete -c alike -n "__fish_alike_using_subcommand sync" -l congestion -d 'Who decides how much is under way: a model of the path, or what TCP has' -r -f -a "auto\t''
+cubic\t''
+bbr\t''"
 complete -c alike -n "__fish_alike_using_subcommand sync" -l prefer -d 'Decide conflicts instead of keeping every version: the others go to the trash' -r -f -a "newest\t''
 left\t''
 right\t''"
@@ -85,6 +104,13 @@ off\t''"
 complete -c alike -n "__fish_alike_using_subcommand mirror" -s e -l rsh -d 'The ssh command, with its options' -r -f -a "(__fish_complete_command)"
 complete -c alike -n "__fish_alike_using_subcommand mirror" -l remote-bin -d 'The program to start on the far side' -r
 complete -c alike -n "__fish_alike_using_subcommand mirror" -l timeout -d 'Give up on a peer that is silent for so many seconds' -r
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l bwlimit -d 'Send no more than so much a second, either side: in KiB, or with K, M or G' -r
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l compress -d 'Pack what shrinks [default: fast, and off on one machine]' -r -f -a "off\t''
+fast\t''
+best\t''"
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l congestion -d 'Who decides how much is under way: a model of the path, or what TCP has' -r -f -a "auto\t''
+cubic\t''
+bbr\t''"
 complete -c alike -n "__fish_alike_using_subcommand mirror" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -120,6 +146,13 @@ off\t''"
 complete -c alike -n "__fish_alike_using_subcommand diff" -s e -l rsh -d 'The ssh command, with its options' -r -f -a "(__fish_complete_command)"
 complete -c alike -n "__fish_alike_using_subcommand diff" -l remote-bin -d 'The program to start on the far side' -r
 complete -c alike -n "__fish_alike_using_subcommand diff" -l timeout -d 'Give up on a peer that is silent for so many seconds' -r
+complete -c alike -n "__fish_alike_using_subcommand diff" -l bwlimit -d 'Send no more than so much a second, either side: in KiB, or with K, M or G' -r
+complete -c alike -n "__fish_alike_using_subcommand diff" -l compress -d 'Pack what shrinks [default: fast, and off on one machine]' -r -f -a "off\t''
+fast\t''
+best\t''"
+complete -c alike -n "__fish_alike_using_subcommand diff" -l congestion -d 'Who decides how much is under way: a model of the path, or what TCP has' -r -f -a "auto\t''
+cubic\t''
+bbr\t''"
 complete -c alike -n "__fish_alike_using_subcommand diff" -l prefer -d 'Decide conflicts instead of keeping every version: the others go to the trash' -r -f -a "newest\t''
 left\t''
 right\t''"
@@ -234,17 +267,105 @@ complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subco
 complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from help" -f -a "restore" -d 'Bring back what was overwritten or deleted'
 complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from help" -f -a "empty" -d 'Remove what is in the trash for good'
 complete -c alike -n "__fish_alike_using_subcommand trash; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c alike -n "__fish_alike_using_subcommand daemon" -l listen -d 'Listen on this port, or on this address and port, instead of what is configured' -r
+complete -c alike -n "__fish_alike_using_subcommand daemon" -l log -d 'Tell what matters at least so much: debug, info, warn or error' -r
+complete -c alike -n "__fish_alike_using_subcommand daemon" -l no-mdns -d 'Do not look for members on the local network'
+complete -c alike -n "__fish_alike_using_subcommand daemon" -l json -d 'Tell it as JSON, one object a line'
+complete -c alike -n "__fish_alike_using_subcommand daemon" -l print-unit -d 'Print a unit for systemd and end'
+complete -c alike -n "__fish_alike_using_subcommand daemon" -s h -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand add" -l name -d 'What the share is called: letters, digits, `-`, `_` and `.`' -r
+complete -c alike -n "__fish_alike_using_subcommand add" -l role -d 'What this device does: rw, send (its changes go out, none come in) or receive (the reverse)' -r
+complete -c alike -n "__fish_alike_using_subcommand add" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand add" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand add" -s h -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand remove" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand remove" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand remove" -s h -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand invite" -l role -d 'What the other device may do: rw, send or receive' -r
+complete -c alike -n "__fish_alike_using_subcommand invite" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand invite" -l qr -d 'Print it as a QR code as well'
+complete -c alike -n "__fish_alike_using_subcommand invite" -l json -d 'Print JSON, one object'
+complete -c alike -n "__fish_alike_using_subcommand invite" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand invite" -s h -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand join" -l name -d 'What the share is called here, where not as on the ticket' -r
+complete -c alike -n "__fish_alike_using_subcommand join" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand join" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand join" -s h -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand peers" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand peers" -l pending -d 'List devices that called and are no members'
+complete -c alike -n "__fish_alike_using_subcommand peers" -l json -d 'Print JSON, one object a line'
+complete -c alike -n "__fish_alike_using_subcommand peers" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand peers" -s h -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand forget" -l share -d 'Of this share alone; without it of all' -r
+complete -c alike -n "__fish_alike_using_subcommand forget" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand forget" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand forget" -s h -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand approve" -l max-delete -d 'How many are meant: a number, or a part such as 30%; without it all that are held' -r
+complete -c alike -n "__fish_alike_using_subcommand approve" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand approve" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand approve" -s h -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand pause" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand pause" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand pause" -s h -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand resume" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand resume" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand resume" -s h -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand status" -l html -d 'Write a page that shows it to this file, instead of printing it' -r -F
+complete -c alike -n "__fish_alike_using_subcommand status" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand status" -s w -l watch -d 'Tell it again whenever it changes, until Ctrl-C'
+complete -c alike -n "__fish_alike_using_subcommand status" -l json -d 'Print JSON, one object a line: first the daemon, then each share'
+complete -c alike -n "__fish_alike_using_subcommand status" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand status" -s h -l help -d 'Print help'
+complete -c alike -n "__fish_alike_using_subcommand wait" -l timeout -d 'Give up after this long: 500ms, 30s, 5m' -r
+complete -c alike -n "__fish_alike_using_subcommand wait" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c alike -n "__fish_alike_using_subcommand wait" -l live -d 'Members that are down do not count'
+complete -c alike -n "__fish_alike_using_subcommand wait" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c alike -n "__fish_alike_using_subcommand wait" -s h -l help -d 'Print help'
 complete -c alike -n "__fish_alike_using_subcommand completions" -s h -l help -d 'Print help'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "sync" -d 'Make LEFT and RIGHT agree: changes go both ways'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "mirror" -d 'Make TARGET equal to SOURCE'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "diff" -d 'Print what a run would do'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "conflicts" -d 'List the paths of which there is more than one version'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "resolve" -d 'Settle conflicts: say which version stays'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "log" -d 'Print which replica wrote what'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "index" -d 'Build or refresh the hash tree of a directory'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "trash" -d 'List, restore or remove what was overwritten or deleted'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "completions" -d 'Print what a shell needs to complete the commands and flags'
-complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "sync" -d 'Make LEFT and RIGHT agree: changes go both ways'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "mirror" -d 'Make TARGET equal to SOURCE'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "diff" -d 'Print what a run would do'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "conflicts" -d 'List the paths of which there is more than one version'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "resolve" -d 'Settle conflicts: say which version stays'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "log" -d 'Print which replica wrote what'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "index" -d 'Build or refresh the hash tree of a directory'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "trash" -d 'List, restore or remove what was overwritten or deleted'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "daemon" -d 'Keep shares alike with their members, until stopped'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "add" -d 'Make a directory a share, which the daemon keeps alike with its members'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "remove" -d 'Keep a share no longer; its directory stays as it is'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "invite" -d 'Print a ticket with which one other device can join a share'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "join" -d 'Join a share with a ticket'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "peers" -d 'List the other members, and where they are'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "forget" -d 'Take a member off: it gets nothing more'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "approve" -d 'Let deletes through that the guard holds back'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "pause" -d 'Let a share rest: it is neither looked at nor met, until `alike resume`'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "resume" -d 'Go on with a share that rests'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "status" -d 'Tell what is alike, who lacks what, and why'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "wait" -d 'Wait until all members hold and show the same'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "completions" -d 'Print what a shell needs to complete the commands and flags'
+complete -c alike -n "__fish_alike_using_subcommand help; and not __fish_seen_subcommand_from sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c alike -n "__fish_alike_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "list" -d 'List what is in the trash of a directory'
 complete -c alike -n "__fish_alike_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "restore" -d 'Bring back what was overwritten or deleted'
 complete -c alike -n "__fish_alike_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "empty" -d 'Remove what is in the trash for good'

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,11 +12,12 @@ use super::converse::{Control, receive_message, send_message, violation};
 use super::error::Error;
 use super::fetch::recall::Recalling;
 use super::fetch::remote::RemoteSource;
+use super::job::Compress;
 use super::ledger::Ledger;
 use super::mirror::End;
 use super::narrate::{Narration, Narrator, Tally};
 use super::placements::InPlace;
-use super::remote::{reading, writing};
+use super::remote::{packing, reading, writing};
 use super::report::Gauges;
 use super::rules;
 use super::side::{self, Found, Side};
@@ -41,19 +42,22 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// Actions and problems are told in batches of at most this many.
 const TOLD_MAX: usize = 512;
 
+/// Sees to it that nobody else on this machine holds a root, before it is opened.
+pub type Borrow<'a> = &'a dyn Fn(&Path) -> Result<(), Error>;
+
 /// Serves one conversation over standard input and output and ends with it.
-pub fn run() -> Result<(), Error> {
+pub fn run(borrow: Borrow<'_>) -> Result<(), Error> {
     let gauges = Gauges::default();
-    super::remote::block_on(&gauges, serve(&gauges))
+    super::remote::block_on(&gauges, serve(&gauges, borrow))
 }
 
-async fn serve(gauges: &Gauges) -> Result<(), Error> {
+async fn serve(gauges: &Gauges, borrow: Borrow<'_>) -> Result<(), Error> {
     let opened = Arc::new(Mutex::new(None));
     let asked = Arc::clone(&opened);
     let gauge = Arc::clone(&gauges.right);
     let (stdin, stdout) = net::stdio().map_err(|source| Error::Memory { path: "standard input".into(), source })?;
     let link = net::serve(stdin, stdout, async move |request| {
-        let (answer, open) = match Opened::open(&request, &gauge) {
+        let (answer, open) = match Opened::open(&request, &gauge, borrow) {
             Ok(open) => (open.answer(), Some(open)),
             Err(error) => (Answer::Refused(Failure::from(&error)), None),
         };
@@ -96,10 +100,13 @@ enum Work {
 }
 
 impl Opened {
-    fn open(request: &[u8], gauge: &Arc<Gauge>) -> Result<Opened, Error> {
+    fn open(request: &[u8], gauge: &Arc<Gauge>, borrow: Borrow<'_>) -> Result<Opened, Error> {
         let ask = Ask::decode(request).map_err(violation)?;
         let reading = reading(&ask);
         let path = local_path(&ask.path);
+        if ask.role != Role::Source {
+            borrow(&path)?;
+        }
         let lane = side::lane(&reading, ask.superuser && side::superuser());
         let (root, shown) = match ask.role {
             Role::Replica => {
@@ -157,7 +164,10 @@ impl Opened {
         tell_all(control, &end.found.problems).await?;
         control.send(&Message::Scanned(summary)).await?;
         match (ask.role, side) {
-            (Role::Source, Some(side)) => source(control, link, side, end).await,
+            (Role::Source, Some(side)) => {
+                let packing = packing(ask.compress, link);
+                source(control, link, (side, packing), end).await
+            }
             (_, side) => Receiving { ask, lane, gauges, link }.target(control, side, end, summary).await,
         }
     }
@@ -174,10 +184,15 @@ fn local_path(bytes: &[u8]) -> PathBuf {
 }
 
 /// Answers the comparison and hands out content until the asking side needs no more.
-async fn source(control: &mut Control, link: &Link, side: Arc<Side>, end: End) -> Result<(), Error> {
+async fn source(
+    control: &mut Control,
+    link: &Link,
+    (side, packing): (Arc<Side>, Compress),
+    end: End,
+) -> Result<(), Error> {
     let mut machine = Machine::responder(end.compared());
     control.reconcile(&mut machine, |_| Err(violation("a message out of turn"))).await?;
-    let supplier = Arc::new(Supplier::new(Arc::clone(&side), end.listing().clone(), !link.is_loopback()));
+    let supplier = Arc::new(Supplier::new(Arc::clone(&side), end.listing().clone(), packing));
     let supplying = tokio::spawn(supplier.serve(link.clone()));
     let (asked, listing) = (Arc::clone(&side), end.listing().clone());
     let End { found, tree } = end;
@@ -272,6 +287,11 @@ impl Receiving<'_> {
     /// Which end decides conflicts.
     pub const fn decides(&self) -> Decides {
         self.ask.decides
+    }
+
+    /// How content is packed.
+    pub fn packing(&self) -> Compress {
+        packing(self.ask.compress, self.link)
     }
 
     /// The link of the conversation.
