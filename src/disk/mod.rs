@@ -35,3 +35,4 @@ pub mod trash;
 mod walk;
 pub mod watch;
 mod xattr;
+mod xattrat;
