@@ -36,10 +36,6 @@ pub fn happened(hub: &Arc<Hub>, event: Event) {
             hub.rumours.down(hub, peer);
             hub.live();
         }
-        Event::Deaf { address } => {
-            let facts = vec![("address", address.to_string())];
-            hub.journal.say(Level::Warn, "a device calls and does not hear our answers", facts);
-        }
         Event::Stranger { key, address } => {
             hub.journal.say(
                 Level::Warn,
@@ -52,6 +48,10 @@ pub fn happened(hub: &Arc<Hub>, event: Event) {
         Event::Joining(joining) => {
             let hub = Arc::clone(hub);
             tokio::spawn(async move { pairing::welcome(&hub, joining).await });
+        }
+        Event::Deaf { address } => {
+            let facts = vec![("address", address.to_string())];
+            hub.journal.say(Level::Warn, "who calls from there does not hear this device", facts);
         }
         Event::Unproven { key, address, tries_left } => {
             let facts =

@@ -1,6 +1,5 @@
 //! What happens at a node, for whoever runs it.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -80,19 +79,6 @@ pub enum Why {
     Forgotten,
     /// Anything else, in words.
     Lost(String),
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Silent(quiet) => write!(formatter, "nothing was heard of it for {} s", quiet.as_secs()),
-            Self::Unheard => formatter.write_str("it hears nothing of this device, though this device hears it"),
-            Self::Left => formatter.write_str("it stopped"),
-            Self::Restarted => formatter.write_str("it was started anew"),
-            Self::Forgotten => formatter.write_str("one does not let the other in any more"),
-            Self::Lost(how) => formatter.write_str(how),
-        }
-    }
 }
 
 impl Why {
