@@ -13,8 +13,10 @@ pub struct Gauge {
     pub bytes_hashed: AtomicU64,
     /// Files put in place.
     pub files_done: AtomicU64,
-    /// Bytes of content that came from the source.
+    /// Bytes of content that came from the source, or would have, had they not been here.
     pub bytes_done: AtomicU64,
+    /// Those of them that were here: in an old version, or in what an earlier run left.
+    pub bytes_reused: AtomicU64,
     stop: AtomicBool,
 }
 

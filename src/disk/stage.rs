@@ -6,7 +6,7 @@ use std::io;
 use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use rustix::fs::{self, Advice, AtFlags, Mode, OFlags};
@@ -14,8 +14,10 @@ use rustix::io::Errno;
 
 use super::control;
 use super::directories::lock;
+use super::parts::{self, Claim, Parts};
 use super::place::swap::Leaf;
 use super::target::Fsync;
+use crate::model::Digest;
 
 /// Threads that make entries in one directory wait for each other: on ext4 two threads are no faster than one in one
 /// directory, and 1.8 times as fast in two.
@@ -28,6 +30,15 @@ thread_local! {
     static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
 }
 
+/// What is done with what an earlier run left of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remains {
+    /// It is of no use: the file starts empty.
+    Void,
+    /// The caller knows which of it is right.
+    Kept,
+}
+
 /// The directories in which things are staged, one a thread while there are few threads.
 #[derive(Debug)]
 pub(super) struct Staging {
@@ -38,19 +49,22 @@ pub(super) struct Staging {
 
 #[derive(Debug)]
 struct Lane {
-    handle: OwnedFd,
+    handle: Arc<OwnedFd>,
     next: AtomicU64,
 }
 
 /// A name in staging that is ours until it is dropped, and then is free again.
 #[derive(Debug)]
 pub(super) struct Slot {
-    lane: Arc<Lane>,
+    directory: Arc<OwnedFd>,
     name: String,
     kept: bool,
+    /// Of a part, which stays where it is not finished.
+    claim: Option<Claim>,
+    spoiled: AtomicBool,
 }
 
-/// A file that is not yet in place. Dropped without being placed: removed.
+/// A file that is not yet in place. Dropped without being placed: removed, or left where it is a part.
 #[derive(Debug)]
 pub struct Staged {
     slot: Slot,
@@ -71,7 +85,7 @@ impl Staging {
     pub fn slot(&self) -> io::Result<Slot> {
         let lane = self.lane()?;
         let name = lane.next.fetch_add(1, Ordering::Relaxed).to_string();
-        Ok(Slot { lane, name, kept: false })
+        Ok(Slot::new(Arc::clone(&lane.handle), name, None))
     }
 
     /// An empty file, 0600.
@@ -82,6 +96,33 @@ impl Staging {
         Ok(Staged { slot, file, early: self.durable, settled: Mutex::default() })
     }
 
+    /// A file for this content that outlasts the run if it is not finished, with what an earlier run left of it where that is
+    /// of use. A plain file while another path receives the same content.
+    pub fn part(&self, parts: &Parts, content: &Digest, remains: Remains) -> io::Result<Staged> {
+        let Some((directory, claim)) = parts.claim(content)? else { return self.file() };
+        let name = claim.name().to_owned();
+        let left = parts::reopen(directory.as_fd(), &name);
+        let file = match left {
+            Some(file) => {
+                if remains == Remains::Void {
+                    file.set_len(0)?;
+                }
+                file
+            }
+            None => {
+                let _none_there = fs::unlinkat(&directory, &name, AtFlags::empty());
+                let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                File::from(fs::openat(&directory, &name, flags, Mode::RUSR | Mode::WUSR)?)
+            }
+        };
+        Ok(Staged {
+            slot: Slot::new(directory, name, Some(claim)),
+            file,
+            early: self.durable,
+            settled: Mutex::default(),
+        })
+    }
+
     fn lane(&self) -> io::Result<Arc<Lane>> {
         let number = THREAD.with(|thread| thread % LANES);
         let lane = &self.lanes[number];
@@ -89,14 +130,18 @@ impl Staging {
             return Ok(Arc::clone(lane));
         }
         let handle = control::open_private(&self.handle, &format!("lane-{number}"))?;
-        Ok(Arc::clone(lane.get_or_init(|| Arc::new(Lane { handle, next: AtomicU64::new(0) }))))
+        Ok(Arc::clone(lane.get_or_init(|| Arc::new(Lane { handle: Arc::new(handle), next: AtomicU64::new(0) }))))
     }
 }
 
 impl Slot {
+    fn new(directory: Arc<OwnedFd>, name: String, claim: Option<Claim>) -> Slot {
+        Slot { directory, name, kept: false, claim, spoiled: AtomicBool::new(false) }
+    }
+
     /// The directory that the name is in.
     pub fn directory(&self) -> BorrowedFd<'_> {
-        self.lane.handle.as_fd()
+        self.directory.as_fd()
     }
 
     /// The name.
@@ -117,12 +162,20 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if self.kept {
+        if self.kept || self.claim.is_some() && !self.spoiled.load(Ordering::Relaxed) {
+            match &self.claim {
+                Some(claim) if self.kept => claim.release(),
+                Some(claim) => claim.leave(),
+                None => {}
+            }
             return;
         }
         // What is left here is removed by the end of this run or the start of the next.
         if let Err(Errno::ISDIR | Errno::PERM) = fs::unlinkat(self.directory(), self.name(), AtFlags::empty()) {
             let _left_for_later = fs::unlinkat(self.directory(), self.name(), AtFlags::REMOVEDIR);
+        }
+        if let Some(claim) = &self.claim {
+            claim.release();
         }
     }
 }
@@ -131,6 +184,11 @@ impl Staged {
     /// The file, for reading and writing.
     pub const fn file(&self) -> &File {
         &self.file
+    }
+
+    /// What it holds is not what it was to hold: it is removed when it is dropped, also where it is a part.
+    pub fn spoil(&self) {
+        self.slot.spoiled.store(true, Ordering::Relaxed);
     }
 
     /// The file's inode.
@@ -153,6 +211,11 @@ impl Staged {
             start = end;
         }
         Ok(())
+    }
+
+    /// Copies a stretch of another file, from the first offset to the second; shares its blocks where the file system can.
+    pub fn copy_range(&self, source: &File, (from, at): (u64, u64), bytes: u64) -> io::Result<()> {
+        super::copy::range(&self.file, source, (from, at), bytes)
     }
 
     /// Sets the size, so that a hole at the end is part of the file.

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::error::Error;
 use super::fetch::{Fetch, Fetched};
 use super::placements::{InPlace, Placements};
+use super::room;
 use crate::disk::announce::{Announced, Way};
 use crate::disk::copy::PlaceError;
 use crate::disk::gauge::Gauge;
@@ -24,9 +25,6 @@ use crate::model::{Digest, Entry, Kind, Listing, Problem, Record, RelPath, Stamp
 const BATCH_FILES_MAX: usize = 1024;
 /// Bytes after which a batch is full.
 const BATCH_BYTES_MAX: u64 = 128 << 20;
-
-/// The grain of a file system's room, for estimates.
-const BLOCK_BYTES: u64 = 4096;
 
 /// What a run tells as it goes.
 #[derive(Debug)]
@@ -220,7 +218,7 @@ impl<'a> Installer<'a> {
             fetched => self.fetched(index, fetched),
         });
         self.flush();
-        let fitting = self.fitting(starved.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let fitting = room::fitting(self.run, starved.into_inner().unwrap_or_else(PoisonError::into_inner));
         self.check()?;
         outcome?;
         if fitting.is_empty() {
@@ -234,45 +232,7 @@ impl<'a> Installer<'a> {
 
     /// Whether it was for lack of room that a copy failed, and the oldest of the trash made some.
     fn made_room(&self, error: &PlaceError, bytes: u64) -> bool {
-        error.lacked_room() && self.run.target.make_room(bytes.saturating_add(BLOCK_BYTES))
-    }
-
-    /// Of what failed for lack of room, what fits by now, with the oldest of the trash removed for it: a large file that does not fit takes the room of small ones only
-    /// while it is written. The smallest come first; the others are told.
-    fn fitting(&self, mut starved: Vec<(usize, Problem)>) -> Vec<usize> {
-        let size = |index: usize| self.action(index).wanted.as_ref().map_or(0, |entry| entry.size);
-        starved.sort_by_key(|&(index, _)| size(index));
-        let sized = |index: usize| size(index).next_multiple_of(BLOCK_BYTES).saturating_add(BLOCK_BYTES);
-        let mut room =
-            if starved.is_empty() { 0 } else { self.room_for(starved.iter().map(|&(index, _)| sized(index))) };
-        let mut fitting = Vec::new();
-        for (index, problem) in starved {
-            // A file takes whole blocks, and some for itself.
-            match room.checked_sub(sized(index)) {
-                Some(left) if !self.halted() => {
-                    room = left;
-                    fitting.push(index);
-                }
-                _ => (self.run.tell)(Told::Problem(problem)),
-            }
-        }
-        fitting.sort_unstable();
-        fitting
-    }
-
-    /// The room for files of these sizes, the smallest first; the oldest of the trash goes as far as that helps.
-    fn room_for(&self, sizes: impl Iterator<Item = u64>) -> u64 {
-        let target = self.run.target;
-        let attainable = target.attainable_room();
-        let needed = sizes.scan(0_u64, |sum, size| {
-            *sum = sum.saturating_add(size);
-            Some(*sum)
-        });
-        let needed = needed.take_while(|&sum| sum <= attainable).last().unwrap_or(0);
-        if target.room() < needed {
-            target.make_room(needed);
-        }
-        target.room()
+        error.lacked_room() && self.run.target.make_room(bytes.saturating_add(room::BLOCK_BYTES))
     }
 
     fn fetched(&self, index: usize, fetched: Fetched) {
@@ -409,7 +369,7 @@ impl<'a> Installer<'a> {
     fn place(&self, index: usize, staged: Option<Staged>, content: Option<Digest>) -> bool {
         let plain = staged.is_none();
         let placed = match self.run.target.place(self.action(index), staged) {
-            Err(problem) if plain && lacked_room(&problem) && self.run.target.make_room(BLOCK_BYTES) => {
+            Err(problem) if plain && lacked_room(&problem) && self.run.target.make_room(room::BLOCK_BYTES) => {
                 self.run.target.place(self.action(index), None)
             }
             placed => placed,

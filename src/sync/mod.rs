@@ -4,6 +4,7 @@
 
 pub mod conflicts;
 pub mod converse;
+mod differ;
 pub mod error;
 pub mod execute;
 pub mod fetch;
@@ -21,6 +22,7 @@ pub mod refuse;
 pub mod remote;
 pub mod replica;
 pub mod report;
+mod room;
 pub mod rules;
 pub mod serve;
 pub mod share;
