@@ -36,8 +36,8 @@
 //! Arrows point downwards only; `tests/tidy.rs` keeps it so.
 //!
 //! ```text
-//!     cli                      talks to people
-//!      │
+//!     cli ──────► daemon       talks to people | runs jobs for ever
+//!      └────┬──────┘
 //!     sync                     one job from start to end; the only place where the parts meet
 //!      ├──────┬──────┬──────┐
 //!     disk  store   net   proto
@@ -53,6 +53,7 @@
 //! | [`store`] | what this machine remembers: the index of a root, a replica's memory | async, QUIC, printing |
 //! | [`net`] | QUIC, ssh and keys behind one kind of link; a device among others | files, the meaning of messages |
 //! | [`sync`] | a job from start to end | QUIC types, clap, printing |
+//! | [`daemon`] | shares and members, when whom to meet, the socket of commands | printing, clap |
 //! | [`cli`] | arguments, output, exit status | decisions about files |
 //!
 //! # The words
@@ -96,6 +97,7 @@
 //! only calls [`cli::run`].
 
 pub mod cli;
+pub mod daemon;
 pub mod disk;
 pub mod model;
 pub mod net;

@@ -5,4 +5,5 @@ mod harness;
 mod share {
     pub mod meetings;
     pub mod pair;
+    pub mod watch;
 }

@@ -86,7 +86,8 @@ impl Exit {
             | Error::State(_)
             | Error::NoReplica { .. }
             | Error::Corrupt { .. }
-            | Error::Memory { .. } => Exit::Root,
+            | Error::Memory { .. }
+            | Error::Watch { .. } => Exit::Root,
             Error::Usage { .. } => Exit::Usage,
             Error::Guarded { .. } => Exit::Guarded,
             Error::Net(error) => Exit::of_net(error),

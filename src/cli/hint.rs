@@ -48,6 +48,7 @@ pub fn explain(error: &Error, asked: Asked<'_>) -> Failure {
         ),
         Error::NoReplica { .. } => failure.hint("`alike sync LEFT RIGHT` makes both directories replicas"),
         Error::Memory { .. } => failure.hint("`--no-cache` runs without writing a cache"),
+        Error::Watch { .. } => failure.hint("fs.inotify.max_user_instances says how many roots a user may watch"),
         Error::Busy { .. } => failure.hint("try again in a moment"),
         Error::Interrupted => failure.hint(GOES_ON),
     }

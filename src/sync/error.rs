@@ -71,6 +71,14 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A root cannot be watched (exit 3).
+    #[error("cannot watch `{}`", path.display())]
+    Watch {
+        /// The root.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A share is at work, or lent to somebody: to be tried again (exit 30).
     #[error("busy: {what}")]
     Busy {
@@ -106,7 +114,7 @@ impl From<&Error> for Failure {
             Error::Guarded { hint, .. } => (25, Some(hint.clone())),
             Error::FarRoot { hint, .. } => (3, hint.clone()),
             Error::State(_) | Error::Corrupt { .. } => (3, Some(FORGET_THERE.into())),
-            Error::Root(_) | Error::NoReplica { .. } | Error::Memory { .. } => (3, None),
+            Error::Root(_) | Error::NoReplica { .. } | Error::Memory { .. } | Error::Watch { .. } => (3, None),
             Error::Net(_) | Error::Violation { .. } => (10, None),
             Error::Busy { .. } => (30, None),
             Error::Interrupted => (20, None),

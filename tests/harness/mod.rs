@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod far;
+pub mod hosts;
 pub mod judge;
 pub mod outcome;
 pub mod sandbox;

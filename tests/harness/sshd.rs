@@ -12,12 +12,38 @@ use std::time::{Duration, Instant};
 pub struct Sshd {
     daemon: Child,
     port: u16,
+    address: String,
     directory: tempfile::TempDir,
+}
+
+/// Where an sshd runs.
+#[derive(Debug)]
+pub struct Place<'a> {
+    /// A network namespace; `None` for this one.
+    pub namespace: Option<&'a str>,
+    /// The address at which it is reached.
+    pub address: &'a str,
+}
+
+impl Place<'_> {
+    const HERE: Place<'static> = Place { namespace: None, address: "127.0.0.1" };
+
+    fn command(&self, program: &str) -> Command {
+        let Some(namespace) = self.namespace else { return Command::new(program) };
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", namespace, program]);
+        command
+    }
 }
 
 impl Sshd {
     /// None where this machine has no sshd, or it does not start.
     pub fn start() -> Option<Self> {
+        Self::start_at(&Place::HERE)
+    }
+
+    /// The same, somewhere.
+    pub fn start_at(place: &Place<'_>) -> Option<Self> {
         let directory = tempfile::tempdir().ok()?;
         let program = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"]
             .into_iter()
@@ -34,8 +60,8 @@ impl Sshd {
         // sshd as root wants its empty directory; elsewhere it is there or not needed.
         let _ = fs::create_dir_all("/run/sshd");
         for _ in 0..5 {
-            if let Some((daemon, port)) = start_on_a_free_port(program, directory.path()) {
-                let sshd = Self { daemon, port, directory };
+            if let Some((daemon, port)) = start_on_a_free_port(program, directory.path(), place) {
+                let sshd = Self { daemon, port, address: place.address.to_owned(), directory };
                 fs::write(sshd.directory.path().join("ssh_config"), sshd.client_configuration()).ok()?;
                 let key = fs::read_to_string(sshd.directory.path().join("host_key.pub")).ok()?;
                 fs::write(sshd.directory.path().join("known_hosts"), format!("* {key}")).ok()?;
@@ -61,10 +87,10 @@ impl Sshd {
     fn client_configuration(&self) -> String {
         let directory = self.directory.path().display();
         format!(
-            "Host alias\n  HostName 127.0.0.1\n\nHost *\n  Port {}\n  IdentityFile {directory}/user_key\n  IdentitiesOnly yes\n  \
+            "Host alias\n  HostName {}\n\nHost *\n  Port {}\n  IdentityFile {directory}/user_key\n  IdentitiesOnly yes\n  \
              IdentityAgent none\n  UserKnownHostsFile {directory}/known_hosts\n  GlobalKnownHostsFile /dev/null\n  \
              StrictHostKeyChecking yes\n  CheckHostIP no\n",
-            self.port
+            self.address, self.port
         )
     }
 }
@@ -76,17 +102,19 @@ impl Drop for Sshd {
     }
 }
 
-fn start_on_a_free_port(program: &str, directory: &Path) -> Option<(Child, u16)> {
+fn start_on_a_free_port(program: &str, directory: &Path, place: &Place<'_>) -> Option<(Child, u16)> {
+    let address = place.address;
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?.local_addr().ok()?.port();
     let configuration = directory.join("sshd_config");
     let at = directory.display();
     let text = format!(
-        "Port {port}\nListenAddress 127.0.0.1\nHostKey {at}/host_key\nAuthorizedKeysFile {at}/authorized_keys\nPidFile none\n\
+        "Port {port}\nListenAddress {address}\nHostKey {at}/host_key\nAuthorizedKeysFile {at}/authorized_keys\nPidFile none\n\
          StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n\
          MaxStartups 100\nUseDNS no\nPrintMotd no\nPrintLastLog no\n"
     );
     fs::write(&configuration, text).ok()?;
-    let mut daemon = Command::new(program)
+    let mut daemon = place
+        .command(program)
         .args(["-D", "-e", "-f"])
         .arg(&configuration)
         .stdin(Stdio::null())
@@ -96,7 +124,7 @@ fn start_on_a_free_port(program: &str, directory: &Path) -> Option<(Child, u16)>
         .ok()?;
     let deadline = Instant::now() + Duration::from_secs(10);
     while Instant::now() < deadline {
-        if speaks_ssh(port) {
+        if speaks_ssh(address, port) {
             return Some((daemon, port));
         }
         if daemon.try_wait().ok()?.is_some() {
@@ -109,8 +137,8 @@ fn start_on_a_free_port(program: &str, directory: &Path) -> Option<(Child, u16)>
     None
 }
 
-fn speaks_ssh(port: u16) -> bool {
-    let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
+fn speaks_ssh(address: &str, port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect((address, port)) else {
         return false;
     };
     let mut greeting = [0; 4];

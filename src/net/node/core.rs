@@ -28,6 +28,8 @@ pub(super) struct Core {
     pub(super) trust: Arc<Trust>,
     pub(super) endpoint: quinn::Endpoint,
     pub(super) client: Arc<QuicClientConfig>,
+    /// The same for pairing.
+    pub(super) joining: Arc<QuicClientConfig>,
     pub(super) silence: Duration,
     /// Tells this run of the device from any other.
     pub(super) instance: u64,
@@ -50,6 +52,8 @@ pub(super) struct Parts {
     pub(super) trust: Arc<Trust>,
     pub(super) endpoint: quinn::Endpoint,
     pub(super) client: Arc<QuicClientConfig>,
+    /// The same for pairing.
+    pub(super) joining: Arc<QuicClientConfig>,
     pub(super) silence: Duration,
     pub(super) instance: u64,
     pub(super) events: mpsc::Sender<Event>,
@@ -62,6 +66,7 @@ impl Core {
             trust: parts.trust,
             endpoint: parts.endpoint,
             client: parts.client,
+            joining: parts.joining,
             silence: parts.silence,
             instance: parts.instance,
             events: parts.events,
@@ -139,8 +144,13 @@ impl Core {
             }
             strangers.insert(key, now);
         }
+        self.note(Event::Stranger { key, address });
+    }
+
+    /// Reports what may go unreported where nobody reads.
+    pub(super) fn note(&self, event: Event) {
         if self.events.capacity() > EVENTS_FREE {
-            let _ = self.events.try_send(Event::Stranger { key, address });
+            let _ = self.events.try_send(event);
         }
     }
 }

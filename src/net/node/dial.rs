@@ -23,12 +23,43 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// Addresses that are dialled at all.
 const ADDRESSES_MAX: usize = 16;
 
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To stay: both sides greet.
+    Member,
+    /// To redeem a ticket.
+    Pairing,
+}
+
+/// A connection that is up.
+#[derive(Debug)]
+pub(super) struct Reached {
+    pub(super) connection: quinn::Connection,
+    /// What the peer greeted with, where it does.
+    pub(super) theirs: Option<Greeting>,
+}
+
+impl Reached {
+    /// The connection as one that stays; `None` where the peer did not greet.
+    pub(super) fn warm(self, peer: PublicKey, silence: Duration) -> Option<Arc<Warm>> {
+        let Self { connection, theirs } = self;
+        let local = is_ours(&plain(connection.remote_address()).ip());
+        let (theirs, dialled) = (theirs?, Dialled::ByUs);
+        Some(Warm::new(Made { connection, peer, dialled, theirs, local, silence }))
+    }
+}
+
 /// Reaches a peer at one of its addresses.
-pub(super) async fn dial(core: &Core, peer: PublicKey, addresses: &[SocketAddr]) -> Result<Arc<Warm>, Error> {
+pub(super) async fn dial(
+    core: &Core,
+    peer: PublicKey,
+    (addresses, purpose): (&[SocketAddr], Purpose),
+) -> Result<Reached, Error> {
     let order = order(core.table().last_address(&peer), addresses);
-    let mut dialling = Dialling { core, peer, attempts: JoinSet::new(), failed: None };
+    let mut dialling = Dialling { core, peer, purpose, attempts: JoinSet::new(), failed: None };
     match tokio::time::timeout(HANDSHAKE, dialling.run(order)).await {
-        Ok(Some(warm)) => Ok(warm),
+        Ok(Some(reached)) => Ok(reached),
         Ok(None) => Err(dialling.failed.unwrap_or_else(|| unreachable(peer, "no address of it is known"))),
         Err(_) => Err(dialling.failed.unwrap_or_else(|| Error::TimedOut { peer: peer.short(), after: HANDSHAKE })),
     }
@@ -56,13 +87,14 @@ fn order(last: Option<SocketAddr>, addresses: &[SocketAddr]) -> Vec<SocketAddr> 
 struct Dialling<'a> {
     core: &'a Core,
     peer: PublicKey,
+    purpose: Purpose,
     attempts: JoinSet<(SocketAddr, Result<quinn::Connection, ConnectionError>)>,
     /// The failure that says most.
     failed: Option<Error>,
 }
 
 impl Dialling<'_> {
-    async fn run(&mut self, order: Vec<SocketAddr>) -> Option<Arc<Warm>> {
+    async fn run(&mut self, order: Vec<SocketAddr>) -> Option<Reached> {
         let mut waiting = order.into_iter();
         loop {
             let next = waiting.next();
@@ -80,8 +112,8 @@ impl Dialling<'_> {
                 };
                 match done {
                     Some(Ok((address, result))) => {
-                        if let Some(warm) = self.judge(address, result).await {
-                            return Some(warm);
+                        if let Some(reached) = self.judge(address, result).await {
+                            return Some(reached);
                         }
                     }
                     Some(Err(_)) => {}
@@ -94,8 +126,12 @@ impl Dialling<'_> {
 
     fn attempt(&mut self, address: SocketAddr) {
         let path = if is_ours(&address.ip()) { Path::Local } else { Path::Network };
-        let mut config = ClientConfig::new(self.core.client.clone());
-        config.transport_config(warm(path, self.core.silence, Some(KEEP_ALIVE)));
+        let tls = match self.purpose {
+            Purpose::Member => &self.core.client,
+            Purpose::Pairing => &self.core.joining,
+        };
+        let mut config = ClientConfig::new(tls.clone());
+        config.transport_config(warm(path, self.core.silence, KEEP_ALIVE));
         match self.core.endpoint.connect_with(config, address, &server_name(&self.peer)) {
             Ok(connecting) => {
                 self.attempts.spawn(async move { (address, connecting.await) });
@@ -104,12 +140,12 @@ impl Dialling<'_> {
         }
     }
 
-    /// A connection counts once both sides have greeted.
+    /// A connection that is to stay counts once both sides have greeted.
     async fn judge(
         &mut self,
         address: SocketAddr,
         result: Result<quinn::Connection, ConnectionError>,
-    ) -> Option<Arc<Warm>> {
+    ) -> Option<Reached> {
         let connection = match result {
             Ok(connection) => connection,
             Err(error) => {
@@ -117,13 +153,12 @@ impl Dialling<'_> {
                 return None;
             }
         };
+        if self.purpose == Purpose::Pairing {
+            return Some(Reached { connection, theirs: None });
+        }
         let ours = Greeting::new(self.core.instance, connection.remote_address());
         match ours.exchange(&connection).await {
-            Ok(theirs) if theirs.version == VERSION => {
-                let local = is_ours(&plain(address).ip());
-                let (peer, dialled, silence) = (self.peer, Dialled::ByUs, self.core.silence);
-                Some(Warm::new(Made { connection, peer, dialled, theirs, local, silence }))
-            }
+            Ok(theirs) if theirs.version == VERSION => Some(Reached { connection, theirs: Some(theirs) }),
             Ok(theirs) => {
                 let (ours, theirs) = (u32::from(VERSION), u32::from(theirs.version));
                 self.fail(Error::Version { peer: self.peer.short(), ours, theirs });
@@ -156,7 +191,10 @@ impl Dialling<'_> {
                 refused("another device answers there")
             }
             ConnectionError::ConnectionClosed(close) if is_tls(u64::from(close.error_code)) => {
-                refused("it does not know this device")
+                refused(match self.purpose {
+                    Purpose::Member => "it does not know this device",
+                    Purpose::Pairing => "no invitation is open there: it was used, has expired, or was tried too often",
+                })
             }
             ConnectionError::ApplicationClosed(_) => refused(&cause(error, self.core.silence)),
             ConnectionError::TimedOut => unreachable(self.peer, &format!("nothing answers at {address}")),

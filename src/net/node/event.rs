@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::converse::Pending;
 use super::key::PublicKey;
+use super::pair::Joining;
 use crate::net::quic::{Farewell, cause};
 use crate::net::{Error, Link};
 
@@ -36,6 +37,17 @@ pub enum Event {
         peer: PublicKey,
         /// How it ended.
         why: Why,
+    },
+    /// Somebody has proven to hold the ticket of an open invitation.
+    Joining(Joining),
+    /// Somebody tried to join and could not prove that it was invited.
+    Unproven {
+        /// Its key.
+        key: PublicKey,
+        /// Where it called from.
+        address: SocketAddr,
+        /// Wrong proofs that are left until an invitation closes; it is closed where none is.
+        tries_left: u32,
     },
     /// Somebody proved to have a key that is not let in. Each key is reported once in a while only.
     Stranger {

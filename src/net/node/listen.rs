@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quinn::crypto::rustls::QuicServerConfig;
+use quinn::crypto::rustls::{HandshakeData, QuicServerConfig};
 use quinn::{Incoming, ServerConfig};
 use tokio::task::JoinSet;
 
@@ -10,12 +10,13 @@ use super::addresses::{is_ours, plain};
 use super::core::Core;
 use super::greet::{Greeting, VERSION};
 use super::key::{DeviceKey, PublicKey};
+use super::pair;
 use super::settings::{EARLY_MAX, HANDSHAKE, HANDSHAKES_FREE, HANDSHAKES_MAX};
-use super::trust::{Door, Trust};
+use super::trust::{Door, Trust, is_pairing};
 use super::warm::{Dialled, Made, Warm};
 use crate::net::Error;
-use crate::net::quic::settings::warm;
-use crate::net::quic::{Farewell, Path, setup};
+use crate::net::quic::settings::{closed, open_up};
+use crate::net::quic::{Path, setup};
 
 /// Lets peers in until the endpoint closes.
 pub(super) async fn listen(core: Arc<Core>) {
@@ -48,27 +49,30 @@ async fn welcome(core: Arc<Core>, incoming: Incoming) {
     let local = is_ours(&address.ip());
     let Ok(mut config) = server(&door) else { return };
     let path = if local { Path::Local } else { Path::Network };
-    config.transport_config(warm(path, core.silence, None));
+    config.transport_config(closed(path, core.silence));
     let Ok(handshake) = incoming.accept_with(Arc::new(config)) else { return };
-    let up = async {
-        let connection = handshake.await.ok()?;
-        let peer = shown(&connection)?;
-        let ours = Greeting::new(core.instance, connection.remote_address());
-        let theirs = ours.exchange(&connection).await.ok()?;
-        Some((connection, peer, theirs))
+    let Ok(Ok(connection)) = tokio::time::timeout(HANDSHAKE, handshake).await else {
+        if let Some(key) = door.stranger() {
+            core.stranger(key, address);
+        }
+        return;
     };
-    match tokio::time::timeout(HANDSHAKE, up).await {
-        Ok(Some((connection, peer, theirs))) if theirs.version == VERSION => {
-            let (dialled, silence) = (Dialled::ByThem, core.silence);
-            core.admit(Warm::new(Made { connection, peer, dialled, theirs, local, silence }));
-        }
-        Ok(Some((connection, ..))) => connection.close(Farewell::Done.code(), b""),
-        Ok(None) | Err(_) => {
-            if let Some(key) = door.stranger() {
-                core.stranger(key, address);
-            }
-        }
+    let Some(peer) = shown(&connection) else { return };
+    if door.joins() && is_pairing(protocol(&connection).as_deref()) {
+        return pair::welcome(core, connection, peer).await;
     }
+    let ours = Greeting::new(core.instance, connection.remote_address());
+    let Ok(Ok(theirs)) = tokio::time::timeout(HANDSHAKE, ours.exchange(&connection)).await else { return };
+    if theirs.version == VERSION && !door.joins() {
+        open_up(&connection);
+        let (dialled, silence) = (Dialled::ByThem, core.silence);
+        core.admit(Warm::new(Made { connection, peer, dialled, theirs, local, silence }));
+    }
+}
+
+fn protocol(connection: &quinn::Connection) -> Option<Vec<u8>> {
+    let data = connection.handshake_data()?;
+    data.downcast_ref::<HandshakeData>()?.protocol.clone()
 }
 
 /// The key that the peer proved to have.
@@ -78,7 +82,7 @@ fn shown(connection: &quinn::Connection) -> Option<PublicKey> {
     PublicKey::from_spki(shown.first()?)
 }
 
-fn server(door: &Arc<Door>) -> Result<ServerConfig, Error> {
+pub(super) fn server(door: &Arc<Door>) -> Result<ServerConfig, Error> {
     let tls = door.server().map_err(setup)?;
     Ok(ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).map_err(setup)?)))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use quinn::crypto::rustls::QuicClientConfig;
@@ -12,13 +13,15 @@ use ring::hmac;
 use tokio::sync::mpsc;
 
 use super::core::{Core, Parts};
+use super::dial::Purpose;
 use super::event::Events;
 use super::greet::NOWHERE;
 use super::key::{DeviceKey, PublicKey};
 use super::peer::PeerNow;
 use super::settings::{CLOSING, EVENTS_MAX, NodeSettings};
+use super::ticket::{Secret, Ticket};
 use super::trust::Trust;
-use super::{addresses, converse, dial, listen, trust};
+use super::{addresses, converse, dial, listen, pair, trust};
 use crate::net::error::{Cause, Error};
 use crate::net::life::Meter;
 use crate::net::link::{Link, Traffic};
@@ -54,13 +57,20 @@ impl Node {
         let runtime = Arc::new(TokioRuntime);
         let endpoint =
             Endpoint::new_with_abstract_socket(endpoint_config(&key)?, Some(server), socket, runtime).map_err(setup)?;
-        let client = Arc::new(QuicClientConfig::try_from(trust::client(&key).map_err(setup)?).map_err(setup)?);
+        let tls = trust::client(&key).map_err(setup)?;
+        let joining = Arc::new(QuicClientConfig::try_from(trust::joining(&tls)).map_err(setup)?);
+        let client = Arc::new(QuicClientConfig::try_from(tls).map_err(setup)?);
         let (events, reader) = mpsc::channel(EVENTS_MAX);
         let instance = crate::net::random()?;
         let instance = u64::from_le_bytes(*instance.first_chunk().expect("16 bytes begin with 8"));
-        let core = Core::new(Parts { key, trust, endpoint, client, silence, instance, events });
+        let core = Core::new(Parts { key, trust, endpoint, client, joining, silence, instance, events });
         tokio::spawn(listen::listen(core.clone()));
         Ok((Self(Arc::new(Inner { core, meter })), Events(reader)))
+    }
+
+    #[cfg(test)]
+    pub(super) fn core(&self) -> &Core {
+        &self.0.core
     }
 
     /// Who we are.
@@ -104,6 +114,23 @@ impl Node {
             () = up => Ok(()),
             dialled = dialling => dialled.map_err(setup)?,
         }
+    }
+
+    /// Opens an invitation: whoever proves to know the secret within so long is reported as [`super::Event::Joining`]. It is for one
+    /// key, and three wrong proofs close it.
+    pub fn invite(&self, secret: Secret, lasts: Duration) {
+        self.0.core.trust.invitations().open(secret, lasts);
+    }
+
+    /// Closes an invitation.
+    pub fn withdraw(&self, secret: &Secret) {
+        self.0.core.trust.invitations().close(secret);
+    }
+
+    /// Redeems a ticket: proves to the device that made it that we hold it, says `request`, and gives its answer, once it has proven
+    /// in turn that it made the ticket. It is not let in by that.
+    pub async fn redeem(&self, ticket: &Ticket, request: &[u8]) -> Result<Bytes, Error> {
+        pair::redeem(&self.0.core, ticket, request).await
     }
 
     /// Begins a conversation with a peer to whom there is a connection.
@@ -156,8 +183,8 @@ async fn reach(core: Arc<Core>, peer: PublicKey, addresses: Vec<SocketAddr>) -> 
     if core.table().first(&peer).is_some() {
         return Ok(());
     }
-    let warm = dial::dial(&core, peer, &addresses).await?;
-    if core.admit(warm) {
+    let reached = dial::dial(&core, peer, (&addresses, Purpose::Member)).await?;
+    if reached.warm(peer, core.silence).is_some_and(|warm| core.admit(warm)) {
         return Ok(());
     }
     Err(Error::Refused { peer: peer.short(), source: Cause("it is no member any more".to_owned()) })

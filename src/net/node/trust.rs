@@ -4,7 +4,7 @@
 //! Each handshake of a peer gets a door of its own, so that a key that is not let in can be reported with its address.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -14,23 +14,45 @@ use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 
 use super::key::{DeviceKey, PublicKey};
+use super::pair::Invitations;
 use crate::net::tls::{no_tls12, signed, suites};
 
 /// The protocol between members.
 const MEMBERS: &[u8] = b"alike-node/1";
+/// The protocol between one that invites and one that joins: spoken only while an invitation is open.
+const PAIRING: &[u8] = b"alike-pair/1";
 
-/// The keys that are let in, now.
+/// Whom we let in, now.
 #[derive(Debug, Default)]
-pub(super) struct Trust(RwLock<BTreeSet<PublicKey>>);
+pub(super) struct Trust {
+    members: RwLock<BTreeSet<PublicKey>>,
+    invitations: Mutex<Invitations>,
+}
 
 impl Trust {
     pub(super) fn allows(&self, key: &PublicKey) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(key)
+        self.members.read().unwrap_or_else(PoisonError::into_inner).contains(key)
     }
 
     pub(super) fn replace(&self, keys: BTreeSet<PublicKey>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        *self.members.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
+
+    pub(super) fn invitations(&self) -> MutexGuard<'_, Invitations> {
+        self.invitations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What [`client`] makes, for one who holds a ticket. The verifier stays the one of the process.
+pub(super) fn joining(client: &rustls::ClientConfig) -> rustls::ClientConfig {
+    let mut config = client.clone();
+    config.alpn_protocols = vec![PAIRING.to_vec()];
+    config
+}
+
+/// Whether a connection is spoken in for pairing.
+pub(super) fn is_pairing(protocol: Option<&[u8]>) -> bool {
+    protocol == Some(PAIRING)
 }
 
 fn refused() -> rustls::Error {
@@ -111,11 +133,23 @@ pub(super) struct Door {
     trust: Arc<Trust>,
     certified: Arc<CertifiedKey>,
     stranger: OnceLock<PublicKey>,
+    /// Whether the caller wants nothing but to join.
+    joins: OnceLock<bool>,
 }
 
 impl Door {
     pub(super) fn new(trust: &Arc<Trust>, key: &DeviceKey) -> Arc<Self> {
-        Arc::new(Self { trust: trust.clone(), certified: key.certified(), stranger: OnceLock::new() })
+        Arc::new(Self {
+            trust: trust.clone(),
+            certified: key.certified(),
+            stranger: OnceLock::new(),
+            joins: OnceLock::new(),
+        })
+    }
+
+    /// Whether the caller came to join, and nothing else.
+    pub(super) fn joins(&self) -> bool {
+        self.joins.get().is_some_and(|joins| *joins)
     }
 
     /// Who proved to have a key that is not let in.
@@ -130,6 +164,9 @@ impl Door {
             .with_client_cert_verifier(self.clone())
             .with_cert_resolver(self.clone());
         config.alpn_protocols = vec![MEMBERS.to_vec()];
+        if self.trust.invitations().any() {
+            config.alpn_protocols.push(PAIRING.to_vec());
+        }
         // Nothing is resumed: each connection proves its key anew, and so a forgotten one is out at once.
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
@@ -138,7 +175,10 @@ impl Door {
 }
 
 impl ResolvesServerCert for Door {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let joins = hello.alpn().is_some_and(|mut offered| offered.all(|protocol| protocol == PAIRING));
+        // Asked once a handshake.
+        let _ = self.joins.set(joins);
         Some(self.certified.clone())
     }
 
@@ -179,6 +219,10 @@ impl ClientCertVerifier for Door {
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         let key = key_in(cert)?;
         let valid = signed(message, cert, dss)?;
+        if self.joins() {
+            // Anybody may try to prove that it was invited, while somebody is.
+            return if self.trust.invitations().any() { Ok(valid) } else { Err(refused()) };
+        }
         if self.trust.allows(&key) {
             return Ok(valid);
         }

@@ -22,6 +22,8 @@ const CRYPTO_BUFFER: usize = 4 << 10;
 const WARM_MTU: u16 = 1200;
 /// Datagrams that wait, in each direction; above it the oldest is dropped.
 const DATAGRAMS_MAX: usize = 64 << 10;
+/// What a peer may send that was not let in yet: a greeting, or a frame of pairing.
+const CLOSED_WINDOW: u32 = 128 << 10;
 
 /// What kind of path lies between the two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +65,13 @@ pub(super) fn transport(path: Path, timeout: Duration, keeps_alive: bool) -> Arc
 
 /// The settings of a connection that stays: it begins with packets that every path takes and finds the largest by itself, has
 /// datagrams, and one stream of each side for the greeting.
-pub(in crate::net) fn warm(path: Path, silence: Duration, keep_alive: Option<Duration>) -> Arc<TransportConfig> {
+pub(in crate::net) fn warm(path: Path, silence: Duration, keep_alive: Duration) -> Arc<TransportConfig> {
+    let mut config = warm_base(path, silence);
+    config.keep_alive_interval(Some(keep_alive));
+    Arc::new(config)
+}
+
+fn warm_base(path: Path, silence: Duration) -> TransportConfig {
     let mut config = base(path, silence);
     if path == Path::Network {
         config.initial_mtu(WARM_MTU);
@@ -71,9 +79,21 @@ pub(in crate::net) fn warm(path: Path, silence: Duration, keep_alive: Option<Dur
     config
         .max_concurrent_uni_streams(VarInt::from_u32(1))
         .datagram_receive_buffer_size(Some(DATAGRAMS_MAX))
-        .datagram_send_buffer_size(DATAGRAMS_MAX)
-        .keep_alive_interval(keep_alive);
+        .datagram_send_buffer_size(DATAGRAMS_MAX);
+    config
+}
+
+/// The same for the side that is dialled, until it knows by whom: one stream, and little for it to hold.
+pub(in crate::net) fn closed(path: Path, silence: Duration) -> Arc<TransportConfig> {
+    let mut config = warm_base(path, silence);
+    config.max_concurrent_bidi_streams(VarInt::from_u32(1)).receive_window(VarInt::from_u32(CLOSED_WINDOW));
     Arc::new(config)
+}
+
+/// Gives a peer that is let in what all have.
+pub(in crate::net) fn open_up(connection: &quinn::Connection) {
+    connection.set_max_concurrent_bi_streams(VarInt::from_u32(STREAMS_MAX));
+    connection.set_receive_window(VarInt::from_u32(CONNECTION_WINDOW));
 }
 
 fn base(path: Path, timeout: Duration) -> TransportConfig {

@@ -1,7 +1,7 @@
 //! The share itself: its mutex, what is behind it, and how long anybody waits for it.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Mutex as Turn;
@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 use super::settings::{Role, ShareSettings};
 use super::standing::Standing;
 use crate::disk::gauge::Gauge;
+use crate::disk::watch::Watch;
 use crate::model::Listing;
 use crate::net::Link;
 use crate::store::registry::Registry;
@@ -35,6 +36,8 @@ pub(super) struct Inner {
     published: Mutex<Published>,
     /// Counters of what is looked at and installed, and the flag that stops it.
     pub gauge: Arc<Gauge>,
+    /// The watch of the root, once it was asked for.
+    pub watch: OnceLock<Arc<Watch>>,
 }
 
 /// What can be asked without waiting.
@@ -75,6 +78,7 @@ impl Share {
             core: Arc::new(Turn::new(Some(core))),
             published: Mutex::new(published),
             gauge: Arc::default(),
+            watch: OnceLock::new(),
         })))
     }
 
@@ -100,7 +104,7 @@ impl Share {
 
     /// Hands out content until the other side has closed the link. Waits for no step of this share.
     pub async fn supply(&self, link: Link) -> Result<(), Error> {
-        let listing = self.0.published().listing.clone();
+        let listing = self.0.listing();
         let supplier = Supplier::new(Arc::clone(&self.0.side), listing, !link.is_loopback());
         Arc::new(supplier).serve(link.clone()).await;
         link.close().await;
@@ -146,6 +150,11 @@ impl Inner {
     /// The share cannot be had now.
     pub fn busy(&self, why: &str) -> Error {
         Error::Busy { what: format!("`{}` {why}", self.side.root().path().display()) }
+    }
+
+    /// What the last step left on disk.
+    pub fn listing(&self) -> Listing {
+        self.published().listing.clone()
     }
 
     fn publish(&self, core: &Core) {

@@ -1,20 +1,14 @@
 //! Looking at a share's root, all of it or some directories.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::core::{Core, Share, WAIT_MAX};
-use crate::model::{Problem, ProblemKind, RelPath};
+use crate::disk::dirty::Dirty;
+use crate::disk::gauge::Gauge;
+use crate::disk::watch::{Watch, WatchSettings};
+use crate::model::{Problem, ProblemKind};
 use crate::sync::error::Error;
-
-/// Where a root may have changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Dirty {
-    /// Anywhere.
-    All,
-    /// In these directories, themselves and what is new below them; the empty path is the root.
-    Directories(BTreeSet<RelPath>),
-}
 
 /// What a look brought to light.
 #[derive(Debug, Clone, Default)]
@@ -31,13 +25,33 @@ const LOOK_WAIT_MAX: Duration = WAIT_MAX.saturating_mul(6);
 impl Share {
     /// Looks at the root and records what happened there.
     pub async fn look(&self, _at: Dirty) -> Result<Looked, Error> {
-        let gauge = self.0.gauge.clone();
-        self.step(LOOK_WAIT_MAX, move |core| core.look(&gauge)).await
+        let inner = Arc::clone(&self.0);
+        let looking = move |core: &mut Core| {
+            let looked = core.look(&inner.gauge)?;
+            if let Some(watch) = inner.watch.get() {
+                watch.cover(&core.end.looked.found.listing);
+            }
+            Ok(looked)
+        };
+        self.step(LOOK_WAIT_MAX, looking).await
+    }
+
+    /// Watches the root from now on, as far as the system allows. Blocks for the time of one walk over its directories.
+    /// The watch says first that all of the root is to be looked at; the second call gives the first one's watch.
+    pub fn watch(&self, settings: WatchSettings) -> Result<Arc<Watch>, Error> {
+        if let Some(watch) = self.0.watch.get() {
+            return Ok(Arc::clone(watch));
+        }
+        let listing = self.0.listing();
+        let root = self.0.side.root().try_clone()?;
+        let watch = Watch::start(root, &listing, settings);
+        let watch = watch.map_err(|source| Error::Watch { path: self.root().into(), source })?;
+        Ok(Arc::clone(self.0.watch.get_or_init(|| Arc::new(watch))))
     }
 }
 
 impl Core {
-    fn look(&mut self, gauge: &crate::disk::gauge::Gauge) -> Result<Looked, Error> {
+    fn look(&mut self, gauge: &Gauge) -> Result<Looked, Error> {
         let started = Instant::now();
         let before = self.end.replica.greeting().top;
         self.end.look_again(gauge)?;

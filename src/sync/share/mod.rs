@@ -16,7 +16,8 @@ mod several;
 mod standing;
 
 pub use self::core::Share;
-pub use look::{Dirty, Looked};
+pub use crate::disk::dirty::Dirty;
+pub use look::Looked;
 pub use materialize::{Materialized, Opening, Sources};
 pub use meeting::Met;
 pub use settings::{Allowed, Role, ShareSettings};

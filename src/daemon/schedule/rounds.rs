@@ -1,0 +1,264 @@
+//! The rounds of one share: at a jittered interval a random live member is met, unless it is known to hold the same; and a
+//! change here is told to all, many changes at once in one word.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Chance, Moment, jittered};
+
+/// Changes within so long are told together.
+const GATHER_MS: u64 = 20;
+/// Rounds that are skipped before a mark is told again, for one that was lost.
+const SKIPS_MAX: u32 = 60;
+/// After a meeting that failed the member is left alone for this long, doubled each time.
+const SPARE_MS: u64 = 500;
+
+/// What a replica holds, as one digest: its top and all that it has seen. Equal marks, nothing to meet for.
+pub type Mark = [u8; 16];
+
+/// What is to be done now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due<K> {
+    /// Meet this member.
+    Meet(K),
+    /// Tell this member what is held here.
+    Tell(K),
+}
+
+/// The rounds of one share.
+#[derive(Debug)]
+pub struct Rounds<K> {
+    interval_ms: u64,
+    ours: Mark,
+    live: BTreeMap<K, Live>,
+    next: Moment,
+    tell: Option<Moment>,
+    /// Who is known to hold something else, and may be met out of turn.
+    eager: BTreeSet<K>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Live {
+    theirs: Option<Mark>,
+    skipped: u32,
+    failures: u32,
+    spared_until: Moment,
+}
+
+impl<K: Ord + Copy> Rounds<K> {
+    /// Rounds of a share that holds `ours`. The first is soon.
+    pub fn new(interval_ms: u64, ours: Mark, now: Moment) -> Rounds<K> {
+        Rounds { interval_ms, ours, live: BTreeMap::new(), next: now, tell: None, eager: BTreeSet::new() }
+    }
+
+    /// Another interval from now on.
+    pub fn every(&mut self, interval_ms: u64, now: Moment) {
+        if self.interval_ms != interval_ms {
+            self.interval_ms = interval_ms;
+            self.next = now;
+        }
+    }
+
+    /// Who lives. A member that is new among them is told what is held here, and met soon.
+    pub fn live(&mut self, live: impl IntoIterator<Item = K>, now: Moment) {
+        let mut before = std::mem::take(&mut self.live);
+        for key in live {
+            let known = before.remove(&key);
+            if known.is_none() {
+                self.eager.insert(key);
+                self.tell = Some(self.tell.unwrap_or(now));
+            }
+            self.live.insert(key, known.unwrap_or_default());
+        }
+        self.eager.retain(|key| self.live.contains_key(key));
+    }
+
+    /// This replica holds something else now; all shall know.
+    pub fn changed(&mut self, ours: Mark, now: Moment) {
+        if self.ours != ours {
+            self.ours = ours;
+            self.tell.get_or_insert(now + GATHER_MS);
+        }
+    }
+
+    /// What is held here.
+    pub const fn ours(&self) -> &Mark {
+        &self.ours
+    }
+
+    /// A member told what it holds.
+    pub fn heard(&mut self, key: K, theirs: Mark) {
+        let Some(live) = self.live.get_mut(&key) else { return };
+        live.theirs = Some(theirs);
+        (live.failures, live.spared_until) = (0, 0);
+        if theirs == self.ours {
+            self.eager.remove(&key)
+        } else {
+            self.eager.insert(key)
+        };
+    }
+
+    /// What a member is known to hold.
+    pub fn theirs(&self, key: K) -> Option<Mark> {
+        self.live.get(&key)?.theirs
+    }
+
+    /// A meeting with a member ended well: it held `theirs` then.
+    pub fn met(&mut self, key: K, theirs: Mark) {
+        self.heard(key, theirs);
+    }
+
+    /// A meeting failed: the member is spared for a while.
+    pub fn failed(&mut self, key: K, now: Moment, chance: Chance<'_>) {
+        let longest = self.interval_ms.max(SPARE_MS);
+        let Some(live) = self.live.get_mut(&key) else { return };
+        let spare = (SPARE_MS << live.failures.min(16)).min(longest);
+        live.failures = live.failures.saturating_add(1);
+        live.spared_until = now + jittered(spare, chance);
+        // What it holds is not known any more.
+        live.theirs = None;
+        self.eager.insert(key);
+    }
+
+    /// What is to be done now: all that is to be told, and one meeting at most.
+    pub fn due(&mut self, now: Moment, chance: Chance<'_>) -> Vec<Due<K>> {
+        let mut due = Vec::new();
+        if self.tell.is_some_and(|at| at <= now) {
+            self.tell = None;
+            due.extend(self.live.keys().map(|key| Due::Tell(*key)));
+        }
+        if let Some(key) = self.out_of_turn(now, chance) {
+            self.eager.remove(&key);
+            self.next = now + jittered(self.interval_ms, chance);
+            due.push(Due::Meet(key));
+        } else if self.next <= now {
+            self.next = now + jittered(self.interval_ms, chance);
+            due.extend(self.in_turn(now, chance));
+        }
+        due
+    }
+
+    /// When something is due next.
+    pub fn next(&self) -> Moment {
+        let eager = self.eager.iter().filter_map(|key| self.live.get(key)).map(|live| live.spared_until).min();
+        [Some(self.next), self.tell, eager].into_iter().flatten().min().unwrap_or(self.next)
+    }
+
+    fn out_of_turn(&self, now: Moment, chance: Chance<'_>) -> Option<K> {
+        let ready = |key: &&K| self.live.get(key).is_some_and(|live| live.spared_until <= now);
+        pick(&self.eager.iter().filter(ready).copied().collect::<Vec<K>>(), chance)
+    }
+
+    fn in_turn(&mut self, now: Moment, chance: Chance<'_>) -> Option<Due<K>> {
+        let ready = |(key, live): (&K, &Live)| (live.spared_until <= now).then_some(*key);
+        let key = pick(&self.live.iter().filter_map(ready).collect::<Vec<K>>(), chance)?;
+        let live = self.live.get_mut(&key)?;
+        if live.theirs != Some(self.ours) {
+            return Some(Due::Meet(key));
+        }
+        live.skipped += 1;
+        if live.skipped < SKIPS_MAX {
+            return None;
+        }
+        live.skipped = 0;
+        Some(Due::Tell(key))
+    }
+}
+
+fn pick<K: Copy>(keys: &[K], chance: Chance<'_>) -> Option<K> {
+    if keys.is_empty() { None } else { keys.get(chance(keys.len() as u64) as usize).copied() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: Mark = [1; 16];
+    const THEIRS: Mark = [2; 16];
+
+    fn first(_: u64) -> u64 {
+        0
+    }
+
+    fn rounds(live: &[u8]) -> Rounds<u8> {
+        let mut rounds = Rounds::new(10_000, OURS, 0);
+        rounds.live(live.iter().copied(), 0);
+        rounds
+    }
+
+    /// Everything that is due until a time.
+    fn until(rounds: &mut Rounds<u8>, from: Moment, to: Moment) -> Vec<(Moment, Due<u8>)> {
+        let (mut now, mut all) = (from, Vec::new());
+        while now <= to {
+            all.extend(rounds.due(now, &mut first).into_iter().map(|due| (now, due)));
+            now = rounds.next().max(now + 1);
+        }
+        all
+    }
+
+    #[test]
+    fn a_new_member_is_told_and_met_at_once() {
+        assert_eq!(until(&mut rounds(&[7]), 0, 100), [(0, Due::Tell(7)), (0, Due::Meet(7))]);
+    }
+
+    #[test]
+    fn equal_members_are_not_met_and_their_mark_is_told_again_now_and_then() {
+        let mut rounds = rounds(&[7]);
+        until(&mut rounds, 0, 0);
+        rounds.met(7, OURS);
+        let hour = until(&mut rounds, 1, 3_600_000);
+        assert!(hour.iter().all(|(_, due)| *due == Due::Tell(7)), "{hour:?}");
+        assert!((5..=8).contains(&hour.len()), "{hour:?}");
+    }
+
+    #[test]
+    fn a_member_that_may_differ_is_met_every_interval() {
+        let mut rounds = rounds(&[7]);
+        until(&mut rounds, 0, 0);
+        let met: Vec<Moment> = until(&mut rounds, 1, 60_000).into_iter().map(|(now, _)| now).collect();
+        assert_eq!(met, (1..=8).map(|round| round * 7500).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn many_changes_are_told_once() {
+        let mut rounds = rounds(&[7, 8]);
+        until(&mut rounds, 0, 0);
+        until(&mut rounds, 1, 1);
+        rounds.met(7, OURS);
+        rounds.met(8, OURS);
+        for now in 100..110 {
+            rounds.changed([now as u8; 16], now);
+        }
+        assert_eq!(until(&mut rounds, 110, 200), [(120, Due::Tell(7)), (120, Due::Tell(8))]);
+    }
+
+    #[test]
+    fn who_tells_of_something_else_is_met_out_of_turn() {
+        let mut rounds = rounds(&[7]);
+        until(&mut rounds, 0, 0);
+        rounds.met(7, OURS);
+        rounds.heard(7, THEIRS);
+        assert_eq!(until(&mut rounds, 5, 100), [(5, Due::Meet(7))]);
+    }
+
+    #[test]
+    fn a_meeting_that_fails_is_not_repeated_in_a_hurry_but_soon() {
+        let mut rounds = rounds(&[7]);
+        until(&mut rounds, 0, 0);
+        let mut now = 0;
+        let mut waits = Vec::new();
+        for _ in 0..7 {
+            rounds.failed(7, now, &mut |bound| bound / 2);
+            let next = until(&mut rounds, now + 1, now + 20_000).first().map(|(at, _)| *at).expect("a meeting");
+            waits.push(next - now);
+            now = next;
+        }
+        assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+    }
+
+    #[test]
+    fn who_is_gone_is_not_met() {
+        let mut rounds = rounds(&[7]);
+        rounds.live([], 0);
+        assert_eq!(until(&mut rounds, 0, 100_000), []);
+    }
+}
