@@ -149,7 +149,10 @@ fn what_came_before_a_kill_is_not_sent_again() {
         let pair = Pair::new(&far, &format!("{way:?}-{whom:?}"));
         pair.source.file("large", pattern(size, 9));
         let came = kill_at(&pair, way, whom, 40 << 20);
-        let rest = moved(&pair.run(way));
+        let outcome = pair.run(way);
+        let rest = moved(&outcome);
+        let reused = outcome.summary()["reused"].as_u64().expect("bytes");
+        assert!(reused > came / 2, "{way:?}, {whom:?}: {reused} bytes of {came} were reused");
         let again = (rest as u64 + came).saturating_sub(size as u64);
         assert!(again < size as u64 / 20, "{way:?}, {whom:?}: {came} bytes had come, {rest} more were moved");
         fs::remove_dir_all(pair.source.path()).and_then(|()| fs::remove_dir_all(pair.target.path())).expect("removed");

@@ -36,6 +36,11 @@ impl Gauge {
         (self.files_done.load(Ordering::Relaxed), self.bytes_done.load(Ordering::Relaxed))
     }
 
+    /// Bytes that did not have to come.
+    pub fn reused(&self) -> u64 {
+        self.bytes_reused.load(Ordering::Relaxed)
+    }
+
     /// Sets one of the counters to what another machine told.
     pub fn set(counter: &AtomicU64, amount: u64) {
         counter.store(amount, Ordering::Relaxed);

@@ -148,8 +148,9 @@ impl<'a> Filler<'a> {
         };
         let want =
             Want { offer: Some(offer(cutter, &pieces)), ..Want::whole(self.action(index).path.clone(), entry.content) };
-        let offered = Some(Arc::new(Offered::new(old, 0, &pieces)));
-        Step::Ask(vec![(want, Item { index, offset: 0, large: None, offered })])
+        let mut offered = Offered::new(old);
+        offered.add(0, &pieces);
+        Step::Ask(vec![(want, Item { index, offset: 0, large: None, offered: Some(Arc::new(offered)) })])
     }
 
     /// Compares first. What stayed at its place is looked for where that is likely, and what moved where it is not so.
@@ -249,9 +250,14 @@ fn known(action: &Action) -> Option<&Entry> {
 
 /// The finer look at what stood in a gap's place.
 fn facing(gap: &Gap, cutter: Cutter, bases: &[There], old: Option<&Old>) -> Option<(Offer, Arc<Offered>)> {
-    let facing = gap.facing?;
-    let pieces = chunks::pieces_of(&bases[facing.base].file, facing.from, facing.bytes, cutter).ok()?;
-    Some((offer(cutter, &pieces), Arc::new(Offered::new(old?.clone(), facing.from, &pieces))))
+    let mut pieces = Vec::new();
+    let mut offered = Offered::new(old?.clone());
+    for facing in &gap.facing {
+        let found = chunks::pieces_of(&bases[facing.base].file, facing.from, facing.bytes, cutter).ok()?;
+        offered.add(facing.from, &found);
+        pieces.extend(found);
+    }
+    (!pieces.is_empty()).then(|| (offer(cutter, &pieces), Arc::new(offered)))
 }
 
 fn offer(cutter: Cutter, pieces: &[Chunk]) -> Offer {

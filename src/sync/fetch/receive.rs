@@ -48,27 +48,39 @@ pub struct Item {
     pub offered: Option<Arc<Offered>>,
 }
 
-/// Pieces of an old file, in a row.
+/// Pieces of an old file.
 pub struct Offered {
     old: Old,
-    /// Where each piece starts, and where the last one ends.
-    starts: Vec<u64>,
+    pieces: Vec<Range<u64>>,
 }
 
 impl Offered {
-    /// These pieces of `old`, the first of which lies at `from`.
-    pub fn new(old: Old, from: u64, pieces: &[Chunk]) -> Offered {
-        let ends = pieces.iter().scan(from, |at, piece| {
-            *at += piece.bytes;
-            Some(*at)
-        });
-        Offered { old, starts: std::iter::once(from).chain(ends).collect() }
+    /// None yet of this file.
+    pub const fn new(old: Old) -> Offered {
+        Offered { old, pieces: Vec::new() }
     }
 
-    /// Where so many pieces from this one on lie.
-    fn stretch(&self, first: u32, count: u32) -> Option<Range<u64>> {
-        let end = first.checked_add(count)?;
-        Some(*self.starts.get(first as usize)?..*self.starts.get(end as usize)?)
+    /// Adds pieces in a row, the first of which lies at `from`.
+    pub fn add(&mut self, from: u64, pieces: &[Chunk]) {
+        let mut at = from;
+        for piece in pieces {
+            self.pieces.push(at..at + piece.bytes);
+            at += piece.bytes;
+        }
+    }
+
+    /// Where so many pieces from this one on lie, if they have so many bytes.
+    fn stretches(&self, first: u32, count: u32, bytes: u64) -> Option<Vec<Range<u64>>> {
+        let pieces = self.pieces.get(first as usize..first.checked_add(count)? as usize)?;
+        let mut stretches: Vec<Range<u64>> = Vec::new();
+        for piece in pieces {
+            match stretches.last_mut() {
+                Some(last) if last.end == piece.start => last.end = piece.end,
+                _ => stretches.push(piece.clone()),
+            }
+        }
+        let found: u64 = stretches.iter().map(|stretch| stretch.end - stretch.start).sum();
+        (found == bytes).then_some(stretches)
     }
 }
 
@@ -327,25 +339,25 @@ impl Incoming {
         problem: impl Fn(ProblemKind, String) -> Problem,
     ) {
         let changed = || problem(ProblemKind::Changed, "changed while it was sent".into());
-        let stretch = offered.stretch(first, count).filter(|stretch| stretch.end - stretch.start == bytes);
-        let Some(stretch) = stretch.filter(|_| self.failure.is_none()) else {
+        let Some(stretches) = offered.stretches(first, count, bytes).filter(|_| self.failure.is_none()) else {
             self.failure.get_or_insert_with(changed);
             return;
         };
         if self.old.is_none() {
             self.old = offered.old.open(run.target.root());
         }
-        let mut at = stretch.start;
         let mut buffer = vec![0; bytes.min(TAKEN_BYTES_MAX) as usize];
-        while at < stretch.end && self.failure.is_none() {
-            let part = &mut buffer[..(stretch.end - at).min(TAKEN_BYTES_MAX) as usize];
-            let read = self.old.as_ref().is_some_and(|old| old.read_exact_at(part, at).is_ok());
-            if !read {
-                self.failure = Some(changed());
-                return;
+        for stretch in stretches {
+            let mut at = stretch.start;
+            while at < stretch.end && self.failure.is_none() {
+                let part = &mut buffer[..(stretch.end - at).min(TAKEN_BYTES_MAX) as usize];
+                if self.old.as_ref().is_none_or(|old| old.read_exact_at(part, at).is_err()) {
+                    self.failure = Some(changed());
+                    return;
+                }
+                self.chunk(part, false, part.len() as u32, |cause| problem(ProblemKind::Unwritable, cause));
+                at += part.len() as u64;
             }
-            self.chunk(part, false, part.len() as u32, |cause| problem(ProblemKind::Unwritable, cause));
-            at += part.len() as u64;
         }
         Gauge::add(&run.gauge.bytes_reused, bytes);
     }
