@@ -4,6 +4,7 @@ mod harness;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -124,6 +125,74 @@ fn every_kind_of_change_reaches_the_other_side_through_ssh_in_both_directions() 
 }
 
 #[test]
+fn clocks_that_are_ten_years_off_change_nothing_but_which_version_has_the_plain_name() {
+    for off in ["-10y", "+10y"] {
+        let Some(far) = Far::start() else { return harness::skip("sshd is not installed") };
+        let (left, right) = (far.sandbox.tree("left"), far.sandbox.tree("right"));
+        let program = far.sandbox.path("far/wrong-clock");
+        let program =
+            harness::far::script(&program, &format!("exec faketime -f {off} {} \"$@\"", far.program.display()));
+        let run = |code: i32| {
+            let arguments = ["sync".to_owned(), left.text().to_owned(), far.at(&right)];
+            far.sandbox.run(&mut far.command_with(&program, arguments)).expect(code)
+        };
+        for name in ["kept", "to-edit", "to-edit-too", "to-delete", "to-delete-too", "both", "edit-or-delete"] {
+            left.file(name, format!("first {name}"));
+        }
+        run(0);
+        ten_ways(&left, &right);
+        // What users write there has the time of their clock.
+        let ten_years = if off == "-10y" { -315_000_000 } else { 315_000_000 };
+        for name in ["new-right", "to-edit-too", "both", "edit-or-delete", "same"] {
+            let now = fs::metadata(right.join(name)).expect("there").mtime();
+            right.mtime(name, now + ten_years, 5);
+        }
+        run(1);
+        assert_ten_ways(&left, &right);
+        let plain = if off == "-10y" { "left's both" } else { "right's both" };
+        assert_eq!(left.read("both"), plain.as_bytes());
+        for _ in 0..2 {
+            assert!(run(1).last_line().starts_with("0 files, 0 B, 0 renames, 0 deletes, 1 conflict, 0 problems"));
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_is_stepped_in_the_middle_of_a_run_changes_nothing() {
+    let sandbox = Sandbox::new();
+    let (left, right) = agreed(&sandbox);
+    for number in 0..400 {
+        left.file(format!("many/{number}"), format!("{number}"));
+    }
+    ten_ways(&left, &right);
+    let clock = sandbox.path("clock");
+    fs::write(&clock, "+0").expect("a clock");
+    let library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+    if !std::path::Path::new(library).exists() {
+        return harness::skip("faketime is not installed");
+    }
+    let mut command = sandbox.command(["sync", "left", "right"]);
+    command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", &clock).env("FAKETIME_NO_CACHE", "1");
+    let mut child = command.stdout(std::process::Stdio::null()).spawn().expect("it starts");
+    // It holds wherever in the run the clock is stepped, back and forth.
+    for step in ["-10y", "+10y", "-10y", "+0"].iter().cycle() {
+        fs::write(&clock, step).expect("a step");
+        if let Some(status) = child.try_wait().expect("it was started here") {
+            assert_eq!(status.code(), Some(1));
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(3));
+    }
+    for number in 0..400 {
+        right.remove(format!("many/{number}"));
+    }
+    right.remove("many");
+    sandbox.alike(["sync", "--max-delete=100%", "left", "right"]).expect(1);
+    assert!(!left.has("many"));
+    assert_ten_ways(&left, &right);
+}
+
+#[test]
 fn nothing_to_do_is_alike_and_writes_nothing() {
     let sandbox = Sandbox::new();
     let (left, _) = agreed(&sandbox);
@@ -218,7 +287,6 @@ fn a_conflict_ends_when_its_copy_is_deleted_or_moved_over_the_plain_file() {
 
 #[test]
 fn a_renamed_directory_moves_no_content_and_keeps_its_inode() {
-    use std::os::unix::fs::MetadataExt;
     let sandbox = Sandbox::new();
     let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
     for number in 0..20 {
@@ -289,21 +357,69 @@ fn what_is_left_out_is_neither_deleted_nor_sent() {
 
 #[test]
 fn bytes_that_only_a_trash_holds_come_back_from_there() {
-    // A touch on one replica and an edit on another are no conflict: the edit's bytes are shown. Who deletes the edit and
-    // never saw the touch leaves the touch, whose bytes nobody shows any more.
     let sandbox = Sandbox::new();
-    let trees = ["a", "b", "c"].map(|name| sandbox.tree(name));
-    let meet = |left: &str, right: &str| sandbox.alike(["sync", left, right]).expect(0);
+    let (left, right) = agreed(&sandbox);
+    right.file("kept", b"edited");
+    sync(&sandbox, 0);
+    right.file("again", b"first kept");
+    sync(&sandbox, 0);
+    // Removed where nobody looks: that is no delete, and no disk holds the bytes any more.
+    left.remove("again");
+    right.remove("again");
+    sandbox.alike(["sync", "--exclude", "again", "left", "right"]).expect(0);
+    sync(&sandbox, 0);
+    assert_eq!(assert_agreed(&[&left, &right])[&PathBuf::from("again")], b"first kept");
+}
+
+/// A file that one replica edited and another one gave a mode, and that a third deletes which has seen the edit alone.
+fn outlive(trees: &[Tree; 3], meet: &dyn Fn(usize, usize)) {
     trees[0].file("f", b"first").file("other", b"other");
-    meet("a", "b");
-    meet("b", "c");
+    meet(0, 1);
+    meet(1, 2);
     later();
     trees[1].file("f", b"edited");
-    meet("b", "c");
+    meet(1, 2);
     trees[0].mode("f", 0o600);
-    meet("a", "b");
+    meet(0, 1);
     assert_eq!(trees[0].read("f"), b"edited");
     trees[2].remove("f");
-    meet("c", "a");
-    assert_eq!(assert_agreed(&[&trees[0], &trees[2]])[&PathBuf::from("f")], b"first");
+    meet(2, 0);
+}
+
+/// What all show then: the edited bytes, with the mode that nobody deleted.
+fn assert_outlived(trees: &[&Tree]) {
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(assert_agreed(trees)[&PathBuf::from("f")], b"edited");
+    for tree in trees {
+        assert_eq!(fs::metadata(tree.join("f")).expect("there").permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn a_touch_that_outlives_the_edit_it_was_shown_in_keeps_the_file_as_it_was_shown() {
+    let sandbox = Sandbox::new();
+    let trees = ["a", "b", "c"].map(|name| sandbox.tree(name));
+    let names = ["a", "b", "c"];
+    let meet = |left: usize, right: usize| drop(sandbox.alike(["sync", names[left], names[right]]).expect(0));
+    outlive(&trees, &meet);
+    assert_outlived(&[&trees[0], &trees[2]]);
+    meet(1, 2);
+    meet(0, 1);
+    assert_outlived(&[&trees[0], &trees[1], &trees[2]]);
+    assert_eq!(sandbox.alike(["sync", "a", "b"]).expect(0).last_line(), "alike");
+}
+
+#[test]
+fn a_touch_outlives_an_edit_through_ssh_too_whichever_side_is_here() {
+    for local_is_left in [true, false] {
+        let Some(far) = Far::start() else { return harness::skip("sshd is not installed") };
+        let trees = ["a", "b", "c"].map(|name| far.sandbox.tree(name));
+        let meet = |left: usize, right: usize| {
+            let (near, there) = if local_is_left { (left, right) } else { (right, left) };
+            let arguments = ["sync".to_owned(), trees[near].text().to_owned(), far.at(&trees[there])];
+            far.alike(arguments).expect(0);
+        };
+        outlive(&trees, &meet);
+        assert_outlived(&[&trees[0], &trees[2]]);
+    }
 }

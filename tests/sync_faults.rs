@@ -6,10 +6,12 @@ mod harness;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::{Far, Sandbox, Tree};
+use harness::{Far, Outcome, Sandbox, Tree};
 use rustix::process::{Pid, Signal, kill_process};
 
 const FILES: usize = 250;
@@ -109,7 +111,7 @@ fn a_kill_at_any_moment_loses_nothing_and_makes_no_conflict() {
     sandbox.alike(["sync", "left", "right"]).expect(0);
     let mut whole = begun.elapsed();
     let mut killed = 0;
-    for round in 0..100usize {
+    for round in 0..200usize {
         world.edit(round);
         let mut command = sandbox.command(["sync", "left", "right"]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
@@ -120,7 +122,7 @@ fn a_kill_at_any_moment_loses_nothing_and_makes_no_conflict() {
         whole = if caught { whole } else { whole * 9 / 10 };
         world.check(round);
     }
-    assert!(killed >= 50, "{killed} runs were killed");
+    assert!(killed >= 100, "{killed} runs were killed");
     sandbox.alike(["sync", "left", "right"]).expect(0);
     world.check_end();
     assert_eq!(sandbox.alike(["sync", "left", "right"]).expect(0).last_line(), "alike");
@@ -177,17 +179,95 @@ fn ten_syncs_at_once_do_not_harm_each_other() {
 }
 
 #[test]
+fn two_machines_that_sync_with_each_other_at_the_same_time_do_not_both_fail() {
+    let Some(far) = Far::in_memory() else { return harness::skip("sshd is not installed") };
+    let mut world = World::new(&far.sandbox);
+    let one = ["sync".to_owned(), world.left.text().to_owned(), far.at(&world.right)];
+    let other = ["sync".to_owned(), world.right.text().to_owned(), far.at(&world.left)];
+    far.alike(&one).expect(0);
+    for round in 0..4 {
+        world.edit(round);
+        let start = |arguments: &[String]| {
+            let mut command = far.command(arguments);
+            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts")
+        };
+        let mut runs = [start(&one), start(&other)];
+        let codes = runs.each_mut().map(|run| run.wait().expect("it was started here").code());
+        assert!(codes.contains(&Some(0)), "round {round}: {codes:?}");
+        assert!(codes.iter().all(|code| matches!(code, Some(0 | 3))), "round {round}: {codes:?}");
+        world.check(round);
+    }
+    far.alike(&one).expect(0);
+    world.check_end();
+}
+
+/// Rewrites a file all the time, each time whole of one letter, while something else is done.
+fn rewriting(tree: &Tree, act: impl FnOnce()) {
+    let stop = AtomicBool::new(false);
+    let write = |letter: u8| tree.file("busy", vec![letter; 3 << 20]);
+    write(b'a');
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0.. {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                write(b'a' + (round % 26) as u8);
+            }
+        });
+        act();
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+fn assert_never_torn(writer: &Tree, reader: &Tree, run: &dyn Fn() -> Outcome) {
+    rewriting(writer, || {
+        for round in 0..8 {
+            writer.file("other", round.to_string());
+            let outcome = run();
+            assert!([0, 23, 24].contains(&outcome.code), "{outcome:?}");
+            assert_eq!(reader.read("other"), round.to_string().as_bytes(), "the rest goes on");
+            let busy = if reader.has("busy") { reader.read("busy") } else { Vec::new() };
+            assert!(busy.iter().all(|byte| Some(byte) == busy.first()), "torn in round {round}");
+        }
+    });
+    run().expect(0);
+    let shown = writer.shown();
+    assert_eq!(shown, reader.shown());
+    assert_eq!(shown.len(), 2, "nobody else wrote: {:?}", shown.keys());
+}
+
+#[test]
+fn a_file_that_changes_while_a_sync_fetches_it_never_arrives_mixed_and_is_in_no_conflict() {
+    let sandbox = in_memory();
+    let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
+    assert_never_torn(&left, &right, &|| sandbox.alike(["sync", "left", "right"]));
+}
+
+#[test]
+fn a_file_that_changes_while_a_sync_fetches_it_through_ssh_never_arrives_mixed() {
+    for from_here in [true, false] {
+        let Some(far) = Far::in_memory() else { return harness::skip("sshd is not installed") };
+        let (left, right) = (far.sandbox.tree("left"), far.sandbox.tree("right"));
+        let run = || far.alike(["sync".to_owned(), left.text().to_owned(), far.at(&right)]);
+        let (writer, reader) = if from_here { (&left, &right) } else { (&right, &left) };
+        assert_never_torn(writer, reader, &run);
+    }
+}
+
+#[test]
 fn a_writer_that_appends_while_updates_arrive_loses_no_line() {
     let sandbox = in_memory();
     let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
     left.file("log", b"");
     sandbox.alike(["sync", "left", "right"]).expect(0);
     let log = right.join("log");
+    let stop = Arc::new(AtomicBool::new(false));
+    let done = Arc::clone(&stop);
     let writer = thread::spawn(move || {
         use std::io::Write;
-        let begun = Instant::now();
         let mut lines = 0;
-        while begun.elapsed() < Duration::from_secs(6) {
+        while !done.load(Ordering::Relaxed) {
             let mut file = fs::OpenOptions::new().append(true).create(true).open(&log).expect("the log");
             writeln!(file, "line {lines}").expect("a line");
             drop(file);
@@ -196,13 +276,14 @@ fn a_writer_that_appends_while_updates_arrive_loses_no_line() {
         }
         lines
     });
-    let mut round = 0;
-    while !writer.is_finished() {
+    for round in 0..1_000 {
         left.file("log", format!("left {round}\n"));
-        let outcome = sandbox.alike(["sync", "left", "right"]);
+        // Mostly decided at once, so that the versions do not become a thousand.
+        let prefer = ["sync", "--prefer", ["left", "right", "newest"][round % 3], "left", "right"];
+        let outcome = if round % 50 == 0 { sandbox.alike(["sync", "left", "right"]) } else { sandbox.alike(prefer) };
         assert!(matches!(outcome.code, 0 | 1 | 23 | 24), "{outcome:?}");
-        round += 1;
     }
+    stop.store(true, Ordering::Relaxed);
     let lines = writer.join().expect("no panic");
     let all = everything(right.path()) + &everything(left.path());
     for line in 0..lines {

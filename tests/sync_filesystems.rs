@@ -131,6 +131,25 @@ fn what_the_other_side_did_to_an_unreadable_directory_comes_once_it_can_be_read(
     assert!(!left.has("shut/sub"));
 }
 
+#[test]
+fn an_edit_of_a_file_whose_newer_version_has_come_by_word_and_not_by_bytes_keeps_both() {
+    let sandbox = Sandbox::new();
+    let (left, right) = agreed(&sandbox);
+    left.file("file", b"edited left").mtime("file", 2_000_000_000, 0);
+    let out = sandbox.path("strace").display().to_string();
+    let broken = ["-f", "-qq", "-o", &out, "-e", "trace=renameat2", "-e", "inject=renameat2:error=EIO"];
+    sync_by(&sandbox, "strace", &broken).expect(23);
+    assert_eq!(right.read("file"), b"f", "nothing was put in place");
+    right.file("file", b"edited right").mtime("file", 1_900_000_000, 0);
+    sync(&sandbox, 1);
+    let shown = left.shown();
+    assert_eq!(shown, right.shown());
+    assert_eq!(shown[Path::new("file")], b"edited left");
+    let copies: Vec<_> = shown.iter().filter(|(path, _)| path.to_string_lossy().contains(".conflict-")).collect();
+    assert_eq!(copies.len(), 1, "{shown:?}");
+    assert_eq!(copies[0].1, b"edited right");
+}
+
 // What does not fit.
 
 /// A mounted file system, unmounted when dropped.
@@ -386,7 +405,7 @@ fn a_file_system_that_holds_less_is_idle_after_the_first_run_and_edits_still_tra
     let before = left.shown();
     assert_eq!(before, right.shown());
     let facts_before: Vec<_> = before.keys().map(|path| facts(&left, path)).collect();
-    for round in 0..10 {
+    for round in 0..50 {
         let idle = run();
         assert!([0, 23].contains(&idle.code), "{idle:?}");
         assert_eq!(idle.summary()["files"], 0, "round {round}: {}", idle.stdout);

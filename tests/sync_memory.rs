@@ -113,6 +113,88 @@ fn an_old_tree_put_back_without_its_memory_is_an_edit() {
 }
 
 #[test]
+fn an_older_memory_put_back_into_a_newer_tree_loses_nothing_and_deletes_nothing() {
+    let sandbox = Sandbox::new();
+    let (a, b) = agreed(&sandbox);
+    copy(&a.join(".alike"), &sandbox.path("saved"));
+    a.file("one", b"one 2").file("new", b"new 1").remove("two");
+    meet(&sandbox, "a", "b");
+    b.file("three", b"three 2");
+    meet(&sandbox, "a", "b");
+    a.remove(".alike");
+    copy(&sandbox.path("saved"), &a.join(".alike"));
+    meet(&sandbox, "a", "b");
+    assert_holds(&b, &["one 2", "new 1", "three 2"]);
+    assert!(!b.has("two"), "what was deleted stays deleted");
+    meet(&sandbox, "a", "b");
+    assert_holds(&a, &["one 2", "new 1", "three 2"]);
+}
+
+#[test]
+fn an_old_tree_in_a_new_root_meets_as_a_stranger_and_what_differs_is_kept_twice() {
+    let sandbox = Sandbox::new();
+    let (a, b) = agreed(&sandbox);
+    let old = sandbox.tree("old");
+    for (path, bytes) in a.shown() {
+        old.file(path, bytes);
+    }
+    a.file("one", b"one 2").remove("two");
+    meet(&sandbox, "a", "b");
+    meet(&sandbox, "old", "b");
+    assert_holds(&b, &["one 1", "one 2", "two 1", "three 1"]);
+    assert_eq!(b.shown().keys().filter(|path| path.to_string_lossy().contains(".conflict-")).count(), 1);
+}
+
+#[test]
+fn equal_trees_that_meet_first_and_are_edited_then_are_in_no_conflict() {
+    let sandbox = Sandbox::new();
+    let (a, b) = (sandbox.tree("a"), sandbox.tree("b"));
+    for tree in [&a, &b] {
+        tree.file("one", b"one").file("d/two", b"two");
+    }
+    b.mtime("one", 1_000, 5);
+    let met = sandbox.alike(["sync", "--json", "a", "b"]).expect(0);
+    assert_eq!(met.summary()["bytes"], 0, "the same bytes are not sent: {}", met.stdout);
+    a.file("one", b"edited by a");
+    b.file("d/two", b"edited by b");
+    sandbox.alike(["sync", "a", "b"]).expect(0);
+    assert_eq!(a.shown(), b.shown());
+    assert_eq!((a.read("one"), a.read("d/two")), (b"edited by a".to_vec(), b"edited by b".to_vec()));
+}
+
+#[test]
+fn the_same_bytes_written_on_both_sides_are_neither_a_conflict_nor_sent() {
+    let sandbox = Sandbox::new();
+    let (a, b) = agreed(&sandbox);
+    let bytes = harness::tree::pattern(100_000, 3);
+    a.file("one", &bytes).file("new", &bytes).mtime("new", 1_000, 0);
+    b.file("one", &bytes).file("new", &bytes).mtime("new", 2_000, 0);
+    let met = sandbox.alike(["sync", "--json", "a", "b"]).expect(0);
+    assert_eq!(met.summary()["bytes"], 0, "{}", met.stdout);
+    assert_eq!(met.summary()["left"]["top"], met.summary()["right"]["top"]);
+    assert_eq!(a.shown(), b.shown());
+    assert_eq!(a.shown().len(), 4);
+}
+
+#[test]
+fn a_root_that_is_emptied_on_purpose_comes_back_from_the_trash() {
+    let sandbox = Sandbox::new();
+    let (a, b) = agreed(&sandbox);
+    let before = b.shown();
+    for name in ["one", "two", "three"] {
+        a.remove(name);
+    }
+    sandbox.alike(["sync", "a", "b"]).expect(25);
+    assert_eq!(b.shown(), before);
+    sandbox.alike(["sync", "--max-delete=100%", "a", "b"]).expect(0);
+    assert!(b.shown().is_empty());
+    sandbox.alike(["trash", "restore", "b", "one", "two", "three"]).expect(0);
+    assert_eq!(b.shown(), before);
+    meet(&sandbox, "a", "b");
+    assert_eq!(a.shown(), before);
+}
+
+#[test]
 fn memories_removed_on_both_sides_are_a_first_meeting() {
     let sandbox = Sandbox::new();
     let (a, b) = agreed(&sandbox);
@@ -139,6 +221,17 @@ fn a_root_that_is_not_mounted_is_refused() {
     fs::remove_dir(a.path()).expect("the mount point");
     fs::write(a.path(), b"a file").expect("a file in its place");
     sandbox.alike(["sync", "a", "b"]).expect(3);
+    assert_eq!(b.shown(), before);
+    fs::remove_file(a.path()).expect("the file");
+    std::os::unix::fs::symlink(sandbox.tree("empty").path(), a.path()).expect("a link to another directory");
+    let refused = sandbox.alike(["sync", "a", "b"]).expect(25);
+    assert!(refused.stderr.contains("is not the directory that it was"), "{}", refused.stderr);
+    assert!(Tree::at(sandbox.path("empty")).shown().is_empty());
+    assert_eq!(b.shown(), before);
+    // The directory itself may be reached by a link.
+    fs::remove_file(a.path()).expect("the link");
+    std::os::unix::fs::symlink(sandbox.path("elsewhere"), a.path()).expect("a link to where it went");
+    meet(&sandbox, "a", "b");
     assert_eq!(b.shown(), before);
 }
 

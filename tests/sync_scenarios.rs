@@ -340,12 +340,39 @@ fn a_rename_on_one_side_of_what_was_edited_on_the_other_keeps_both() {
     sync(&sandbox, 0);
     left.rename("a", "b").rename("d", "e");
     right.file("a", b"edited").file("d/in", b"edited in");
-    sync(&sandbox, 0);
+    let run = sync(&sandbox, 0);
+    let told: Vec<_> = run
+        .events("edited-at-old-name")
+        .into_iter()
+        .map(|told| (told["path"].clone(), told["renamed"].clone()))
+        .collect();
+    assert_eq!(told, [("a".into(), "b".into()), ("d/in".into(), "e/in".into())], "{}", run.stdout);
     let shown = assert_settled(&sandbox, &left, &right);
     let at = |name: &str| String::from_utf8_lossy(&shown[Path::new(name)]).into_owned();
     assert_eq!((at("a"), at("b")), ("edited".into(), "base a".into()));
     assert_eq!((at("d/in"), at("e/in")), ("edited in".into(), "base in".into()));
     assert!(!shown.contains_key(Path::new("d/still")));
+}
+
+#[test]
+fn a_rename_against_an_edit_is_said_in_words_whichever_side_renamed() {
+    let Some(far) = harness::Far::start() else { return harness::skip("sshd is not installed") };
+    let (left, right) = (far.sandbox.tree("left"), far.sandbox.tree("right"));
+    let run = || far.alike(["sync".to_owned(), left.text().to_owned(), far.at(&right)]).expect(0);
+    left.file("a", b"base a").file("b", b"base b").file("c", b"base c");
+    run();
+    left.rename("a", "left-a").file("b", b"edited left").rename("c", "d");
+    right.file("a", b"edited right").rename("b", "right-b");
+    let words = run().stdout;
+    for wanted in
+        ["a: edited at its old name, and kept beside left-a", "b: edited at its old name, and kept beside right-b"]
+    {
+        assert!(words.lines().any(|line| line == wanted), "{words}");
+    }
+    assert_eq!(words.matches("edited at its old name").count(), 2, "{words}");
+    let shown = left.shown();
+    assert_eq!(shown, right.shown());
+    assert_eq!(contents(&shown), ["base a", "base b", "base c", "edited left", "edited right"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -58,6 +58,15 @@ impl Lock {
             }
         }
         Err(Error::Held { path: root.path().into() })
+    }
+}
+
+impl Lock {
+    /// Waits until no other run holds the root, but not for longer than `wait`.
+    pub fn await_free(root: &Root, wait: Duration) {
+        let until = Instant::now() + wait;
+        // Whatever else stands against it is told by whoever takes the lock for good.
+        while matches!(Lock::take(root), Err(Error::Held { .. })) && Instant::now() < until {}
     }
 }
 

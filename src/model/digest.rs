@@ -60,6 +60,8 @@ pub enum Domain {
     Session,
     /// Which version of a path stands under a name beside it.
     View,
+    /// What a replica wrote when, in short.
+    Story,
     /// A node over chunks of one file.
     Chunks,
 }
@@ -89,6 +91,7 @@ impl Domain {
             Domain::Index => b"alike/1 index   ",
             Domain::Session => b"alike/1 session ",
             Domain::View => b"alike/1 view    ",
+            Domain::Story => b"alike/1 story   ",
             Domain::Chunks => b"alike/1 chunks  ",
         }
     }

@@ -10,14 +10,16 @@
 //!   those numbers in the life that it forgot. (A dot is durable together with its write, so no number can be lost.)
 //! - Everyone keeps the eras of every id that it knows of, and two that meet compare them before any join.
 //! - An id whose stories part: the side that gives way **recuts**. It records every version of that id behind the parting
-//!   again under its own dots ([`recut`]), puts those into its witnesses, and **forgets those counters in K**
-//!   ([`Knowledge::forget_after`](super::Knowledge::forget_after)) and those eras. It takes one dot more, for the deletes
+//!   again under its own dots ([`recut`]), puts those into its witnesses in place of the old ones ([`follow`]), and **forgets
+//!   those counters in K** ([`Knowledge::forget_after`](super::Knowledge::forget_after)) and those eras. It takes one dot more, for the deletes
 //!   of the story: they are done, and without a dot of their own they would be equal K with unequal E. Everyone chooses the same side, so one story is left in the end.
 //! - The own id, and the peer knows more of it than this memory, or another story, or is itself of that id: a new id, before
 //!   any join, and a recut where the stories part. Versions from before the parting keep their dots: they are what they
 //!   were, and to record them again would bring back what others have deleted since.
 //!
 //! A recut may bring back what somebody deleted who knew it under the other dot; it loses nothing. Start at [`Eras`].
+
+use std::collections::BTreeMap;
 
 use super::dot::{Dot, ReplicaId};
 use super::siblings::{Siblings, Version};
@@ -94,6 +96,12 @@ impl Eras {
     }
 }
 
+impl From<&[Era]> for Eras {
+    fn from(eras: &[Era]) -> Eras {
+        Eras { eras: eras.to_vec() }
+    }
+}
+
 impl<'a> Story<'a> {
     /// Where this story and another one part; `None` where one is the beginning of the other.
     pub fn parting(self, other: Story<'_>) -> Option<Parting> {
@@ -121,7 +129,7 @@ impl<'a> Story<'a> {
     }
 
     /// The eras that have a write.
-    fn written(self) -> &'a [Era] {
+    pub(super) fn written(self) -> &'a [Era] {
         let end = self.eras.eras.partition_point(|era| era.first <= self.highest);
         &self.eras.eras[..end]
     }
@@ -141,6 +149,15 @@ pub fn recut(
     let renamed = again.iter().map(|(old, version)| (*old, version.dot)).collect();
     again.into_iter().for_each(|(_, version)| siblings.insert(version));
     renamed
+}
+
+/// What a witness stands for once the story of `replica` after `common` is forgotten: of that story, what was recorded
+/// again stands under its new dot, and nothing else. Those numbers name somebody else's writes from now on.
+pub fn follow(dots: &mut Vec<Dot>, (replica, common): (ReplicaId, u64), renamed: &BTreeMap<Dot, Dot>) {
+    let is_forgotten = |dot: &Dot| dot.replica == replica && dot.counter > common;
+    let forgotten: Vec<Dot> = dots.iter().copied().filter(is_forgotten).collect();
+    dots.retain(|dot| !is_forgotten(dot));
+    dots.extend(forgotten.iter().filter_map(|dot| renamed.get(dot)));
 }
 
 #[cfg(test)]
@@ -188,5 +205,14 @@ mod tests {
         assert_eq!(story, eras(&[(1, 7), (6, 9)]));
         story.extend(7, Story { eras: &eras(&[(1, 7), (6, 9), (8, 1), (10, 2)]), highest: 9 });
         assert_eq!(story, eras(&[(1, 7), (6, 9), (8, 1)]));
+    }
+
+    #[test]
+    fn a_witness_stands_for_no_write_of_a_story_that_is_forgotten() {
+        let dot = |replica: u8, counter: u64| Dot { replica: ReplicaId([replica; 16]), counter };
+        let mut dots = vec![dot(1, 3), dot(1, 4), dot(1, 5), dot(2, 9)];
+        let renamed = BTreeMap::from([(dot(1, 5), dot(3, 1)), (dot(1, 7), dot(3, 2))]);
+        follow(&mut dots, (ReplicaId([1; 16]), 3), &renamed);
+        assert_eq!(dots, [dot(1, 3), dot(2, 9), dot(3, 1)]);
     }
 }

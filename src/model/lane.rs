@@ -107,6 +107,32 @@ impl Lane {
         self.digest_entry(path, left) == self.digest_entry(path, right)
     }
 
+    /// An entry as this lane sees it where `agreed` is what the others hold: what is not covered is as it was agreed on.
+    /// But for hard links, which are said of all names of a file or of none.
+    #[must_use]
+    pub fn seen(self, entry: Entry, agreed: &Entry) -> Entry {
+        if entry.kind != agreed.kind || self.mode && self.xattrs && self.owner {
+            return entry;
+        }
+        let mut seen = entry;
+        if !self.mode {
+            seen.mode = agreed.mode;
+        }
+        if !self.owner {
+            (seen.uid, seen.gid) = (agreed.uid, agreed.gid);
+        }
+        let mut extra = seen.extra.take().map_or_else(Extra::default, |extra| *extra);
+        let other = agreed.extra.as_deref().cloned().unwrap_or_default();
+        if !self.xattrs {
+            extra.xattrs = other.xattrs;
+        }
+        if !self.owner {
+            (extra.owner_name, extra.group_name) = (other.owner_name, other.group_name);
+        }
+        seen.extra = if extra.is_empty() { None } else { Some(Box::new(extra)) };
+        seen
+    }
+
     /// Whether two rows of one path have equal digests, at the cost of a comparison where no extra fields differ.
     /// Compares what `encode_fields` writes.
     pub fn equal_rows(self, left: Row<'_>, right: Row<'_>) -> bool {

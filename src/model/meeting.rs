@@ -9,6 +9,7 @@ use super::join::join;
 use super::knowledge::Knowledge;
 use super::listing::Full;
 use super::path::RelPath;
+use super::project::{self, yielding};
 use super::siblings::Siblings;
 
 /// What a replica says of itself before a meeting.
@@ -70,9 +71,21 @@ pub struct Half<'a> {
     pub knowledge: &'a Knowledge,
 }
 
+/// What is to be done when both have joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joining {
+    /// Nothing.
+    Done,
+    /// A version that was shown in another one of the same path stands alone now: whose disk shows the two writes them anew
+    /// ([`outlived`](super::record::outlived)). Both come to this, and tell each other what they wrote.
+    Outlived,
+}
+
 /// What this replica holds after the meeting.
 #[derive(Debug)]
 pub struct Joined {
+    /// What is to be done when both have joined.
+    pub joining: Joining,
     /// What is agreed on now.
     pub agreed: Agreed,
     /// What has been seen now.
@@ -85,13 +98,24 @@ pub struct Joined {
 pub fn meet(ours: Half<'_>, their_knowledge: &Knowledge, differing: &[(RelPath, Siblings)]) -> Result<Joined, Full> {
     let mut changed = BTreeMap::new();
     let mut knowledge = ours.knowledge.clone();
+    let mut joining = Joining::Done;
     for (path, theirs) in differing {
         let held = ours.agreed.siblings(path.as_ref());
         let joined = join(&held, ours.knowledge, theirs, their_knowledge);
+        if outlives([&held, theirs], &joined) {
+            joining = Joining::Outlived;
+        }
         if joined != held {
             changed.insert(path.clone(), joined);
         }
     }
     knowledge.union(their_knowledge);
-    Ok(Joined { agreed: ours.agreed.with(&changed)?, knowledge, changed })
+    Ok(Joined { joining, agreed: ours.agreed.with(&changed)?, knowledge, changed })
+}
+
+/// Whether a version stands alone that yielded before on either side.
+fn outlives(before: [&Siblings; 2], joined: &Siblings) -> bool {
+    let yielding = yielding(joined);
+    let yielded = before.into_iter().filter(|siblings| siblings.len() > 1).flat_map(project::yielding);
+    yielded.into_iter().any(|dot| joined.version(dot).is_some() && !yielding.contains(&dot))
 }

@@ -12,7 +12,8 @@ use super::listing::{Listing, Row};
 use super::merge::{Pair, Pairs};
 use super::path::{PathRef, RelPath};
 use super::project::{Projection, Shown, same_bytes, view_of};
-use super::record::{Event, Seen, Witness, record};
+use super::record::{Event, Seen, Witness, outlived, record};
+use super::siblings::Siblings;
 
 /// What a scan found, and what was known before.
 pub struct Look<'a> {
@@ -24,7 +25,7 @@ pub struct Look<'a> {
     pub noted: &'a BTreeMap<RelPath, Option<Witness>>,
     /// What the replicas agreed on.
     pub agreed: &'a Agreed,
-    /// Which fields are compared.
+    /// Which fields are compared. Of the others a change is none, and a write keeps what is agreed on.
     pub lane: Lane,
     /// Whether what was last seen at a path, of this kind, may be there all the same though the scan did not find it:
     /// filtered, or below something unreadable.
@@ -92,20 +93,58 @@ impl Events {
     }
 }
 
+/// A file that has another name now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renamed {
+    /// Its old name.
+    pub from: RelPath,
+    /// Its new one.
+    pub to: RelPath,
+}
+
+impl Events {
+    /// Files that were deleted and have come up again under another name, each once; where several could be meant, those of
+    /// one last component first.
+    pub fn renames(&self) -> Vec<Renamed> {
+        let mut come: HashMap<Feature, Vec<&RelPath>> = HashMap::new();
+        for happened in &self.happened {
+            if let (Event::Write { entry, .. }, None) = (&happened.event, &happened.was)
+                && entry.is_file()
+            {
+                come.entry(Feature::of(entry)).or_default().push(&happened.name);
+            }
+        }
+        let deleted = self.happened.iter().filter(|happened| matches!(happened.event, Event::Delete { .. }));
+        let renamed = |gone: &Happened| {
+            let names = come.get_mut(&Feature::of(gone.was.as_ref().filter(|was| was.is_file())?))?;
+            let same = names.iter().position(|name| name.as_ref().name() == gone.name.as_ref().name());
+            let to = if names.is_empty() { return None } else { names.remove(same.unwrap_or(0)) };
+            Some(Renamed { from: gone.name.clone(), to: to.clone() })
+        };
+        deleted.filter_map(renamed).collect()
+    }
+}
+
 /// Finds what happened.
 pub fn events(look: &Look<'_>) -> Events {
-    let mut noted_copies: BTreeMap<RelPath, Vec<RelPath>> = BTreeMap::new();
-    for name in look.noted.keys() {
-        if let Some((plain, _)) = view_of(name.as_ref()) {
-            noted_copies.entry(plain).or_default().push(name.clone());
-        }
-    }
-    let judge = Judge { look, agreed: look.agreed, noted_copies };
+    let judge = Judge::new(look);
     let mut events = Events::default();
     for name in look.names() {
         judge.judge(name, &mut events);
     }
     events
+}
+
+/// The files that are to be written anew though nobody touched them ([`outlived`]), after a meeting. Only what is noted can
+/// be one of them.
+pub fn revivals(look: &Look<'_>) -> Vec<Happened> {
+    let judge = Judge::new(look);
+    let revived = |name: &RelPath| {
+        let case = judge.case(name);
+        let event = outlived(&case.seen(&judge.standing(name, &case.path)))?;
+        Some(case.happened(name.clone(), event))
+    };
+    look.noted.keys().filter_map(revived).collect()
 }
 
 struct Judge<'a> {
@@ -159,51 +198,81 @@ impl Look<'_> {
     }
 }
 
-impl Judge<'_> {
+/// What there is to say of one name on disk.
+struct Case {
+    path: RelPath,
+    shown: Option<Shown>,
+    siblings: Siblings,
+    witness: Option<Witness>,
+    /// `None` also for what is not kept alike.
+    disk: Option<Entry>,
+}
+
+impl Case {
+    fn seen<'a>(&'a self, standing: &'a [Dot]) -> Seen<'a> {
+        let Case { shown, siblings, witness, disk, .. } = self;
+        Seen { witness: witness.as_ref(), disk: disk.as_ref(), shown: shown.as_ref(), standing, siblings }
+    }
+
+    fn happened(self, name: RelPath, event: Event) -> Happened {
+        Happened { path: self.path, name, event, was: self.witness.map(|witness| witness.entry) }
+    }
+}
+
+impl<'a> Judge<'a> {
+    fn new(look: &'a Look<'a>) -> Judge<'a> {
+        let mut noted_copies: BTreeMap<RelPath, Vec<RelPath>> = BTreeMap::new();
+        for name in look.noted.keys() {
+            if let Some((plain, _)) = view_of(name.as_ref()) {
+                noted_copies.entry(plain).or_default().push(name.clone());
+            }
+        }
+        Judge { look, agreed: look.agreed, noted_copies }
+    }
+
     fn judge(&self, name: RelPath, events: &mut Events) {
         let on_disk = self.look.disk.find(name.as_ref()).ok().map(|index| self.look.disk.row(index));
         let unreadable = on_disk.is_some_and(|row| row.kind() == Kind::Unreadable);
         if on_disk.is_some_and(|row| !is_kept(row.kind())) && !unreadable {
             return;
         }
+        let case = self.case(&name);
+        let kind = case.witness.as_ref().map_or(Kind::File, |witness| witness.entry.kind);
+        if unreadable || on_disk.is_none() && (self.look.unseen)(name.as_ref(), kind) {
+            let unseen = case.witness.map(|witness| Witness { unseen: true, ..witness });
+            if self.look.noted.get(&name) != Some(&unseen) {
+                events.unseen.push((name, unseen));
+            }
+            return;
+        }
+        let standing = self.standing(&name, &case.path);
+        let seen = case.seen(&standing);
+        let event = match (&case.witness, &case.disk) {
+            (Some(witness), Some(disk)) if self.look.is_same_entry(&witness.entry, disk) => outlived(&seen),
+            _ => Some(record(&seen)).filter(|event| !matches!(event, Event::Nothing(_))),
+        };
+        events.happened.extend(event.map(|event| case.happened(name, event)));
+    }
+
+    fn case(&self, name: &RelPath) -> Case {
+        let index = self.look.disk.find(name.as_ref()).ok();
+        let on_disk = index.map(|index| self.look.disk.row(index)).filter(|row| is_kept(row.kind()));
         let found = |path: PathRef<'_>| self.look.disk.find(path).is_ok();
         // A directory is nobody's copy.
         let (path, shown) = match on_disk {
             Some(row) if row.kind() == Kind::Directory => (name.clone(), self.agreed.project(name.as_ref()).plain),
             _ => self.agreed.shown_beside(name.as_ref(), &found),
         };
-        let row = self.row_before(&name);
-        let witness = self.witness(&name, row, shown.as_ref().map(|shown| (&shown.entry, shown.dots.as_slice())));
-        let kind = witness.as_ref().map_or(Kind::File, |witness| witness.entry.kind);
-        if unreadable || on_disk.is_none() && (self.look.unseen)(name.as_ref(), kind) {
-            let unseen = witness.map(|witness| Witness { unseen: true, ..witness });
-            if self.look.noted.get(&name) != Some(&unseen) {
-                events.unseen.push((name, unseen));
-            }
-            return;
-        }
-        let disk = on_disk.map(|row| row.entry());
-        if let (Some(witness), Some(disk)) = (&witness, &disk)
-            && self.look.is_same_entry(&witness.entry, disk)
-        {
-            return;
-        }
-        let siblings = self.agreed.siblings(path.as_ref());
-        let standing = self.standing(&name, &path);
-        let seen = Seen {
-            witness: witness.as_ref(),
-            disk: disk.as_ref(),
-            shown: shown.as_ref(),
-            standing: &standing,
-            siblings: &siblings,
+        let row = self.row_before(name);
+        let witness = self.witness(name, row, shown.as_ref().map(|shown| (&shown.entry, shown.dots.as_slice())));
+        let as_agreed = |entry: Entry| match &shown {
+            Some(shown) => self.look.lane.seen(entry, &shown.entry),
+            None => entry,
         };
-        match record(&seen) {
-            Event::Nothing(_) => {}
-            event => {
-                let was = witness.map(|witness| witness.entry);
-                events.happened.push(Happened { path, name, event, was });
-            }
-        }
+        let witness = witness.map(|witness| Witness { entry: as_agreed(witness.entry), ..witness });
+        let disk = on_disk.map(|row| as_agreed(row.entry()));
+        let siblings = self.agreed.siblings(path.as_ref());
+        Case { path, shown, siblings, witness, disk }
     }
 
     /// The versions of a path whose bytes other names on disk hold. A path without copies has no other names.

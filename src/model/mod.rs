@@ -28,6 +28,7 @@ pub mod project;
 pub mod record;
 pub mod resolve;
 pub mod siblings;
+pub mod story;
 pub mod tree;
 
 pub use digest::Digest;

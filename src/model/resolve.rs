@@ -9,7 +9,7 @@ use super::digest::Digest;
 use super::dot::Dot;
 use super::entry::{Entry, Extra, Kind};
 use super::path::{PathRef, RelPath};
-use super::project::{Projection, Shown, same_version};
+use super::project::{Projection, Shown, same_bytes, same_version};
 use super::record::Event;
 use super::siblings::{REPLACED_MAX, Replaced, Siblings};
 
@@ -81,6 +81,28 @@ pub fn settle(
         Keep::Oldest => settling.one(settling.by_time(|best, next| next.mtime < best.mtime)?),
         Keep::Named(digits) => settling.one(settling.named(digits)?),
     }
+}
+
+/// Makes versions that differ in mode alone one, of the bits that all of them have: nobody is let in whom one of them
+/// keeps out. The others stay versions.
+pub fn settle_modes(agreed: &Agreed, conflict: &Conflict) -> Settled {
+    let siblings = agreed.siblings(conflict.path.as_ref());
+    let mut events = Vec::new();
+    let mut done: Vec<Dot> = Vec::new();
+    for shown in conflict.shown.iter().filter(|shown| !shown.entry.is_directory()) {
+        let alike = || conflict.shown.iter().filter(|other| same_bytes(&shown.entry, &other.entry));
+        if alike().count() < 2 || shown.dots.iter().any(|dot| done.contains(dot)) {
+            continue;
+        }
+        let mode = alike().fold(shown.entry.mode, |mode, other| mode & other.entry.mode);
+        let mut supersedes: Vec<Dot> = alike().flat_map(|other| other.dots.iter().copied()).collect();
+        supersedes.sort_unstable();
+        done.extend(&supersedes);
+        let entry = Entry { mode, ..shown.entry.clone() };
+        let replaced = replaced(&siblings, &shown.entry);
+        events.push((conflict.path.clone(), Event::Write { entry, replaced, supersedes }));
+    }
+    Settled { events, kept: Vec::new() }
 }
 
 /// Decides a conflict for the version that a disk shows under the plain name.

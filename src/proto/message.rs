@@ -49,6 +49,9 @@ pub struct Ask {
     pub cache: bool,
     /// Which end decides conflicts.
     pub decides: Decides,
+    /// What the asking side's root comes in order by, where it is a replica: of two machines that ask each other at the same
+    /// time one waits for the other.
+    pub order: Option<(u64, u64)>,
 }
 
 /// Which end of a meeting decides conflicts.
@@ -136,8 +139,19 @@ pub struct Greeting {
     pub entries: u64,
     /// All writes that it has seen, as [`crate::model::Knowledge`] encodes them.
     pub knowledge: Vec<u8>,
-    /// The eras of all replicas that it knows of: first counters and tokens.
-    pub eras: Vec<(ReplicaId, Vec<(u64, u64)>)>,
+    /// Of each replica that it knows of, how many eras it has and a digest of them.
+    pub stories: Vec<(ReplicaId, u64, [u8; 16])>,
+}
+
+/// Eras of one replica: those that follow the first `from`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Eras {
+    /// Whose.
+    pub id: ReplicaId,
+    /// How many come before them.
+    pub from: u64,
+    /// First counters and tokens.
+    pub eras: Vec<(u64, u64)>,
 }
 
 /// What travels on the control stream.
@@ -149,8 +163,12 @@ pub enum Message {
     Scanned(Scanned),
     /// What a replica says of itself first.
     Greeting(Greeting),
-    /// Conflicts that the teller decided; a greeting ends them.
+    /// Eras that the other end cannot know, and whether more follow.
+    Eras(Vec<Eras>, bool),
+    /// What paths hold after writes of the teller's own in the middle of the meeting; a greeting ends them.
     Decided(Vec<Decision>),
+    /// A file that was renamed on the teller's side, and edited on the other at its old name: the old name and the new one.
+    Renamed(Vec<u8>, Vec<u8>),
     /// The other end's turn to install.
     Turn,
     /// Paths that failed, on the teller's side.
@@ -173,7 +191,7 @@ pub enum Message {
     Bye,
 }
 
-/// What a path holds after a decision.
+/// What a path holds after a write that the teller made itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     path: Vec<u8>,

@@ -18,8 +18,8 @@ use super::side::{self, Found, Side};
 use super::supply::Supplier;
 use crate::disk::gauge::Gauge;
 use crate::disk::root::Root;
-use crate::model::Problem;
 use crate::model::plan::Action;
+use crate::model::{Problem, RelPath};
 use crate::proto::message::{Message, Role, Scanned};
 use crate::proto::reconcile::{Machine, Settings, Wants};
 
@@ -127,6 +127,10 @@ impl Hearing<'_> {
                     self.telling.problem(&problem);
                 }
             }
+            Message::Renamed(from, to) => {
+                let (from, to) = (RelPath::new(&from).map_err(violation)?, RelPath::new(&to).map_err(violation)?);
+                self.telling.report.event(Event::EditedAtOldName { from: &from, to: &to });
+            }
             Message::Planned(totals) => self.telling.report.event(Event::Planned(&totals)),
             Message::Actions(told) => {
                 for action in told {
@@ -143,6 +147,7 @@ impl Hearing<'_> {
             }
             Message::Finished(scanned) => self.finished = Some(scanned),
             Message::Greeting(_)
+            | Message::Eras(..)
             | Message::Decided(_)
             | Message::Turn
             | Message::Reconcile(_)

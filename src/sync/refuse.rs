@@ -64,6 +64,25 @@ pub fn vanished(path: &Path, limit: Limit) -> Result<(), Error> {
     })
 }
 
+/// Refuses a link that stands where a replica's root was, unless it leads to a replica.
+pub fn linked(path: &Path, limit: Limit) -> Result<(), Error> {
+    let is_link = path.symlink_metadata().is_ok_and(|status| status.is_symlink());
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let here = absolute.parent().zip(absolute.file_name()).map(|(parent, name)| resolved(parent).join(name));
+    let is_replica = path.join(NAME).join(STATE).symlink_metadata().is_ok();
+    match here {
+        Some(here)
+            if is_link && !is_replica && limit != Limit::Percent(100) && Registry::of(&here).known().is_some() =>
+        {
+            Err(Error::Guarded {
+                message: format!("`{}` is not the directory that it was", path.display()),
+                hint: MOUNT_IT.into(),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Refuses a replica's root that is known, has no memory, and is another directory than it was.
 pub fn replaced(root: &Root, known: Option<&Known>, now: RootKey, limit: Limit) -> Result<(), Error> {
     match known {

@@ -126,6 +126,7 @@ pub fn question(role: Role, path: &std::path::Path, (reading, writing): (&Readin
         superuser: side::superuser(),
         cache,
         decides: message::Decides::Nobody,
+        order: None,
     }
 }
 

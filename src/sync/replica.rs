@@ -8,6 +8,7 @@ mod announced;
 mod arrived;
 mod decide;
 mod doubts;
+mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -28,11 +29,12 @@ use crate::model::knowledge::Knowledge;
 use crate::model::lane::Lane;
 use crate::model::listing::FLAG_INCOMPLETE;
 use crate::model::meeting::{self, Half, Joined, Teller};
-use crate::model::mint::{self, Events, Happened, Look};
+use crate::model::mint::{self, Events, Happened, Look, Renamed};
 use crate::model::plan::guard::Guard;
 use crate::model::project::same_version;
 use crate::model::record::{Event, Witness};
 use crate::model::siblings::Siblings;
+use crate::model::story::Stories;
 use crate::model::tree::Tree;
 use crate::model::{Digest, Entry, Kind, Listing, PathRef, Problem, ProblemKind, RelPath};
 use crate::net;
@@ -79,6 +81,11 @@ pub struct Greeting {
 }
 
 impl Greeting {
+    /// The stories of all replicas that it knows of.
+    pub const fn stories(&self) -> Stories<'_> {
+        Stories { eras: &self.eras, knowledge: &self.knowledge }
+    }
+
     const fn teller(&self) -> Teller<'_> {
         Teller { id: self.id, knowledge: &self.knowledge, eras: &self.eras }
     }
@@ -90,6 +97,8 @@ pub struct Looked {
     pub found: Found,
     /// What the guard held back.
     pub problems: Vec<Problem>,
+    /// Files that have another name than at the last look.
+    pub renamed: Vec<Renamed>,
 }
 
 impl Replica {
@@ -157,16 +166,17 @@ impl Replica {
     /// Scans the root and records what happened there since the last look.
     pub fn look(&mut self, gauge: &Gauge) -> Result<Looked, Error> {
         let found = self.side.scan(gauge)?;
-        let mut problems = Vec::new();
+        let (mut problems, mut renamed) = (Vec::new(), Vec::new());
         self.take_announced(&found)?;
-        if found.changed() || !self.noted.is_empty() || self.before(&found).is_none() {
+        if found.changed() || !self.is_at_rest() || self.before(&found).is_none() {
             let events = self.events(&found)?;
             let events = self.guard(events, &found, &mut problems);
+            renamed = events.renames();
             self.record(events)?;
             self.keep(&found)?;
         }
         self.forget_announced()?;
-        Ok(Looked { found, problems })
+        Ok(Looked { found, problems, renamed })
     }
 
     /// What the last look found. A memory that has seen nothing has looked at nothing, whatever an older one's index says:
@@ -196,7 +206,24 @@ impl Replica {
 
     /// Whether the disk is known to show what is agreed on, so that there is nothing to plan.
     pub fn is_in_place(&self) -> bool {
-        self.noted.is_empty()
+        self.is_at_rest()
+    }
+
+    /// Whether nothing is noted but what a rule hides that stands: it was noted when the rule came, and there is nothing to
+    /// be done about it for as long as it stays.
+    fn is_at_rest(&self) -> bool {
+        if self.noted.is_empty() {
+            return true;
+        }
+        let hidden = Hidden::new(self.side.root(), self.side.filter());
+        let mut after = self.noted.iter().skip(1).map(|(name, _)| name);
+        self.noted.iter().all(|(name, witness)| {
+            // Nobody says here what is to be at the name. What has something below it is a directory.
+            let is_directory = after.next().is_some_and(|next| next.as_ref().is_below(name.as_ref()));
+            let is_marked = witness.as_ref().is_none_or(|witness| witness.unseen);
+            let hides = |kind| hidden.hides(name.as_ref(), kind);
+            is_marked && hides(Kind::Directory) && (is_directory || hides(Kind::File))
+        })
     }
 
     /// Conflict copies that the disk shall show.
@@ -211,7 +238,7 @@ impl Replica {
 
     /// Makes what a meeting came to this replica's own. What the disk shows at the paths that changed is noted with it.
     pub fn join(&mut self, joined: Joined, theirs: &Greeting, disk: &Listing) -> Result<(), Error> {
-        let Joined { agreed, knowledge, changed } = joined;
+        let Joined { agreed, knowledge, changed, .. } = joined;
         let witnesses = self.witnesses(&agreed, &changed, disk)?;
         let knew = std::mem::replace(&mut self.header.knowledge, knowledge);
         for (id, eras) in &theirs.eras {
@@ -219,29 +246,6 @@ impl Replica {
             self.eras.entry(*id).or_default().extend(knew.highest(*id), story);
         }
         self.commit(agreed, &changed, witnesses, false)
-    }
-
-    /// After a run: the index is saved, and what it shows to be in place is noted no longer.
-    pub fn settle(&mut self, found: &Found) -> Result<(), Error> {
-        self.keep(found)?;
-        if self.noted.is_empty() {
-            return self.forget_announced();
-        }
-        let agreed = self.agreed()?.clone();
-        let noted = std::mem::take(&mut self.noted);
-        let one_file_system = self.side.reading().one_file_system;
-        // What cannot be read is not absent: without its witness it would be taken for new when it can be read again, and
-        // what the others deleted meanwhile would come back. What is ignored may come back: no rule deletes.
-        let is_done = |name: &RelPath| {
-            is_in_place(&agreed, name, &found.listing) && !is_beyond(&found.listing, name.as_ref(), one_file_system)
-        };
-        let left: Vec<(RelPath, Option<Witness>)> = noted.into_iter().filter(|(name, _)| !is_done(name)).collect();
-        if let Some(state) = self.state.as_ref().filter(|_| !self.writing.dry_run) {
-            let change = Change { settle: true, witnesses: &left, ..Change::default() };
-            state.commit(&self.header, &change)?;
-        }
-        self.noted = left.into_iter().collect();
-        self.forget_announced()
     }
 
     /// What the disk shall show.
@@ -273,7 +277,7 @@ impl Replica {
             before: self.before(found),
             noted: &self.noted,
             agreed,
-            lane: side::lane(self.side.reading(), side::superuser()),
+            lane: self.lane(),
             unseen: &unseen,
         }))
     }
@@ -379,7 +383,7 @@ impl Replica {
         changed: &BTreeMap<RelPath, Siblings>,
         disk: &Listing,
     ) -> Result<Vec<(RelPath, Option<Witness>)>, Error> {
-        let noted = self.noted.clone();
+        let (noted, lane) = (self.noted.clone(), self.lane());
         let before = self.agreed()?;
         let mut witnesses = BTreeMap::new();
         for path in changed.keys() {
@@ -390,8 +394,9 @@ impl Replica {
                 let entry = row.filter(|row| mint::is_kept(row.kind())).map(|row| row.entry());
                 let shown = before.shown(name.as_ref()).1;
                 // What was noted is older than this look, which may have found in place what a killed run had put there.
-                let in_place =
-                    matches!((&shown, &entry), (Some(shown), Some(entry)) if same_version(&shown.entry, entry));
+                let is_shown =
+                    |entry: &Entry| shown.as_ref().is_some_and(|it| is_shown(&it.entry, entry.clone(), lane));
+                let in_place = entry.as_ref().is_some_and(is_shown);
                 if noted.contains_key(&name) && !in_place {
                     continue;
                 }
@@ -407,12 +412,17 @@ impl Replica {
         if self.writing.dry_run {
             return Ok(());
         }
-        let tree = found.tree(side::lane(self.side.reading(), side::superuser()));
+        let tree = found.tree(self.lane());
         // Without its index the next look would find no witness, and every edit would be a conflict.
         self.side.save(found, &tree).map(drop).map_err(|note| Error::Memory {
             path: self.side.root().path().join(control::NAME).join("index"),
             source: std::io::Error::other(note),
         })
+    }
+
+    /// The fields that are kept alike in this run.
+    fn lane(&self) -> Lane {
+        side::lane(self.side.reading(), side::superuser())
     }
 
     fn too_large(&self) -> Error {
@@ -470,15 +480,7 @@ fn is_beyond(disk: &Listing, path: PathRef<'_>, one_file_system: bool) -> bool {
     false
 }
 
-/// Whether the disk shows at a name what is agreed on.
-fn is_in_place(agreed: &Agreed, name: &RelPath, disk: &Listing) -> bool {
-    let now = disk.find(name.as_ref()).ok().map(|index| disk.row(index).entry());
-    match (agreed.shown(name.as_ref()).1, now) {
-        (None, None) => true,
-        (Some(shown), Some(now)) => {
-            let same = shown.entry.kind == now.kind && shown.entry.content == now.content;
-            same && (shown.entry.mode == now.mode || now.kind == Kind::Symlink) && shown.entry.target() == now.target()
-        }
-        _ => false,
-    }
+/// Whether what is on disk is the version that is to be shown there, in the fields that are kept alike.
+fn is_shown(shown: &Entry, on_disk: Entry, lane: Lane) -> bool {
+    same_version(shown, &lane.seen(on_disk, shown))
 }

@@ -41,6 +41,13 @@ pub enum Event<'a> {
     Forgotten(&'a Path),
     /// A path of which there is more than one version.
     Conflict(&'a Conflict),
+    /// A file was renamed on one side and edited on the other, at its old name: both are kept.
+    EditedAtOldName {
+        /// The old name, which holds the edit.
+        from: &'a RelPath,
+        /// The new one.
+        to: &'a RelPath,
+    },
     /// A conflict is settled: its path, and the names under which something was kept.
     Settled(&'a RelPath, &'a [RelPath]),
     /// A version of a path that is present.

@@ -22,7 +22,9 @@ use super::rules;
 use super::side::{self, Found, Side};
 use super::supply::Supplier;
 use super::target::{self, Installation, Place};
+use super::twoway::ask::order_of;
 use super::twoway::{answer, end as twoway_end, end::End as ReplicaEnd};
+use crate::disk::control::Lock;
 use crate::disk::gauge::Gauge;
 use crate::disk::root::Root;
 use crate::model::Problem;
@@ -34,6 +36,8 @@ use crate::proto::reconcile::Machine;
 
 /// How often a target tells how far it is.
 const TELL_INTERVAL: Duration = Duration::from_millis(100);
+/// How long a replica that is asked waits for a run that holds its root, where that run may be waiting for the asking one.
+const PATIENCE: Duration = Duration::from_secs(8);
 /// Actions and problems are told in batches of at most this many.
 const TOLD_MAX: usize = 512;
 
@@ -102,7 +106,15 @@ impl Opened {
                 let root = twoway_end::open(&path, &writing(&ask.writing), &reading)?;
                 let shown = root.path().display().to_string();
                 let (gauge, writing) = (Arc::clone(gauge), writing(&ask.writing));
-                let looking = spawn_blocking(move || ReplicaEnd::look(root, &reading, writing, &gauge));
+                // Two machines that ask each other at the same time each hold what the other waits for: one gives up soon,
+                // and lets the other have it.
+                let is_patient = ask.order.is_some_and(|order| order < order_of(&root)) && !writing.dry_run;
+                let looking = spawn_blocking(move || {
+                    if is_patient {
+                        Lock::await_free(&root, PATIENCE);
+                    }
+                    ReplicaEnd::look(root, &reading, writing, &gauge)
+                });
                 return Ok(Opened { ask, shown, lane, work: Work::Replica(looking) });
             }
             Role::Source => {

@@ -1,6 +1,8 @@
-//! Makes a disk what E wants: copies first, then plain files, and what is not wanted goes last. May stop after any step.
+//! Makes a disk what E wants, of the bytes that the two disks of a meeting show: copies first, then plain files, and what is
+//! not wanted goes last. May stop after any step.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use alike::model::RelPath;
 use alike::model::project::Shown;
@@ -12,6 +14,8 @@ use crate::kernel::world::{World, witness};
 
 /// How far installing goes.
 pub struct Install {
+    /// Whose disks hold the bytes that may be taken.
+    pub ends: [usize; 2],
     /// It ends after so many changes of the disk.
     pub stop: Option<usize>,
     /// So many of the last witnesses are lost when it ends early.
@@ -25,6 +29,11 @@ type Wanted = (RelPath, (RelPath, Shown));
 impl World {
     /// Whether it came to the end.
     pub fn install(&mut self, r: usize, install: &Install) -> bool {
+        let held = install.ends.iter().flat_map(|&end| self.replicas[end].disk.values());
+        let mut held: BTreeSet<usize> = held.filter_map(Oracle::number_of).collect();
+        // What users destroyed unseen may be in a trash, and so may what an older memory wants.
+        let trashed = self.oracle.bytes.iter().enumerate().filter(|(_, bytes)| bytes.unseen || self.oracle.forked);
+        held.extend(trashed.map(|(number, _)| number));
         let replica = &mut self.replicas[r];
         let mut wants: Vec<Wanted> = wanted(&replica.memory.entries).into_iter().collect();
         wants.sort_by_key(|(name, (home, shown))| (name == home, !shown.entry.is_directory() && name == home));
@@ -34,11 +43,16 @@ impl World {
         if self.rules.broken(Mutant::DeletesFirst) && clear(replica, &wants, install, &mut changes, true) {
             return false;
         }
+        let mut forced: Vec<usize> = Vec::new();
         let mut queue: Vec<&Wanted> = wants.iter().collect();
         while !queue.is_empty() {
             // What stands in the way of itself is exchanged in one step, so it is no moment to be cut off.
             let free = queue.iter().position(|(name, _)| !is_needed(replica, &wants, name));
             let want = queue.remove(free.unwrap_or(0));
+            forced.extend(free.is_none().then(|| replica.disk.get(&want.0).and_then(Oracle::number_of)).flatten());
+            if Oracle::number_of(&want.1.1.entry).is_some_and(|number| !held.contains(&number)) {
+                continue;
+            }
             let Some(changed) = place(replica, want, wants_early.then_some((&self.oracle, changes, install.stop)))
             else {
                 continue;
@@ -48,6 +62,7 @@ impl World {
             if changed && free.is_some() && install.stop.is_some_and(|stop| stop <= changes) {
                 record(replica, &self.oracle, &done, install.lag);
                 replica.is_open = false;
+                self.trash(r, &forced);
                 return false;
             }
         }
@@ -55,7 +70,17 @@ impl World {
         let cut = clear(replica, &wants, install, &mut changes, false);
         self.installed += changes;
         replica.is_open &= !cut;
+        self.trash(r, &forced);
         !cut
+    }
+
+    /// What had to go though it was to stand elsewhere, and could not be put there: a trash alone holds it.
+    fn trash(&mut self, r: usize, forced: &[usize]) {
+        let disk = &self.replicas[r].disk;
+        for &number in forced {
+            let stands = disk.values().any(|entry| Oracle::number_of(entry) == Some(number));
+            self.oracle.bytes[number].unseen |= !stands;
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! Two replicas meet: compare stories, join, commit, install; and may be cut off between any two steps.
 
+use std::collections::BTreeMap;
+
 use alike::model::era::{Eras, Side, Story};
 use alike::model::join::join;
+use alike::model::story::{self, Stories};
 use alike::model::{Dot, Knowledge, ReplicaId, Siblings};
 
 use crate::kernel::install::Install;
@@ -36,22 +39,27 @@ impl World {
             return Ok(());
         }
         self.scan(right, false)?;
+        self.tell_stories(left, right)?;
         self.compare_stories(left, right);
         if way.cut == CUT_STORIES {
             return Ok(());
         }
         self.commit(left, right, way)?;
-        if let Some(choice) = way.race {
-            self.race(left, choice);
-        }
         if matches!(way.cut, CUT_LEFT | CUT_RIGHT) {
             return Ok(());
         }
+        if !self.rules.broken(Mutant::OutlivedTouchesStay) && (self.revive(left)? | self.revive(right)?) {
+            self.commit(left, right, Way::default())?;
+        }
+        if let Some(choice) = way.race {
+            self.race(left, choice);
+        }
         let stop = |at: u8| (way.cut >= at).then(|| usize::from((way.cut - at) / 2 + 1));
         let (left_stop, right_stop) = if way.cut % 2 == 1 { (stop(5), None) } else { (None, stop(5)) };
-        let whole = self.install(left, &Install { stop: left_stop, lag: way.lag, refused: way.refused });
+        let ends = [left, right];
+        let whole = self.install(left, &Install { ends, stop: left_stop, lag: way.lag, refused: way.refused });
         if left_stop.is_none() || whole {
-            self.install(right, &Install { stop: right_stop, lag: way.lag, refused: false });
+            self.install(right, &Install { ends, stop: right_stop, lag: way.lag, refused: false });
         }
         Ok(())
     }
@@ -104,6 +112,31 @@ impl World {
     fn check(&self, r: usize) -> Result<(), Failure> {
         let memory = &self.replicas[r].memory;
         self.oracle.check_entries(&memory.entries, memory.seen).map_err(|why| format!("meeting, at {r}: {why}"))
+    }
+
+    /// What each end tells the other of its stories is all that they are.
+    fn tell_stories(&self, left: usize, right: usize) -> Result<(), Failure> {
+        let maps = [left, right].map(|r| self.replicas[r].memory.eras.iter().cloned().collect::<BTreeMap<_, _>>());
+        let stories =
+            |at: usize| Stories { eras: &maps[at], knowledge: &self.replicas[[left, right][at]].memory.knows };
+        let ends = [stories(0), stories(1)];
+        let gists = ends.map(Stories::gists);
+        let news = [story::news(ends[0], &gists[1]), story::news(ends[1], &gists[0])];
+        for (at, other) in [(0, 1), (1, 0)] {
+            let mut heard = news[other].clone();
+            if story::is_answered(ends[at], &gists[other], &news[at]) {
+                heard.extend(story::answers(ends[other], &gists[at], &news[at]));
+            }
+            let known = story::gather(ends[at], &gists[other], &heard);
+            let same = known.is_some_and(|eras| {
+                Stories { eras: &eras, knowledge: &self.replicas[[left, right][other]].memory.knows }.gists()
+                    == gists[other]
+            });
+            if !same {
+                return Err(format!("{other} is told wrong to {at}: {:?} {heard:?}", gists[other]));
+            }
+        }
+        Ok(())
     }
 
     /// Settles what two memories tell of one id before anything is joined.

@@ -30,6 +30,10 @@ pub struct Bytes {
     pub replaced: bool,
     /// They were touched, moved, copied or written twice.
     pub spread: bool,
+    /// A user overwrote or deleted them where nobody was to look, before anybody had looked at where they had come, or just
+    /// when something else was to come there: that may be no delete, so they stay wanted. Or an install replaced them that could not put them where they
+    /// belong: a trash holds them.
+    pub unseen: bool,
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +75,12 @@ impl Oracle {
     pub fn superseded(&self, seen: Mask) -> Mask {
         let all = self.happenings.iter().enumerate().filter(|(at, _)| seen >> at & 1 == 1);
         all.fold(0, |mask, (_, it)| mask | it.supersedes)
+    }
+
+    /// Whether one of these events wrote the same bytes.
+    pub fn holds(&self, mask: Mask, entry: &Entry) -> bool {
+        let all = self.happenings.iter().enumerate().filter(|(at, _)| mask >> at & 1 == 1);
+        all.filter_map(|(_, it)| it.entry.as_ref()).any(|wrote| wrote.content == entry.content)
     }
 
     /// Who has seen these events holds exactly those that none of them superseded.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use alike::model::era::{Era, Eras, Story};
 use alike::model::project::{Shown, project};
 use alike::model::record::Witness;
+use alike::model::story::{Gists, Stories};
 use alike::model::{Entry, Knowledge, PathRef, RelPath, ReplicaId, Siblings};
 
 use crate::kernel::oracle::Mask;
@@ -137,6 +138,11 @@ impl Memory {
             self.eras.len() - 1
         });
         &mut self.eras[at].1
+    }
+
+    pub fn gists(&self) -> Gists {
+        let eras = self.eras.iter().cloned().collect();
+        Stories { eras: &eras, knowledge: &self.knows }.gists()
     }
 
     pub fn story_of(&self, id: ReplicaId) -> Option<Story<'_>> {

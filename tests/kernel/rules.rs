@@ -27,6 +27,8 @@ pub enum Mutant {
     TouchSupersedesAll,
     /// A recut leaves the counters in K.
     RecutKeepsKnowledge,
+    /// Witnesses stand for writes of a story that was forgotten.
+    RecutKeepsWitnesses,
     /// The deletes of a story that is forgotten keep no dot.
     RecutTakesNoDot,
     /// A memory that opens skips counters, and has seen them.
@@ -45,6 +47,8 @@ pub enum Mutant {
     DeletesFirst,
     /// What stands elsewhere is superseded all the same.
     StandingIsIgnored,
+    /// A touch that yielded to a version stays when that one is deleted, though no disk shows its bytes.
+    OutlivedTouchesStay,
 }
 
 impl Mutant {
@@ -62,6 +66,7 @@ impl Mutant {
         Mutant::ViewSupersedesAll,
         Mutant::TouchSupersedesAll,
         Mutant::RecutKeepsKnowledge,
+        Mutant::RecutKeepsWitnesses,
         Mutant::SkippedCountersAreSeen,
         Mutant::RecutTakesNoDot,
         Mutant::EventsOneByOne,
@@ -70,6 +75,7 @@ impl Mutant {
         Mutant::InstallIsAWrite,
         Mutant::WantedIsDeleted,
         Mutant::StandingIsIgnored,
+        Mutant::OutlivedTouchesStay,
         Mutant::DeletesFirst,
     ];
 }

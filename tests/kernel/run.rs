@@ -4,7 +4,7 @@ use alike::model::RelPath;
 
 use crate::kernel::meeting::Way;
 use crate::kernel::oracle::{Bytes, Failure, Oracle};
-use crate::kernel::replica::{Memory, Replica};
+use crate::kernel::replica::{Memory, Replica, wanted};
 use crate::kernel::rules::Rules;
 use crate::kernel::schedule::{Op, Random, Schedule, Step};
 use crate::kernel::world::World;
@@ -163,11 +163,16 @@ impl World {
             if first.memory.knows != other.memory.knows || first.memory.entries != other.memory.entries {
                 return Err(format!("E or K of 0 and {r} differ: {:?} {:?}", first.memory, other.memory));
             }
+            if first.memory.gists() != other.memory.gists() {
+                return Err(format!("the stories of 0 and {r} differ: {:?} {:?}", first.memory, other.memory));
+            }
             if first.disk != other.disk {
                 return Err(format!("the disks of 0 and {r} differ: {:?} {:?}", first.disk, other.disk));
             }
         }
-        Ok(())
+        let wanted = wanted(&first.memory.entries);
+        let missing = wanted.iter().find(|(name, (_, shown))| first.disk.get(*name) != Some(&shown.entry));
+        missing.map_or(Ok(()), |(name, (_, shown))| Err(format!("{name} is wanted and nowhere: {:?}", shown.entry)))
     }
 
     /// No bytes that nobody overwrote are missing; none are there that somebody overwrote and nobody wrote again.

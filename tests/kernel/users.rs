@@ -159,6 +159,7 @@ impl World {
         for (name, row) in &replica.memory.rows {
             if !replica.is_witnessed(name) {
                 self.oracle.spread(&row.witness.entry);
+                self.oracle.unseen(&row.witness.entry);
             }
         }
         replica.unwitnessed.values().for_each(|entry| self.oracle.spread(entry));
@@ -192,13 +193,22 @@ impl Oracle {
         let Some(number) = replica.disk.get(path).and_then(Oracle::number_of) else { return };
         let bytes = &mut self.bytes[number];
         bytes.overwritten = true;
+        bytes.unseen |= replica.ignores(path.as_ref()) || replica.unwitnessed.contains_key(path);
         // Where the same bytes stand twice, one of them may be on its way to another name.
         let twins = replica.disk.values().filter(|entry| Oracle::number_of(entry) == Some(number)).count();
         // Where another version is to come to this name, what was here lives on until its own place is known to be empty.
         let wants = wanted(&replica.memory.entries);
         let due = wants.get(path).zip(replica.memory.rows.get(path));
         let is_due = due.is_some_and(|((_, shown), row)| shown.dots == row.witness.dots);
+        bytes.unseen |= due.is_some() && !is_due;
         bytes.replaced |= is_due && twins == 1 && replica.is_witnessed(path) && !replica.ignores(path.as_ref());
+    }
+
+    /// What becomes of these bytes nobody sees.
+    pub fn unseen(&mut self, entry: &Entry) {
+        if let Some(number) = Oracle::number_of(entry) {
+            self.bytes[number].unseen = true;
+        }
     }
 
     /// These bytes are no longer one write's alone.

@@ -127,6 +127,26 @@ impl World {
         oracle.check_entries(&replica.memory.entries, replica.memory.seen).map_err(|why| format!("scan of {r}: {why}"))
     }
 
+    /// Writes what is shown of touches anew that outlived what they yielded to; whether there were any.
+    pub fn revive(&mut self, r: usize) -> Result<bool, Failure> {
+        let World { replicas, oracle, rules, recorded, .. } = self;
+        let replica = &mut replicas[r];
+        let wants = wanted(&replica.memory.entries);
+        let seen = |name: &&RelPath| !replica.ignores(name.as_ref()) && replica.is_witnessed(name);
+        let names: Vec<RelPath> = replica.memory.rows.keys().filter(seen).cloned().collect();
+        let mut any = false;
+        for name in names {
+            let found = look(replica, &name, &wants, *rules);
+            if matches!(found.event, Event::Write { .. }) {
+                judge(replica, oracle, &found).map_err(|why| format!("revival of {name}: {why}"))?;
+                *recorded += 1;
+                any = true;
+                settle(replica, oracle, found, wants.get(&name), *rules);
+            }
+        }
+        Ok(any)
+    }
+
     /// Records what an id wrote behind a parting again, under own dots.
     pub fn recut(&mut self, r: usize, id: ReplicaId, common: u64) {
         if self.replicas[r].memory.id == id {
@@ -145,6 +165,7 @@ impl World {
         if !self.rules.broken(Mutant::RecutTakesNoDot) {
             knows.insert(Dot { replica: own, counter: knows.highest(own) + 1 });
         }
+        let mut renamed = BTreeMap::new();
         for (path, siblings) in entries.iter_mut() {
             let before = siblings.clone();
             let mint = || {
@@ -157,11 +178,15 @@ impl World {
                 let event = entry.as_ref().map_or(0, |entry| self.oracle.event_of(old, entry, *seen));
                 let again = self.oracle.happened(Happening { dot: new, home: path.clone(), entry, supersedes: event });
                 *seen |= again;
-                for row in rows.values_mut().filter(|row| row.stands & event != 0) {
-                    row.stands |= again;
-                    row.witness.dots.retain(|dot| *dot != old);
-                    row.witness.dots.push(new);
-                }
+                rows.values_mut().filter(|row| row.stands & event != 0).for_each(|row| row.stands |= again);
+                renamed.insert(old, new);
+            }
+        }
+        for row in rows.values_mut() {
+            if self.rules.broken(Mutant::RecutKeepsWitnesses) {
+                row.witness.dots.iter_mut().for_each(|dot| *dot = renamed.get(dot).copied().unwrap_or(*dot));
+            } else {
+                era::follow(&mut row.witness.dots, (id, common), &renamed);
             }
         }
     }
@@ -234,6 +259,11 @@ fn bend(event: Event, rules: Rules, replica: &Replica, at: &Found) -> Event {
         (Mutant::WantedIsDeleted, Event::Nothing(Quiet::Wanted)) if row.is_none() && !all().is_empty() => {
             Event::Delete { supersedes: all() }
         }
+        (Mutant::OutlivedTouchesStay, Event::Write { .. })
+            if row.zip(replica.disk.get(&at.name)).is_some_and(|(row, disk)| row.witness.entry == *disk) =>
+        {
+            Event::Nothing(Quiet::Settled)
+        }
         (Mutant::InstallIsAWrite, Event::Nothing(Quiet::Settled)) => match (row, replica.disk.get(&at.name)) {
             (None, Some(disk)) => Event::Write { entry: disk.clone(), replaced: Vec::new(), supersedes: Vec::new() },
             _ => Event::Nothing(Quiet::Settled),
@@ -277,7 +307,10 @@ fn judge(replica: &Replica, oracle: &Oracle, found: &Found) -> Result<(), Failur
                 || (!found.here.is_empty() || disk.is_directory() || due == 0) && is_held(entries, disk)
         }
         (Event::Nothing(_), Some(disk), None) => is_held(entries, disk),
-        (Event::Write { .. }, Some(disk), Some(row)) => !pending && !alike(&row.witness.entry, disk) && takes_right,
+        (Event::Write { .. }, Some(disk), Some(row)) if alike(&row.witness.entry, disk) => {
+            gone != 0 && gone & !(stands & held) == 0 && !oracle.holds(gone, disk)
+        }
+        (Event::Write { .. }, Some(_), Some(_)) => !pending && takes_right,
         (Event::Write { .. }, Some(_), None) => !pending && gone == 0,
         (Event::Nothing(_), None, None) => true,
         _ => false,
@@ -331,6 +364,8 @@ fn settle(replica: &mut Replica, oracle: &mut Oracle, found: Found, want: Option
             if !(is_delete && rules.broken(Mutant::DeleteWithoutDot)) {
                 memory.knows.insert(next);
             }
+            let was = memory.rows.get(&name).map(|row| &row.witness.entry);
+            disk.iter().filter(|disk| was == Some(*disk)).for_each(|disk| oracle.spread(disk));
             event.apply(next, siblings);
             if siblings.is_empty() {
                 memory.entries.remove(&home);

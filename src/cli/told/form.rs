@@ -61,6 +61,9 @@ pub trait Form: Send {
     /// A path of which there is more than one version.
     fn conflict(&mut self, _out: &mut Output, _conflict: &Conflict) {}
 
+    /// A file was renamed on one side and edited on the other: both are kept.
+    fn edited_at_old_name(&mut self, _out: &mut Output, _from: &RelPath, _to: &RelPath) {}
+
     /// A conflict is settled.
     fn settled(&mut self, _out: &mut Output, _path: &RelPath, _kept: &[RelPath]) {}
 

@@ -5,7 +5,7 @@
 //! {"v":1,"type":"action","op":"create","side":"right","path":"a/b","bytes":12}      also "from", "path_b64", "from_b64"
 //! {"v":1,"type":"progress","phase":"scan"|"transfer","entries":N,"hashed_bytes":N,"files":N,"bytes":N,...}
 //! {"v":1,"type":"problem","path":"a/b","kind":"unreadable","cause":"permission denied","side":"left"}
-//! {"v":1,"type":"forgotten","path":"/a/.alike/forgotten-1"}          conflict, settled, version: [`super::versions`]
+//! {"v":1,"type":"forgotten","path":"/a/.alike/forgotten-1"}          others: [`super::versions`]
 //! {"v":1,"type":"summary","alike":true,"left":{"top":"...","entries":N},...}
 //! ```
 
@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::form::{Direction, Ending, Form};
 use super::progress::Progress;
-use super::versions::{Conflicting, Present, Settled};
+use super::versions::{Apart, Conflicting, Present, Settled};
 use crate::cli::base64;
 use crate::cli::output::Output;
 use crate::model::plan::{Action, Step};
@@ -46,8 +46,12 @@ enum Event<'a> {
     Action(Done<'a>),
     Progress(Progress),
     Problem(Failed<'a>),
-    Forgotten { path: Cow<'a, str> },
+    Forgotten {
+        path: Cow<'a, str>,
+    },
     Conflict(Conflicting),
+    #[serde(rename = "edited-at-old-name")]
+    EditedAtOldName(Apart),
     Settled(Settled),
     Version(Present),
     Summary(Ended),
@@ -182,6 +186,10 @@ impl Form for Json {
 
     fn conflict(&mut self, out: &mut Output, conflict: &Conflict) {
         write(out, &Event::Conflict(Conflicting::new(conflict)));
+    }
+
+    fn edited_at_old_name(&mut self, out: &mut Output, from: &RelPath, to: &RelPath) {
+        write(out, &Event::EditedAtOldName(Apart::new(from, to)));
     }
 
     fn settled(&mut self, out: &mut Output, path: &RelPath, kept: &[RelPath]) {

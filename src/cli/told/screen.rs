@@ -49,6 +49,7 @@ impl Report for Screen {
             Event::Note(_) => {}
             Event::Forgotten(place) => self.desk.say(|form, out| form.forgotten(out, place)),
             Event::Conflict(conflict) => self.desk.say(|form, out| form.conflict(out, conflict)),
+            Event::EditedAtOldName { from, to } => self.desk.say(|form, out| form.edited_at_old_name(out, from, to)),
             Event::Settled(path, kept) => self.desk.say(|form, out| form.settled(out, path, kept)),
             Event::Version(path, version) => self.desk.say(|form, out| form.version(out, path, version)),
             Event::Planned(totals) => self.desk.plan(totals),

@@ -79,6 +79,12 @@ impl Form for Text {
         }
     }
 
+    fn edited_at_old_name(&mut self, out: &mut Output, from: &RelPath, to: &RelPath) {
+        if !self.quiet {
+            versions::edited_at_old_name_line(out, from, to);
+        }
+    }
+
     fn settled(&mut self, out: &mut Output, path: &RelPath, kept: &[RelPath]) {
         if !self.quiet {
             versions::settled_line(out, path, kept);

@@ -3,9 +3,10 @@
 //! ```text
 //! {"type":"conflict","path":"a","versions":[{"replica":"..","digest":"..","bytes":1,"mtime":"..","at":"a"}]}
 //! {"type":"settled","path":"a","kept":["a"]}
+//! {"type":"edited-at-old-name","path":"a","renamed":"b"}
 //! {"type":"version","path":"a","replica":"..","own":true,"counter":1,"digest":"..","bytes":1,"mtime":".."}
 //! ```
-//! Also `path_b64` and `at_b64` where a name is not UTF-8; `replica`, `digest` and `at` are null where there is none. Times
+//! Also `path_b64`, `renamed_b64` and `at_b64` where a name is not UTF-8; `replica`, `digest` and `at` are null where there is none. Times
 //! are UTC, to the nanosecond.
 
 use serde::Serialize;
@@ -35,6 +36,11 @@ pub fn conflict_lines(out: &mut Output, conflict: &Conflict) {
 pub fn settled_line(out: &mut Output, path: &RelPath, kept: &[RelPath]) {
     let names: Vec<String> = kept.iter().map(ToString::to_string).collect();
     out.line(format_args!("{path}: kept {}", names.join(", ")));
+}
+
+/// A rename against an edit, for people.
+pub fn edited_at_old_name_line(out: &mut Output, from: &RelPath, to: &RelPath) {
+    out.line(format_args!("{from}: edited at its old name, and kept beside {to}"));
 }
 
 /// A version for people.
@@ -87,6 +93,29 @@ pub struct Settled {
     #[serde(skip_serializing_if = "Option::is_none")]
     path_b64: Option<String>,
     kept: Vec<String>,
+}
+
+/// A rename against an edit, as an object.
+#[derive(Serialize)]
+pub struct Apart {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_b64: Option<String>,
+    renamed: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renamed_b64: Option<String>,
+}
+
+impl Apart {
+    /// What is told of a file that was renamed and edited apart.
+    pub fn new(from: &RelPath, to: &RelPath) -> Apart {
+        Apart {
+            path: text(from).into_owned(),
+            path_b64: raw(from),
+            renamed: text(to).into_owned(),
+            renamed_b64: raw(to),
+        }
+    }
 }
 
 /// A version as an object.

@@ -77,6 +77,12 @@ pub fn project(
     Projection { plain: plain.and_then(|group| shown(group.entry, group.dots)), copies }
 }
 
+/// The dots of the versions that do not stand alone: they are shown in another one.
+pub fn yielding(siblings: &Siblings) -> Vec<Dot> {
+    let files: Vec<&Version> = siblings.iter().filter(|version| !version.entry.is_directory()).collect();
+    yields::yielding(&files)
+}
+
 /// Whether two entries are one version: equal in kind, bytes and mode. Content that was never read equals nothing.
 pub fn same_version(left: &Entry, right: &Entry) -> bool {
     (left.mode == right.mode || left.kind == Kind::Symlink) && same_bytes(left, right)
@@ -166,7 +172,7 @@ fn implicit_directory() -> Entry {
 /// All but directories, those that are one version together, the preferred first.
 fn groups_of(path: PathRef<'_>, siblings: &Siblings) -> Vec<Group> {
     let files: Vec<&Version> = siblings.iter().filter(|version| !version.entry.is_directory()).collect();
-    let yielding = yields::yielding(&files);
+    let yielding = yielding(siblings);
     let mut groups: Vec<Group> = Vec::with_capacity(files.len());
     for version in files.iter().filter(|version| !yielding.contains(&version.dot)) {
         match groups.iter_mut().find(|group| same_version(&group.entry, &version.entry)) {

@@ -20,7 +20,7 @@
 use super::digest::Digest;
 use super::dot::Dot;
 use super::entry::{Entry, Kind};
-use super::project::{Shown, same_bytes, same_version};
+use super::project::{Shown, same_bytes, same_version, yielding};
 use super::siblings::{REPLACED_MAX, Replaced, Siblings, Version};
 
 /// What we last saw at a disk path, or last installed there.
@@ -139,7 +139,10 @@ fn appeared(seen: &Seen<'_>, disk: &Entry) -> Event {
 }
 
 fn stayed(seen: &Seen<'_>, disk: &Entry, witness: &Witness) -> Event {
-    if unchanged(&witness.entry, disk) || seen.is_install(disk, witness) {
+    if unchanged(&witness.entry, disk) {
+        return outlived(seen).unwrap_or(Event::Nothing(Quiet::Settled));
+    }
+    if seen.is_install(disk, witness) {
         return Event::Nothing(Quiet::Settled);
     }
     Event::Write {
@@ -147,6 +150,33 @@ fn stayed(seen: &Seen<'_>, disk: &Entry, witness: &Witness) -> Event {
         replaced: replaced(seen, disk, witness),
         supersedes: seen.had(witness, |entry| same_version(entry, &witness.entry)),
     }
+}
+
+/// The write that is made of a file nobody touched. A touch yielded to an edit, so the file shows the edit's bytes and
+/// stands for both; somebody who had seen the edit alone deleted it. What is left is the touch, of bytes that no disk shows
+/// any more. What the two were shown as is written anew and supersedes it: so nothing is wanted that nobody can give.
+pub fn outlived(seen: &Seen<'_>) -> Option<Event> {
+    let (witness, disk) = (seen.witness?, seen.disk?);
+    let left: Vec<&Version> = witness.dots.iter().filter_map(|dot| seen.siblings.version(*dot)).collect();
+    let is_other = |version: &&Version| version.entry.is_file() && !same_bytes(&version.entry, &witness.entry);
+    if left.is_empty() || left.len() == witness.dots.len() || !witness.entry.is_file() || !left.iter().all(is_other) {
+        return None;
+    }
+    let yielding = yielding(seen.siblings);
+    let is_alone = |version: &&&Version| !yielding.contains(&version.dot) && !seen.standing.contains(&version.dot);
+    let alone: Vec<&Version> = left.iter().filter(is_alone).copied().collect();
+    if alone.is_empty() {
+        return None;
+    }
+    let mut replaced = vec![Replaced::of(&witness.entry)];
+    for past in alone.iter().flat_map(|version| &version.replaced) {
+        if !replaced.contains(past) && replaced.len() < REPLACED_MAX {
+            replaced.push(*past);
+        }
+    }
+    let mut supersedes: Vec<Dot> = alone.iter().map(|version| version.dot).collect();
+    supersedes.sort_unstable();
+    Some(Event::Write { entry: disk.clone(), replaced, supersedes })
 }
 
 impl Seen<'_> {

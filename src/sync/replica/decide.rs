@@ -1,9 +1,11 @@
-//! Decisions about conflicts: writes that no scan found, because somebody made them without touching a file.
+//! Writes that no scan found: decisions about conflicts, which somebody made without touching a file, and files that are
+//! written anew because what they were shown in is gone.
 
 use std::collections::BTreeMap;
 
 use super::Replica;
 use crate::model::dot::Dot;
+use crate::model::mint::{self, Events, Look};
 use crate::model::record::Event;
 use crate::model::{Listing, RelPath, Siblings};
 use crate::sync::error::Error;
@@ -34,5 +36,16 @@ impl Replica {
         self.begin_era(first)?;
         self.write(&changed, witnesses, false)?;
         Ok(changed.into_iter().collect())
+    }
+
+    /// Writes anew what the disk shows of versions that outlived what they were shown in; gives their paths.
+    pub fn revive(&mut self, disk: &Listing) -> Result<Vec<RelPath>, Error> {
+        self.agreed()?;
+        let agreed = self.agreed.as_ref().expect("it was just read");
+        let (before, noted, lane) = (Some(disk), &self.noted, self.lane());
+        let happened = mint::revivals(&Look { disk, before, noted, agreed, lane, unseen: &|_, _| false });
+        let paths = happened.iter().map(|happened| happened.path.clone()).collect();
+        self.record(Events { happened, unseen: Vec::new() })?;
+        Ok(paths)
     }
 }

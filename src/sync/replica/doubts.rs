@@ -62,9 +62,10 @@ impl Replica {
             self.eras.entry(*id).or_default().forget_after(parting.common);
         }
         again.values().for_each(|&dot| self.header.knowledge.insert(dot));
-        let known = |dot: Dot| again.get(&dot).copied().unwrap_or(dot);
-        for witness in self.noted.values_mut().flatten() {
-            witness.dots.iter_mut().for_each(|dot| *dot = known(*dot));
+        for (id, parting) in doubts.partings.iter().filter(|(_, parting)| parting.recuts == side) {
+            for witness in self.noted.values_mut().flatten() {
+                era::follow(&mut witness.dots, (*id, parting.common), &again);
+            }
         }
         self.begin_era(first)?;
         let witnesses = self.noted.clone().into_iter().collect();

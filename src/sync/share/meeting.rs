@@ -18,8 +18,8 @@ use crate::sync::converse::{Control, violation};
 use crate::sync::error::Error;
 use crate::sync::pull::salt;
 use crate::sync::replica::Greeting;
-use crate::sync::twoway::answer::{greeting_of, told};
 use crate::sync::twoway::end;
+use crate::sync::twoway::greet::{self, Heard};
 
 /// What came of a meeting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,18 +67,20 @@ impl Share {
 
     async fn compare(&self, control: &mut Control, side: Side) -> Result<Met, Error> {
         let mut ours = self.step(WAIT_MAX, Core::snapshot).await?;
-        control.send(&Message::Greeting(told(&ours.greeting))).await?;
-        let mut theirs = greeting(control).await?;
+        control.send(&Message::Greeting(greet::told(&ours.greeting))).await?;
+        let theirs = greeting(control).await?;
         let met =
             Met { changed: 0, their_top: theirs.top, their_knowledge: digest_of(&theirs.knowledge), round_trips: 0 };
-        if end::agree(&ours.greeting, &theirs) {
+        if theirs.agrees(&ours.greeting) {
             return Ok(met);
         }
+        let mut theirs = greet::exchange(control, &ours.greeting, theirs).await?;
         let doubted = theirs.clone();
         if let Some(again) = self.step(WAIT_MAX, move |core| core.square(&doubted, side)).await? {
             ours = again;
-            control.send(&Message::Greeting(told(&ours.greeting))).await?;
-            theirs = greeting(control).await?;
+            control.send(&Message::Greeting(greet::told(&ours.greeting))).await?;
+            let again = greeting(control).await?;
+            theirs = greet::exchange(control, &ours.greeting, again).await?;
         }
         let root = self.root().display().to_string();
         end::consistent(&ours.greeting, &theirs, (&root, "the peer's root"))?;
@@ -97,11 +99,17 @@ impl Share {
         }
         let allowed = self.0.settings.allowed.clone();
         let busy = self.0.busy("has another memory than it had");
+        let may_write = self.role() == Role::ReadWrite;
         let changed = self.step(WAIT_MAX, move |core| {
             if core.epoch != ours.epoch {
                 return Err(busy);
             }
-            core.join(&ours, &theirs, &outcome, &allowed)
+            let changed = core.join(&ours, &theirs, &outcome, &allowed)?;
+            if may_write && changed > 0 {
+                // The peer learns it in the next meeting.
+                core.end.revive()?;
+            }
+            Ok(changed)
         });
         Ok(Met { changed: changed.await?, round_trips, ..met })
     }
@@ -184,9 +192,9 @@ fn may_write(
     }
 }
 
-async fn greeting(control: &mut Control) -> Result<Greeting, Error> {
+async fn greeting(control: &mut Control) -> Result<Heard, Error> {
     match control.receive().await? {
-        Message::Greeting(theirs) => greeting_of(theirs),
+        Message::Greeting(theirs) => Heard::read(theirs),
         _ => Err(violation("a message out of turn")),
     }
 }

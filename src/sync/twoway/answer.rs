@@ -4,40 +4,19 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use super::end::{self, End, Task};
+use super::end::{self, End, Joining, Task};
+use super::greet::{self, Heard};
 use super::prefer::{self, Rule};
-use crate::model::Knowledge;
-use crate::model::era::{Era, Eras, Side};
+use super::tell;
+use crate::model::era::Side;
+use crate::model::mint::Renamed;
 use crate::net::Link;
-use crate::proto::message::{self, Decides, Message, Scanned};
+use crate::proto::message::{Decides, Message, Scanned};
 use crate::proto::reconcile::Machine;
 use crate::sync::converse::{Control, violation};
 use crate::sync::error::Error;
-use crate::sync::replica::Greeting;
 use crate::sync::serve::{Receiving, finish, tell_all};
 use crate::sync::supply::Supplier;
-
-/// What this end says of itself first, as a message.
-pub fn told(greeting: &Greeting) -> message::Greeting {
-    let Greeting { id, top, entries, knowledge, eras } = greeting;
-    let mut bytes = Vec::new();
-    knowledge.encode(&mut bytes);
-    let told = |eras: &Eras| eras.iter().map(|era| (era.first, era.token)).collect();
-    let eras = eras.iter().map(|(id, eras)| (*id, told(eras))).collect();
-    message::Greeting { id: *id, top: *top, entries: *entries, knowledge: bytes, eras }
-}
-
-/// What the other end says of itself first.
-pub fn greeting_of(told: message::Greeting) -> Result<Greeting, Error> {
-    let message::Greeting { id, top, entries, knowledge, eras } = told;
-    let knowledge = Knowledge::decode(&knowledge).ok_or_else(|| violation("knowledge that cannot be read"))?;
-    let eras = eras.into_iter().map(|(id, told)| {
-        let mut eras = Eras::new();
-        told.into_iter().for_each(|(first, token)| eras.begin(Era { first, token }));
-        (id, eras)
-    });
-    Ok(Greeting { id, top, entries, knowledge, eras: eras.collect() })
-}
 
 /// Answers to the end.
 pub async fn converse(
@@ -49,25 +28,21 @@ pub async fn converse(
     tell_all(control, &end.looked.found.problems).await?;
     tell_all(control, &end.looked.problems).await?;
     let ours = end.replica.greeting();
-    control.send(&Message::Greeting(told(&ours))).await?;
+    control.send(&Message::Greeting(greet::told(&ours))).await?;
     let theirs = greeting(control).await?;
-    if !end::agree(&ours, &theirs) {
-        let theirs = match end.replica.square(&theirs, Side::Right)? {
-            None => theirs,
-            Some(ours) => {
-                control.send(&Message::Greeting(told(&ours))).await?;
-                greeting(control).await?
-            }
-        };
-        end::consistent(&end.replica.greeting(), &theirs, ("here", "there"))?;
-        let mut machine = Machine::responder(end.replica.compared()?);
-        let outcome = control.reconcile(&mut machine, |_| Err(violation("a message out of turn"))).await?;
-        end.join(&theirs, &outcome)?;
+    if !theirs.agrees(&ours) {
+        meet(control, &mut end, theirs).await?;
     }
     match receiving.decides() {
         Decides::Nobody => {}
-        Decides::Asking => prefer::hear(control, &mut end).await?,
+        Decides::Asking => drop(tell::hear(control, &mut end).await?),
         Decides::Answering => prefer::tell(control, &mut end, Rule::Shown).await?,
+    }
+    if end.has_modes_to_settle()? {
+        tell::hear(control, &mut end).await?;
+    }
+    for Renamed { from, to } in end.edited_meanwhile()? {
+        control.send(&Message::Renamed(from.as_bytes().into(), to.as_bytes().into())).await?;
     }
     let task = end.task()?;
     tell_all(control, &task.plan.problems).await?;
@@ -80,9 +55,29 @@ pub async fn converse(
     finish(control, Scanned::from(end.summary())).await
 }
 
-async fn greeting(control: &mut Control) -> Result<Greeting, Error> {
+/// Compares what the two agreed on, and joins it.
+async fn meet(control: &mut Control, end: &mut End, theirs: Heard) -> Result<(), Error> {
+    let ours = end.replica.greeting();
+    let mut theirs = greet::exchange(control, &ours, theirs).await?;
+    if let Some(ours) = end.replica.square(&theirs, Side::Right)? {
+        control.send(&Message::Greeting(greet::told(&ours))).await?;
+        let again = greeting(control).await?;
+        theirs = greet::exchange(control, &ours, again).await?;
+    }
+    end::consistent(&end.replica.greeting(), &theirs, ("here", "there"))?;
+    let mut machine = Machine::responder(end.replica.compared()?);
+    let outcome = control.reconcile(&mut machine, |_| Err(violation("a message out of turn"))).await?;
+    if end.join(&theirs, &outcome)? == Joining::Outlived {
+        let revived = end.revive()?;
+        let known = tell::hear(control, end).await?;
+        tell::tell(control, end, &known, &revived).await?;
+    }
+    Ok(())
+}
+
+async fn greeting(control: &mut Control) -> Result<Heard, Error> {
     match control.receive().await? {
-        Message::Greeting(theirs) => greeting_of(theirs),
+        Message::Greeting(theirs) => Heard::read(theirs),
         _ => Err(violation("a message out of turn")),
     }
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
-use super::answer::{greeting_of, told};
-use super::end::{self, End, Task};
-use super::prefer;
+use super::end::{self, End, Joining, Task};
+use super::greet::{self, Heard};
+use super::prefer::{self, Rule};
+use super::tell;
 use crate::disk::root::Root;
 use crate::model::Problem;
 use crate::model::era::Side;
+use crate::model::mint::Renamed;
 use crate::model::plan::Totals;
 use crate::proto::message::{Ask, Decides, Message, Role};
 use crate::proto::reconcile::{Machine, Settings, Wants};
@@ -22,7 +24,6 @@ use crate::sync::narrate::{Narrator, Tally};
 use crate::sync::pull::{self, salt};
 use crate::sync::push::Hearing;
 use crate::sync::remote::{self, Far};
-use crate::sync::replica::Greeting;
 use crate::sync::report::{Event, Gauges, Report, RootSummary, Side as Which, Summary};
 use crate::sync::supply::Supplier;
 
@@ -46,6 +47,7 @@ async fn ask(
     report: &mut dyn Report,
 ) -> Result<Summary, Error> {
     let shown = root.path().display().to_string();
+    let order = Some(order_of(&root));
     // The walk of what is here starts before ssh does.
     let looking = {
         let (job, gauge) = (job.clone(), Arc::clone(&gauges.left));
@@ -53,7 +55,7 @@ async fn ask(
     };
     let question = remote::question(Role::Replica, path, (&job.reading, &job.writing), true);
     let (decides, _) = prefer::decider(job.prefer, which);
-    let question = Ask { decides, ..question };
+    let question = Ask { decides, order, ..question };
     let mut far = remote::connect(&job.remote, host, &question, report).await?;
     let (left, right) = match which {
         Which::Left => (shown.as_str(), far.shown.as_str()),
@@ -66,6 +68,11 @@ async fn ask(
     let outcome = asking.converse(end).await;
     far.tell(report);
     outcome
+}
+
+/// What roots come in order by, on whichever machine.
+pub fn order_of(root: &Root) -> (u64, u64) {
+    (root.identity().file_system, root.identity().inode)
 }
 
 struct Asking<'a> {
@@ -81,19 +88,25 @@ impl Asking<'_> {
     async fn converse(&mut self, mut end: End) -> Result<Summary, Error> {
         let mut control = Control::open(&self.far.link).await?;
         let ours = end.replica.greeting();
-        control.send(&Message::Greeting(told(&ours))).await?;
+        control.send(&Message::Greeting(greet::told(&ours))).await?;
         self.turn_to(self.which);
         self.tell(&end.looked.found.problems);
         self.tell(&end.looked.problems);
         self.turn_to(self.other());
         let theirs = self.greeting(&mut control).await?;
-        if !end::agree(&ours, &theirs) {
+        if !theirs.agrees(&ours) {
             self.meet(&mut control, &mut end, theirs).await?;
         }
         match prefer::decider(self.job.prefer, self.which) {
             (Decides::Nobody, _) => {}
             (Decides::Asking, rule) => prefer::tell(&mut control, &mut end, rule).await?,
-            (Decides::Answering, _) => prefer::hear(&mut control, &mut end).await?,
+            (Decides::Answering, _) => drop(tell::hear(&mut control, &mut end).await?),
+        }
+        if end.has_modes_to_settle()? {
+            prefer::tell(&mut control, &mut end, Rule::Modes).await?;
+        }
+        for Renamed { from, to } in end.edited_meanwhile()? {
+            self.hearing.telling.report.event(Event::EditedAtOldName { from: &from, to: &to });
         }
         let task = end.task()?;
         let planned = self.planned(&mut control, &task).await?;
@@ -111,30 +124,36 @@ impl Asking<'_> {
     }
 
     /// What the other end says of itself, and of its root.
-    async fn greeting(&mut self, control: &mut Control) -> Result<Greeting, Error> {
+    async fn greeting(&mut self, control: &mut Control) -> Result<Heard, Error> {
         loop {
             match control.receive().await? {
-                Message::Greeting(told) => return greeting_of(told),
+                Message::Greeting(told) => return Heard::read(told),
                 other => self.hearing.heard(other)?,
             }
         }
     }
 
-    async fn meet(&mut self, control: &mut Control, end: &mut End, theirs: Greeting) -> Result<(), Error> {
-        let theirs = match end.replica.square(&theirs, Side::Left)? {
-            None => theirs,
-            Some(ours) => {
-                control.send(&Message::Greeting(told(&ours))).await?;
-                self.greeting(control).await?
-            }
-        };
+    async fn meet(&mut self, control: &mut Control, end: &mut End, theirs: Heard) -> Result<(), Error> {
+        let ours = end.replica.greeting();
+        let mut theirs = greet::exchange(control, &ours, theirs).await?;
+        if let Some(ours) = end.replica.square(&theirs, Side::Left)? {
+            control.send(&Message::Greeting(greet::told(&ours))).await?;
+            let again = self.greeting(control).await?;
+            theirs = greet::exchange(control, &ours, again).await?;
+        }
         let shown = (self.shown.0.as_str(), self.shown.1.as_str());
         end::consistent(&end.replica.greeting(), &theirs, shown)?;
         let settings = Settings { salt: salt()?, wants: Wants::Both, push: true };
         let mut machine = Machine::initiator(end.replica.compared()?, settings);
         let outcome = control.reconcile(&mut machine, |_| Err(violation("a message out of turn"))).await?;
         self.round_trips += outcome.round_trips_halves.div_ceil(2);
-        end.join(&theirs, &outcome)
+        if end.join(&theirs, &outcome)? == Joining::Outlived {
+            let known = end.replica.greeting().stories().gists();
+            let revived = end.revive()?;
+            tell::tell(control, end, &known, &revived).await?;
+            tell::hear(control, end).await?;
+        }
+        Ok(())
     }
 
     /// The plans of both ends, added up.

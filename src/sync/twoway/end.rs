@@ -11,11 +11,14 @@ use crate::disk::gauge::Gauge;
 use crate::disk::hidden::Hidden;
 use crate::disk::root::Root;
 use crate::model::agreed::siblings_of;
+pub use crate::model::meeting::Joining;
+use crate::model::mint::Renamed;
 use crate::model::plan::guard::{Guard, Limit};
 use crate::model::plan::twoway::{self, TwoWayInput};
 use crate::model::plan::{Plan, Step, Totals};
-use crate::model::project::view_of;
+use crate::model::project::{same_bytes, view_of};
 use crate::model::record::Event;
+use crate::model::resolve;
 use crate::model::{Listing, PathRef, ProblemKind, RelPath, Siblings};
 use crate::proto::reconcile::Outcome;
 use crate::sync::error::Error;
@@ -52,6 +55,7 @@ pub struct Task {
 /// was there before and is gone is not made: what belongs there is not mounted, more likely than deleted.
 pub fn open(path: &Path, writing: &Writing, reading: &Reading) -> Result<Root, Error> {
     refuse::vanished(path, writing.limit)?;
+    refuse::linked(path, writing.limit)?;
     Place::open(path, writing, reading)?.root.map_or_else(|| Ok(Root::open(path)?), Ok)
 }
 
@@ -63,7 +67,7 @@ impl End {
 
     /// An open replica of whose disk nothing is known yet.
     pub fn unseen(replica: Replica, reading: &Reading, writing: Writing) -> End {
-        let looked = Looked { found: Found::nothing(), problems: Vec::new() };
+        let looked = Looked { found: Found::nothing(), problems: Vec::new(), renamed: Vec::new() };
         End { replica, looked, reading: reading.clone(), writing }
     }
 
@@ -80,10 +84,41 @@ impl End {
     }
 
     /// Joins what the comparison brought.
-    pub fn join(&mut self, theirs: &Greeting, outcome: &Outcome) -> Result<(), Error> {
+    pub fn join(&mut self, theirs: &Greeting, outcome: &Outcome) -> Result<Joining, Error> {
         let differing = differing(outcome)?;
         let joined = self.replica.meet(theirs, &differing)?;
-        self.replica.join(joined, theirs, &self.looked.found.listing)
+        let joining = joined.joining;
+        self.replica.join(joined, theirs, &self.looked.found.listing)?;
+        Ok(joining)
+    }
+
+    /// Writes files anew whose versions outlived what they were shown in; gives the paths. Both ends do so, and tell each
+    /// other, where a join came to [`Joining::Outlived`].
+    pub fn revive(&mut self) -> Result<Vec<RelPath>, Error> {
+        self.replica.revive(&self.looked.found.listing)
+    }
+
+    /// Whether there are versions that differ in mode alone though modes are not wanted. Both ends come to the same.
+    pub fn has_modes_to_settle(&mut self) -> Result<bool, Error> {
+        if self.reading.fidelity.mode || self.replica.copies() == 0 {
+            return Ok(false);
+        }
+        let agreed = self.replica.agreed()?;
+        Ok(resolve::conflicts(agreed).iter().any(|conflict| !resolve::settle_modes(agreed, conflict).events.is_empty()))
+    }
+
+    /// Files that were renamed here and edited elsewhere at their old names, where they stay: both are kept.
+    pub fn edited_meanwhile(&mut self) -> Result<Vec<Renamed>, Error> {
+        let renamed = std::mem::take(&mut self.looked.renamed);
+        if renamed.is_empty() {
+            return Ok(renamed);
+        }
+        let agreed = self.replica.agreed()?;
+        let is_back = |renamed: &Renamed| {
+            let [plain, moved] = [&renamed.from, &renamed.to].map(|path| agreed.project(path.as_ref()).plain);
+            plain.is_some_and(|old| old.entry.is_file() && moved.is_none_or(|new| !same_bytes(&old.entry, &new.entry)))
+        };
+        Ok(renamed.into_iter().filter(is_back).collect())
     }
 
     /// Decides conflicts here; gives the paths that changed.
@@ -214,7 +249,7 @@ pub fn summarize(
 
 /// Whether two ends hold and know the same.
 pub fn agree(ours: &Greeting, theirs: &Greeting) -> bool {
-    ours.top == theirs.top && ours.knowledge == theirs.knowledge
+    ours.top == theirs.top && ours.knowledge == theirs.knowledge && ours.stories().gists() == theirs.stories().gists()
 }
 
 /// Refuses two ends that know the same and hold different things: one of the memories is not what was written.

@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::end::{self, End, Task};
-use super::prefer;
+use super::end::{self, End, Joining, Task};
+use super::prefer::{self, Rule};
 use crate::disk::read::Reader;
 use crate::disk::root::Root;
+use crate::model::RelPath;
 use crate::model::era::Side;
+use crate::model::mint::Renamed;
 use crate::model::plan::Totals;
 use crate::proto::message::Decides;
 use crate::proto::reconcile::{Machine, Settings, Wants};
@@ -40,6 +42,10 @@ pub fn run(job: &Sync, left: &Path, right: &Path, gauges: &Gauges, report: &mut 
     carry.tell(&right, Which::Right);
     meet(&mut left, &mut right, (&shown.0, &shown.1))?;
     prefer(job.prefer, &mut left, &mut right)?;
+    settle_modes(&mut left, &mut right)?;
+    for Renamed { from, to } in left.edited_meanwhile()?.into_iter().chain(right.edited_meanwhile()?) {
+        carry.telling.report.event(Event::EditedAtOldName { from: &from, to: &to });
+    }
     let (to_left, to_right) = (left.task()?, right.task()?);
     let planned = carry.planned(&to_left, &to_right);
     let conflicts = to_left.conflicts.max(to_right.conflicts);
@@ -76,8 +82,21 @@ fn meet(left: &mut End, right: &mut End, shown: (&str, &str)) -> Result<(), Erro
     let asking = Machine::initiator(left.replica.compared()?, settings);
     let answering = Machine::responder(right.replica.compared()?);
     let (to_left, to_right) = join_in_memory(asking, answering, true)?;
-    left.join(&theirs, &to_left)?;
-    right.join(&ours, &to_right.expect("both were asked for"))
+    let joining = left.join(&theirs, &to_left)?;
+    right.join(&ours, &to_right.expect("both were asked for"))?;
+    if joining == Joining::Outlived {
+        let (to_right, to_left) = (left.revive()?, right.revive()?);
+        learn(left, right, &to_right)?;
+        learn(right, left, &to_left)?;
+    }
+    Ok(())
+}
+
+/// Lets one end know what the other one wrote since the two joined.
+fn learn(writer: &mut End, learner: &mut End, paths: &[RelPath]) -> Result<(), Error> {
+    let agreed = writer.replica.agreed()?;
+    let written = paths.iter().map(|path| (path.clone(), agreed.siblings(path.as_ref()))).collect::<Vec<_>>();
+    learner.learn(&writer.replica.greeting(), &written).map(drop)
 }
 
 /// Decides what is in conflict, where that was asked for.
@@ -90,6 +109,15 @@ fn prefer(prefer: Option<Prefer>, left: &mut End, right: &mut End) -> Result<(),
     };
     let decided = prefer::decide(decider, rule)?;
     learner.learn(&decider.replica.greeting(), &decided).map(drop)
+}
+
+/// Where modes are not wanted, versions that differ in nothing else are no conflict.
+fn settle_modes(left: &mut End, right: &mut End) -> Result<(), Error> {
+    if !left.has_modes_to_settle()? {
+        return Ok(());
+    }
+    let decided = prefer::decide(left, Rule::Modes)?;
+    right.learn(&left.replica.greeting(), &decided).map(drop)
 }
 
 /// What is carried along while the two ends are changed, one after the other.

@@ -5,10 +5,12 @@
 //! Then the ends install one after the other: what one lacks, the other shows.
 
 pub mod answer;
-mod ask;
+pub mod ask;
 pub mod end;
+pub mod greet;
 mod local;
 mod prefer;
+mod tell;
 
 use std::time::Instant;
 

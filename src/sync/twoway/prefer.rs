@@ -6,19 +6,15 @@
 use std::sync::Arc;
 
 use super::end::End;
+use super::tell;
 use crate::disk::hidden::Hidden;
 use crate::model::resolve::{self, Conflict, Keep, Settled, Undecided};
 use crate::model::{Kind, PathRef, RelPath, Siblings};
-use crate::proto::message::{Decides, Decision, Message};
-use crate::sync::converse::{Control, violation};
+use crate::proto::message::Decides;
+use crate::sync::converse::Control;
 use crate::sync::error::Error;
 use crate::sync::job::Prefer;
 use crate::sync::report::Side as Which;
-
-use super::answer::{greeting_of, told};
-
-/// Decisions are told in messages of about this size.
-const MESSAGE_BYTES: usize = 256 << 10;
 
 /// What an end goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +23,9 @@ pub enum Rule {
     Newest,
     /// What its own disk shows under the plain name.
     Shown,
+    /// Versions that differ in mode alone become one of the bits that all of them have: where modes are not wanted, they are
+    /// no conflict.
+    Modes,
 }
 
 /// Who decides where `asking` is the side that asks, and by what.
@@ -56,6 +55,7 @@ pub fn decide(end: &mut End, rule: Rule) -> Result<Vec<(RelPath, Siblings)>, Err
         };
         let settled = match rule {
             Rule::Newest => resolve::settle(&agreed, &conflict, &Keep::Newest, &taken),
+            Rule::Modes => Ok(resolve::settle_modes(&agreed, &conflict)),
             Rule::Shown => {
                 as_shown(&conflict, |on_disk| resolve::settle_as_shown(&agreed, &conflict, on_disk, &taken), &disk)
             }
@@ -77,36 +77,7 @@ fn as_shown(
 
 /// Decides, and tells the other end.
 pub async fn tell(control: &mut Control, end: &mut End, rule: Rule) -> Result<(), Error> {
-    let (mut batch, mut bytes) = (Vec::new(), 0);
-    for (path, siblings) in decide(end, rule)? {
-        let decision = Decision::new(&path, &siblings);
-        bytes += decision.bytes();
-        batch.push(decision);
-        if bytes >= MESSAGE_BYTES {
-            control.send(&Message::Decided(std::mem::take(&mut batch))).await?;
-            bytes = 0;
-        }
-    }
-    if !batch.is_empty() {
-        control.send(&Message::Decided(batch)).await?;
-    }
-    control.send(&Message::Greeting(told(&end.replica.greeting()))).await
-}
-
-/// Learns what the other end decides.
-pub async fn hear(control: &mut Control, end: &mut End) -> Result<(), Error> {
-    // A conflict is a path of E, and its settlement changes that and at most one beside it.
-    let most = end.replica.greeting().entries as usize * 2;
-    let mut decided = Vec::new();
-    loop {
-        match control.receive().await? {
-            Message::Decided(batch) if decided.len() + batch.len() <= most => {
-                for decision in batch {
-                    decided.push(decision.read().map_err(violation)?);
-                }
-            }
-            Message::Greeting(theirs) => return end.learn(&greeting_of(theirs)?, &decided).map(drop),
-            _ => return Err(violation("a message out of turn")),
-        }
-    }
+    let known = end.replica.greeting().stories().gists();
+    let decided = decide(end, rule)?.into_iter().map(|(path, _)| path).collect::<Vec<_>>();
+    tell::tell(control, end, &known, &decided).await
 }
