@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use alike::model::dot::{Dot, ReplicaId};
 use alike::model::knowledge::Knowledge;
+use alike::model::record::Witness;
 use alike::model::siblings::{Siblings, Version};
 use alike::model::{Digest, Entry, Kind, RelPath, Time};
 use alike::store::places::RootKey;
@@ -312,7 +313,11 @@ fn eighty_thousand_new_files_do_not_spend_seconds_in_the_memory() {
     let state = State::create(&path, &header(0)).expect("new");
     let all = entries(80_000);
     let changed: Vec<_> = all.iter().map(|(path, siblings)| (path, siblings)).collect();
-    let witnesses: Vec<_> = all.iter().map(|(path, _)| (path.clone(), None)).collect();
+    let seen = |siblings: &Siblings| {
+        let version = siblings.iter().next().expect("one version");
+        Some(Witness { dots: vec![version.dot], entry: version.entry.clone(), unseen: false })
+    };
+    let witnesses: Vec<_> = all.iter().map(|(path, siblings)| (path.clone(), seen(siblings))).collect();
     let mut times = Vec::new();
     let mut timed = |what: &str, act: &mut dyn FnMut()| {
         let started = std::time::Instant::now();
@@ -327,6 +332,10 @@ fn eighty_thousand_new_files_do_not_spend_seconds_in_the_memory() {
     timed("settle", &mut || {
         state.commit(&header(80_000), &Change { settle: true, ..Change::default() }).expect("committed");
     });
+    let before = fs::metadata(&path).expect("a memory").len();
+    timed("compact", &mut || state.compact());
+    let after = fs::metadata(&path).expect("a memory").len();
+    assert!(after * 3 < before * 2, "{before} bytes are {after} bytes");
     drop(state);
     timed("open", &mut || drop(State::open(&path).expect("whole")));
     timed("open and read", &mut || assert_eq!(read_all(&path).expect("whole").1.len(), 80_000));

@@ -272,7 +272,7 @@ fn a_writer_that_appends_while_updates_arrive_loses_no_line() {
             writeln!(file, "line {lines}").expect("a line");
             drop(file);
             lines += 1;
-            thread::sleep(Duration::from_millis(2));
+            thread::sleep(Duration::from_millis(15));
         }
         lines
     });

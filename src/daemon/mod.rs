@@ -4,4 +4,5 @@
 //! meeting does is [`crate::sync`]'s; how a member is reached is [`crate::net`]'s. Prints nothing.
 
 pub mod config;
+pub mod gossip;
 pub mod schedule;

@@ -36,6 +36,8 @@ const ERAS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("eras");
 const HEADER: &str = "header";
 /// Raised with every change of this format, of an entry's bytes or of the tree's rule.
 const VERSION: u32 = 1;
+/// A file that is smaller is never compacted.
+const COMPACT_BYTES: u64 = 4 << 20;
 /// What the database holds in memory: a scan of all entries needs little more.
 const CACHE_BYTES: usize = 8 << 20;
 
@@ -227,6 +229,25 @@ impl State {
         let write = database.begin_write().map_err(|error| self.refuse(error))?;
         self.apply(&write, header, change).map_err(|error| refuse(&self.path, error))?;
         write.commit().map_err(|error| self.refuse(error))
+    }
+
+    /// Gives back what changes left behind, where that is most of a large file. Nothing is done where nothing was changed.
+    pub fn compact(&self) {
+        let mut access = self.access();
+        let Access::Write(database) = &mut *access else { return };
+        let bytes = std::fs::metadata(&self.path).map_or(0, |file| file.len());
+        if bytes < COMPACT_BYTES {
+            return;
+        }
+        let stats = database.begin_write().ok().and_then(|write| {
+            let stats = write.stats().ok();
+            write.abort().ok().and(stats)
+        });
+        let is_loose = |stats: redb::DatabaseStats| bytes > (stats.stored_bytes() + stats.metadata_bytes()) * 2;
+        if stats.is_some_and(is_loose) {
+            // A memory that stays large costs room and nothing else.
+            let _ = database.compact();
+        }
     }
 
     fn access(&self) -> MutexGuard<'_, Access> {

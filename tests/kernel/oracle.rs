@@ -77,10 +77,10 @@ impl Oracle {
         all.fold(0, |mask, (_, it)| mask | it.supersedes)
     }
 
-    /// Whether one of these events wrote the same bytes.
-    pub fn holds(&self, mask: Mask, entry: &Entry) -> bool {
+    /// Whether one of these events wrote other bytes.
+    pub fn has_other_bytes(&self, mask: Mask, entry: &Entry) -> bool {
         let all = self.happenings.iter().enumerate().filter(|(at, _)| mask >> at & 1 == 1);
-        all.filter_map(|(_, it)| it.entry.as_ref()).any(|wrote| wrote.content == entry.content)
+        all.filter_map(|(_, it)| it.entry.as_ref()).any(|wrote| wrote.content != entry.content)
     }
 
     /// Who has seen these events holds exactly those that none of them superseded.

@@ -130,6 +130,9 @@ impl World {
             return;
         }
         self.oracle.spread(&entry);
+        if moves {
+            self.oracle.leave(&self.replicas[r], from, &entry);
+        }
         if self.put(r, to, entry) && moves {
             self.replicas[r].disk.remove(from);
         }
@@ -191,17 +194,20 @@ impl Oracle {
     /// A user overwrites or deletes a file.
     fn overwrite(&mut self, replica: &Replica, path: &RelPath) {
         let Some(number) = replica.disk.get(path).and_then(Oracle::number_of) else { return };
-        let bytes = &mut self.bytes[number];
-        bytes.overwritten = true;
-        bytes.unseen |= replica.ignores(path.as_ref()) || replica.unwitnessed.contains_key(path);
         // Where the same bytes stand twice, one of them may be on its way to another name.
         let twins = replica.disk.values().filter(|entry| Oracle::number_of(entry) == Some(number)).count();
-        // Where another version is to come to this name, what was here lives on until its own place is known to be empty.
-        let wants = wanted(&replica.memory.entries);
-        let due = wants.get(path).zip(replica.memory.rows.get(path));
-        let is_due = due.is_some_and(|((_, shown), row)| shown.dots == row.witness.dots);
-        bytes.unseen |= due.is_some() && !is_due;
-        bytes.replaced |= is_due && twins == 1 && replica.is_witnessed(path) && !replica.ignores(path.as_ref());
+        let is_told = is_told(replica, path);
+        let bytes = &mut self.bytes[number];
+        bytes.overwritten = true;
+        bytes.unseen |= !is_told && replica.memory.rows.contains_key(path) || is_hidden(replica, path);
+        bytes.replaced |= is_told && twins == 1 && replica.is_witnessed(path) && !replica.ignores(path.as_ref());
+    }
+
+    /// A user moves a file away: a delete, which may go untold.
+    fn leave(&mut self, replica: &Replica, path: &RelPath, entry: &Entry) {
+        if is_hidden(replica, path) || replica.memory.rows.contains_key(path) && !is_told(replica, path) {
+            self.unseen(entry);
+        }
     }
 
     /// What becomes of these bytes nobody sees.
@@ -217,6 +223,19 @@ impl Oracle {
             self.bytes[number].spread = true;
         }
     }
+}
+
+/// Whether what is wanted at a name is what the last look saw there: else what was here lives on until its own place is
+/// known to be empty.
+fn is_told(replica: &Replica, path: &RelPath) -> bool {
+    let wants = wanted(&replica.memory.entries);
+    let due = wants.get(path).zip(replica.memory.rows.get(path));
+    due.is_some_and(|((_, shown), row)| shown.dots == row.witness.dots)
+}
+
+/// Whether nobody looks at a name, or nobody has looked since something came there.
+fn is_hidden(replica: &Replica, path: &RelPath) -> bool {
+    replica.ignores(path.as_ref()) || replica.unwitnessed.contains_key(path)
 }
 
 fn is_below_a_file(replica: &Replica, path: &RelPath) -> bool {

@@ -308,7 +308,7 @@ fn judge(replica: &Replica, oracle: &Oracle, found: &Found) -> Result<(), Failur
         }
         (Event::Nothing(_), Some(disk), None) => is_held(entries, disk),
         (Event::Write { .. }, Some(disk), Some(row)) if alike(&row.witness.entry, disk) => {
-            gone != 0 && gone & !(stands & held) == 0 && !oracle.holds(gone, disk)
+            gone & !(stands & held) == 0 && oracle.has_other_bytes(gone, disk)
         }
         (Event::Write { .. }, Some(_), Some(_)) => !pending && takes_right,
         (Event::Write { .. }, Some(_), None) => !pending && gone == 0,

@@ -158,13 +158,15 @@ fn stayed(seen: &Seen<'_>, disk: &Entry, witness: &Witness) -> Event {
 pub fn outlived(seen: &Seen<'_>) -> Option<Event> {
     let (witness, disk) = (seen.witness?, seen.disk?);
     let left: Vec<&Version> = witness.dots.iter().filter_map(|dot| seen.siblings.version(*dot)).collect();
-    let is_other = |version: &&Version| version.entry.is_file() && !same_bytes(&version.entry, &witness.entry);
-    if left.is_empty() || left.len() == witness.dots.len() || !witness.entry.is_file() || !left.iter().all(is_other) {
+    if left.len() == witness.dots.len() || !witness.entry.is_file() {
         return None;
     }
     let yielding = yielding(seen.siblings);
-    let is_alone = |version: &&&Version| !yielding.contains(&version.dot) && !seen.standing.contains(&version.dot);
-    let alone: Vec<&Version> = left.iter().filter(is_alone).copied().collect();
+    let is_here = |version: &&&Version| !seen.standing.contains(&version.dot);
+    let (same, other): (Vec<&Version>, Vec<&Version>) =
+        left.iter().filter(is_here).partition(|version| same_bytes(&version.entry, &witness.entry));
+    let alone = |version: &&Version| version.entry.is_file() && !yielding.contains(&version.dot);
+    let alone: Vec<&Version> = other.into_iter().filter(alone).collect();
     if alone.is_empty() {
         return None;
     }
@@ -174,7 +176,7 @@ pub fn outlived(seen: &Seen<'_>) -> Option<Event> {
             replaced.push(*past);
         }
     }
-    let mut supersedes: Vec<Dot> = alone.iter().map(|version| version.dot).collect();
+    let mut supersedes: Vec<Dot> = alone.iter().chain(&same).map(|version| version.dot).collect();
     supersedes.sort_unstable();
     Some(Event::Write { entry: disk.clone(), replaced, supersedes })
 }

@@ -170,3 +170,28 @@ fn a_write_remembers_what_it_replaced_and_what_that_replaced() {
     let doubtful = Seen { standing: &[dot(1)], ..seen };
     assert!(matches!(record(&doubtful), Event::Write { replaced, .. } if replaced.is_empty()));
 }
+
+#[test]
+fn a_touch_that_outlives_what_it_was_shown_in_is_written_anew_as_it_was_shown() {
+    let (base, edit, stranger) = (file(1, 10), file(2, 20), file(3, 30));
+    let shown_as = Witness { dots: vec![dot(1), dot(2)], entry: edit.clone(), unseen: false };
+    let touch = Version { dot: dot(1), entry: base.clone(), replaced: vec![Replaced::of(&base)] };
+    let of = |versions: &[Version], standing: &[Dot]| {
+        let mut held = Siblings::new();
+        versions.iter().for_each(|version| held.insert(version.clone()));
+        let seen = Seen { witness: Some(&shown_as), disk: Some(&edit), shown: None, standing, siblings: &held };
+        told(record(&seen))
+    };
+    let version = |counter, entry: &Entry, replaced: &[&Entry]| {
+        let replaced = replaced.iter().map(|entry| Replaced::of(entry)).collect();
+        Version { dot: dot(counter), entry: entry.clone(), replaced }
+    };
+    assert_eq!(of(std::slice::from_ref(&touch), &[]), ("write", vec![1]), "the edit was deleted");
+    assert_eq!(of(&[touch.clone(), version(2, &edit, &[&base])], &[]), ("settled", vec![]), "it stands");
+    let next = version(3, &stranger, &[&base]);
+    assert_eq!(of(&[touch.clone(), next], &[]), ("settled", vec![]), "it is shown in another one now");
+    assert_eq!(of(&[touch.clone(), version(3, &stranger, &[])], &[]), ("write", vec![1]), "beside a stranger");
+    assert_eq!(of(std::slice::from_ref(&touch), &[dot(1)]), ("settled", vec![]), "its bytes are somewhere");
+    assert_eq!(of(&[version(2, &edit, &[&base])], &[]), ("settled", vec![]), "the touch was seen and replaced");
+    assert_eq!(of(&[], &[]), ("settled", vec![]), "both are gone");
+}

@@ -30,6 +30,7 @@ impl Replica {
         if let Some(state) = self.state.as_ref().filter(|_| !self.writing.dry_run) {
             let change = Change { settle: true, witnesses: &left, ..Change::default() };
             state.commit(&self.header, &change)?;
+            state.compact();
         }
         self.noted = left.into_iter().collect();
         self.forget_announced()
