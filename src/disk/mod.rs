@@ -37,3 +37,4 @@ pub mod trash;
 mod walk;
 pub mod watch;
 mod xattr;
+mod xattrat;

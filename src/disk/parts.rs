@@ -16,6 +16,7 @@ use super::control;
 use super::directories::lock;
 use super::remove;
 use super::root::open_directory;
+use super::stage::Lane;
 use super::status::Status;
 use super::xattr::{self, Through};
 use crate::model::{Digest, Kind};
@@ -38,7 +39,7 @@ pub(super) enum Keep {
 #[derive(Debug)]
 pub(super) struct Parts {
     control: OwnedFd,
-    directory: OnceLock<Arc<OwnedFd>>,
+    lane: OnceLock<Arc<Lane>>,
     /// What each name is to this run. Names that are not here were left by others.
     names: Arc<Names>,
 }
@@ -76,28 +77,26 @@ impl Parts {
                 }
             }
         }
-        Ok(Parts { control: control.try_clone()?, directory: OnceLock::new(), names: Arc::new(names) })
+        Ok(Parts { control: control.try_clone()?, lane: OnceLock::new(), names: Arc::new(names) })
     }
 
     /// The directory and the name for a file with this content; `None` while another path receives the same.
-    pub fn claim(&self, content: &Digest) -> io::Result<Option<(Arc<OwnedFd>, Claim)>> {
+    pub fn claim(&self, content: &Digest) -> io::Result<Option<(Arc<Lane>, Claim)>> {
         let name = content.to_hex();
         if lock(&self.names.0).get(&name) == Some(&Use::Open) {
             return Ok(None);
         }
-        let directory = match self.directory.get() {
-            Some(directory) => Arc::clone(directory),
+        let lane = match self.lane.get() {
+            Some(lane) => Arc::clone(lane),
             None => {
-                let made = Arc::new(control::open_private(&self.control, NAME)?);
-                Arc::clone(self.directory.get_or_init(|| made))
+                let made = Arc::new(Lane::new(control::open_private(&self.control, NAME)?));
+                Arc::clone(self.lane.get_or_init(|| made))
             }
         };
         match lock(&self.names.0).insert(name.clone(), Use::Open) {
             // Another thread was faster.
             Some(Use::Open) => Ok(None),
-            Some(Use::Found(_) | Use::Left) | None => {
-                Ok(Some((directory, Claim { names: Arc::clone(&self.names), name })))
-            }
+            Some(Use::Found(_) | Use::Left) | None => Ok(Some((lane, Claim { names: Arc::clone(&self.names), name }))),
         }
     }
 

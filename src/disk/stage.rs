@@ -14,8 +14,10 @@ use rustix::io::Errno;
 
 use super::control;
 use super::directories::lock;
+use super::metadata::Born;
 use super::parts::{self, Claim, Parts};
 use super::place::swap::Leaf;
+use super::root::{open_directory, open_file};
 use super::target::Fsync;
 use crate::model::Digest;
 
@@ -29,6 +31,9 @@ static THREADS: AtomicUsize = AtomicUsize::new(0);
 thread_local! {
     static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
 }
+
+/// The mode of what is not for others before it is in place.
+const PRIVATE: u16 = 0o600;
 
 /// What is done with what an earlier run left of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,21 +52,37 @@ pub(super) struct Staging {
     lanes: [OnceLock<Arc<Lane>>; LANES],
 }
 
+/// A directory in which things are staged.
 #[derive(Debug)]
-struct Lane {
-    handle: Arc<OwnedFd>,
+pub(super) struct Lane {
+    handle: OwnedFd,
     next: AtomicU64,
+    /// Whose the files are that we make here, once there was one.
+    owner: OnceLock<(u32, u32)>,
+    /// Whether the directory itself is in place, and what is in it with it.
+    placed: AtomicBool,
 }
 
 /// A name in staging that is ours until it is dropped, and then is free again.
 #[derive(Debug)]
 pub(super) struct Slot {
-    directory: Arc<OwnedFd>,
-    name: String,
+    lane: Arc<Lane>,
+    name: Box<[u8]>,
     kept: bool,
     /// Of a part, which stays where it is not finished.
     claim: Option<Claim>,
     spoiled: AtomicBool,
+}
+
+/// A directory that is not yet in place, whose files have their own names already: one rename puts all of them in place.
+/// Dropped without being placed, it is removed as far as it is empty.
+#[derive(Debug)]
+pub struct Nest {
+    slot: Slot,
+    lane: Arc<Lane>,
+    durable: bool,
+    /// Whether something is in it that must not be put in place.
+    spoilt: AtomicBool,
 }
 
 /// A file that is not yet in place. Dropped without being placed: removed, or left where it is a part.
@@ -69,6 +90,7 @@ pub(super) struct Slot {
 pub struct Staged {
     slot: Slot,
     file: File,
+    born: Born,
     /// Whether the file will have to be durable.
     early: bool,
     /// What of the wanted metadata could not be set; `None` until it was tried.
@@ -84,43 +106,43 @@ impl Staging {
     /// A free name. Nothing is made.
     pub fn slot(&self) -> io::Result<Slot> {
         let lane = self.lane()?;
-        let name = lane.next.fetch_add(1, Ordering::Relaxed).to_string();
-        Ok(Slot::new(Arc::clone(&lane.handle), name, None))
+        let name = lane.next.fetch_add(1, Ordering::Relaxed).to_string().into_bytes().into();
+        Ok(Slot::new(lane, name))
     }
 
-    /// An empty file, 0600.
-    pub fn file(&self) -> io::Result<Staged> {
+    /// An empty file of this mode, which the umask leaves whole.
+    pub fn file(&self, mode: u16) -> io::Result<Staged> {
+        Staged::create(self.slot()?, mode, self.durable)
+    }
+
+    /// An empty directory whose files get their own names in it.
+    pub fn nest(&self) -> io::Result<Nest> {
         let slot = self.slot()?;
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = File::from(fs::openat(slot.directory(), slot.name(), flags, Mode::RUSR | Mode::WUSR)?);
-        Ok(Staged { slot, file, early: self.durable, settled: Mutex::default() })
+        fs::mkdirat(slot.directory(), slot.name(), Mode::RWXU)?;
+        let lane = Arc::new(Lane::new(open_directory(slot.directory(), slot.name())?));
+        // Whatever the umask took.
+        fs::fchmod(&lane.handle, Mode::RWXU)?;
+        Ok(Nest { slot, lane, durable: self.durable, spoilt: AtomicBool::new(false) })
     }
 
     /// A file for this content that outlasts the run if it is not finished, with what an earlier run left of it where that is
     /// of use. A plain file while another path receives the same content.
     pub fn part(&self, parts: &Parts, content: &Digest, remains: Remains) -> io::Result<Staged> {
-        let Some((directory, claim)) = parts.claim(content)? else { return self.file() };
-        let name = claim.name().to_owned();
-        let left = parts::reopen(directory.as_fd(), &name);
-        let file = match left {
-            Some(file) => {
-                if remains == Remains::Void {
-                    file.set_len(0)?;
-                }
-                file
-            }
-            None => {
-                let _none_there = fs::unlinkat(&directory, &name, AtFlags::empty());
-                let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                File::from(fs::openat(&directory, &name, flags, Mode::RUSR | Mode::WUSR)?)
-            }
+        let Some((lane, claim)) = parts.claim(content)? else { return self.file(PRIVATE) };
+        let left = parts::reopen(lane.handle.as_fd(), claim.name());
+        let name = claim.name().as_bytes().into();
+        let mut slot = Slot::new(lane, name);
+        slot.claim = Some(claim);
+        let Some(file) = left else {
+            let _none_there = fs::unlinkat(slot.directory(), slot.name(), AtFlags::empty());
+            return Staged::create(slot, PRIVATE, self.durable);
         };
-        Ok(Staged {
-            slot: Slot::new(directory, name, Some(claim)),
-            file,
-            early: self.durable,
-            settled: Mutex::default(),
-        })
+        if remains == Remains::Void {
+            file.set_len(0)?;
+        }
+        let stat = fs::fstat(&file)?;
+        let born = Born { mode: PRIVATE, owner: (stat.st_uid, stat.st_gid) };
+        Ok(Staged { slot, file, born, early: self.durable, settled: Mutex::default() })
     }
 
     fn lane(&self) -> io::Result<Arc<Lane>> {
@@ -130,23 +152,83 @@ impl Staging {
             return Ok(Arc::clone(lane));
         }
         let handle = control::open_private(&self.handle, &format!("lane-{number}"))?;
-        Ok(Arc::clone(lane.get_or_init(|| Arc::new(Lane { handle: Arc::new(handle), next: AtomicU64::new(0) }))))
+        Ok(Arc::clone(lane.get_or_init(|| Arc::new(Lane::new(handle)))))
+    }
+}
+
+impl Lane {
+    /// This directory.
+    pub(super) const fn new(handle: OwnedFd) -> Lane {
+        Lane { handle, next: AtomicU64::new(0), owner: OnceLock::new(), placed: AtomicBool::new(false) }
+    }
+
+    /// Whose a file is that we made here: the first says it for all.
+    fn owner_of(&self, file: &File) -> io::Result<(u32, u32)> {
+        if let Some(owner) = self.owner.get() {
+            return Ok(*owner);
+        }
+        let stat = fs::fstat(file)?;
+        Ok(*self.owner.get_or_init(|| (stat.st_uid, stat.st_gid)))
+    }
+}
+
+impl Nest {
+    /// An empty file of this name and mode, which the umask leaves whole.
+    pub(super) fn file(&self, name: &[u8], mode: u16) -> io::Result<Staged> {
+        Staged::create(self.named(name), mode, self.durable)
+    }
+
+    /// A file of the nest, opened again: it is placed by itself where the nest cannot be.
+    pub(super) fn again(&self, name: &[u8], born: Born) -> io::Result<Staged> {
+        let slot = self.named(name);
+        let file = open_file(slot.directory(), slot.name())?;
+        Ok(Staged { slot, file, born, early: false, settled: Mutex::default() })
+    }
+
+    /// Takes out a file that shall not be put in place.
+    pub(super) fn remove(&self, mut staged: Staged) {
+        let slot = &mut staged.slot;
+        let removed = fs::unlinkat(slot.directory(), slot.name(), AtFlags::empty());
+        slot.moved();
+        if removed.is_err() {
+            self.spoilt.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether something is in it that must not be put in place.
+    pub(super) fn is_spoilt(&self) -> bool {
+        self.spoilt.load(Ordering::Acquire)
+    }
+
+    /// The directory's own name in staging.
+    pub(super) fn leaf(&self) -> Leaf<'_> {
+        self.slot.leaf()
+    }
+
+    /// The directory is in place now, with all that is in it.
+    pub(super) fn placed(&mut self) {
+        self.lane.placed.store(true, Ordering::Release);
+        self.slot.moved();
+    }
+
+    fn named(&self, name: &[u8]) -> Slot {
+        Slot::new(Arc::clone(&self.lane), name.into())
     }
 }
 
 impl Slot {
-    fn new(directory: Arc<OwnedFd>, name: String, claim: Option<Claim>) -> Slot {
-        Slot { directory, name, kept: false, claim, spoiled: AtomicBool::new(false) }
+    fn new(lane: Arc<Lane>, name: Box<[u8]>) -> Slot {
+        Slot { lane, name, kept: false, claim: None, spoiled: AtomicBool::new(false) }
     }
 
     /// The directory that the name is in.
     pub fn directory(&self) -> BorrowedFd<'_> {
-        self.directory.as_fd()
+        self.lane.handle.as_fd()
     }
 
     /// The name.
     pub fn name(&self) -> &[u8] {
-        self.name.as_bytes()
+        &self.name
     }
 
     /// The name in its directory.
@@ -162,25 +244,43 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if self.kept || self.claim.is_some() && !self.spoiled.load(Ordering::Relaxed) {
-            match &self.claim {
-                Some(claim) if self.kept => claim.release(),
-                Some(claim) => claim.leave(),
-                None => {}
-            }
+        if self.kept || self.lane.placed.load(Ordering::Acquire) {
+            self.claim.iter().for_each(Claim::release);
+            return;
+        }
+        if let Some(claim) = &self.claim
+            && !self.spoiled.load(Ordering::Relaxed)
+        {
+            claim.leave();
             return;
         }
         // What is left here is removed by the end of this run or the start of the next.
         if let Err(Errno::ISDIR | Errno::PERM) = fs::unlinkat(self.directory(), self.name(), AtFlags::empty()) {
             let _left_for_later = fs::unlinkat(self.directory(), self.name(), AtFlags::REMOVEDIR);
         }
-        if let Some(claim) = &self.claim {
-            claim.release();
-        }
+        self.claim.iter().for_each(Claim::release);
     }
 }
 
 impl Staged {
+    fn create(slot: Slot, mode: u16, early: bool) -> io::Result<Staged> {
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let bits = Mode::from_bits_truncate(u32::from(mode));
+        let file = File::from(fs::openat(slot.directory(), slot.name(), flags, bits)?);
+        let born = Born { mode, owner: slot.lane.owner_of(&file)? };
+        Ok(Staged { slot, file, born, early, settled: Mutex::default() })
+    }
+
+    /// How the file came to be.
+    pub(super) const fn born(&self) -> Born {
+        self.born
+    }
+
+    /// What was made of the file stays in its nest when this is dropped.
+    pub(super) fn leave(mut self) {
+        self.slot.moved();
+    }
+
     /// The file, for reading and writing.
     pub const fn file(&self) -> &File {
         &self.file
@@ -189,6 +289,11 @@ impl Staged {
     /// What it holds is not what it was to hold: it is removed when it is dropped, also where it is a part.
     pub fn spoil(&self) {
         self.slot.spoiled.store(true, Ordering::Relaxed);
+    }
+
+    /// Copies a stretch of another file, from the first offset to the second; shares its blocks where the file system can.
+    pub fn copy_range(&self, source: &File, (from, at): (u64, u64), bytes: u64) -> io::Result<()> {
+        super::copy::range(&self.file, source, (from, at), bytes)
     }
 
     /// The file's inode.
@@ -211,11 +316,6 @@ impl Staged {
             start = end;
         }
         Ok(())
-    }
-
-    /// Copies a stretch of another file, from the first offset to the second; shares its blocks where the file system can.
-    pub fn copy_range(&self, source: &File, (from, at): (u64, u64), bytes: u64) -> io::Result<()> {
-        super::copy::range(&self.file, source, (from, at), bytes)
     }
 
     /// Sets the size, so that a hole at the end is part of the file.

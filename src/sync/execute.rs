@@ -1,6 +1,9 @@
 //! Runs a plan at the target, phase by phase, in the order that makes any plan sound: copies are staged before anything
 //! moves, directories come before their contents, deletes last, directory metadata at the very end. Decides nothing.
 
+mod nests;
+mod room;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +13,6 @@ use rayon::prelude::*;
 use super::error::Error;
 use super::fetch::{Fetch, Fetched};
 use super::placements::{InPlace, Placements};
-use super::room;
 use crate::disk::announce::{Announced, Way};
 use crate::disk::copy::PlaceError;
 use crate::disk::gauge::Gauge;
@@ -19,12 +21,16 @@ use crate::disk::stage::Staged;
 use crate::disk::target::Target;
 use crate::model::plan::{Action, Plan, Source, Step};
 use crate::model::{Digest, Entry, Kind, Listing, Problem, Record, RelPath, Stamp};
+use nests::{Family, Filled};
 
 /// Files that are made durable and put in place together: one syncfs. More would not be cheaper by much (a syncfs is
 /// milliseconds, a file 20 us), and the handles of a batch stay open.
 const BATCH_FILES_MAX: usize = 1024;
 /// Bytes after which a batch is full.
 const BATCH_BYTES_MAX: u64 = 128 << 20;
+
+/// The grain of a file system's room, for estimates.
+const BLOCK_BYTES: u64 = 4096;
 
 /// What a run tells as it goes.
 #[derive(Debug)]
@@ -52,12 +58,13 @@ pub struct Run<'a> {
 /// Runs the plan. Problems are told; what was put in place comes back, so that nothing of it is hashed again.
 pub fn execute(run: &Run<'_>, fetch: &dyn Fetch) -> Result<InPlace, Error> {
     let installer = Installer::new(run);
+    let families = if fetch.near().is_some() { nests::families(run.plan) } else { Vec::new() };
     let copies = installer.stage_copies();
-    installer.each_in_order(|step| matches!(step, Step::Mkdir))?;
+    installer.directories_in_order(&families)?;
     installer.renames()?;
     installer.place_staged(copies)?;
     installer.each_in_order(|step| matches!(step, Step::Create(Source::None) | Step::Update(Source::None)))?;
-    installer.fetch_all(fetch)?;
+    installer.fetch_all(fetch, &families)?;
     // A new name shows the metadata that its file was given.
     installer.metadata()?;
     installer.links()?;
@@ -78,6 +85,9 @@ struct Installer<'a> {
 #[derive(Default)]
 struct Pending {
     files: Vec<(usize, Staged, Digest)>,
+    nests: Vec<Filled>,
+    /// How many files there are in all.
+    count: usize,
     bytes: u64,
 }
 
@@ -210,15 +220,18 @@ impl<'a> Installer<'a> {
         }
     }
 
-    fn fetch_all(&self, fetch: &dyn Fetch) -> Result<(), Error> {
-        let wants = self.indices(|step| matches!(step, Step::Create(Source::Fetch) | Step::Update(Source::Fetch)));
+    fn fetch_all(&self, fetch: &dyn Fetch, families: &[Family]) -> Result<(), Error> {
+        let mut wants = self.indices(|step| matches!(step, Step::Create(Source::Fetch) | Step::Update(Source::Fetch)));
         let starved = Mutex::new(Vec::new());
+        if let Some(near) = fetch.near() {
+            self.nest_all(near, families, &mut wants, &starved);
+        }
         let outcome = fetch.fetch(self.run, &wants, &|index, fetched| match fetched {
             Err(problem) if lacked_room(&problem) => lock(&starved).push((index, problem)),
             fetched => self.fetched(index, fetched),
         });
         self.flush();
-        let fitting = room::fitting(self.run, starved.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let fitting = self.fitting(starved.into_inner().unwrap_or_else(PoisonError::into_inner));
         self.check()?;
         outcome?;
         if fitting.is_empty() {
@@ -232,7 +245,7 @@ impl<'a> Installer<'a> {
 
     /// Whether it was for lack of room that a copy failed, and the oldest of the trash made some.
     fn made_room(&self, error: &PlaceError, bytes: u64) -> bool {
-        error.lacked_room() && self.run.target.make_room(bytes.saturating_add(room::BLOCK_BYTES))
+        error.lacked_room() && self.run.target.make_room(bytes.saturating_add(BLOCK_BYTES))
     }
 
     fn fetched(&self, index: usize, fetched: Fetched) {
@@ -244,11 +257,20 @@ impl<'a> Installer<'a> {
 
     /// Adds a staged file to the batch. Whoever fills the batch installs it, which also holds back a fast source.
     fn push(&self, index: usize, staged: Staged, digest: Digest) {
+        self.push_with(1, self.size(index), |pending| pending.files.push((index, staged, digest)));
+    }
+
+    fn size(&self, index: usize) -> u64 {
+        self.action(index).wanted.as_ref().map_or(0, |entry| entry.size)
+    }
+
+    fn push_with(&self, count: usize, bytes: u64, push: impl FnOnce(&mut Pending)) {
         let full = {
             let mut pending = lock(&self.pending);
-            pending.bytes += self.action(index).wanted.as_ref().map_or(0, |entry| entry.size);
-            pending.files.push((index, staged, digest));
-            let full = pending.files.len() >= BATCH_FILES_MAX || pending.bytes >= BATCH_BYTES_MAX;
+            pending.count += count;
+            pending.bytes += bytes;
+            push(&mut pending);
+            let full = pending.count >= BATCH_FILES_MAX || pending.bytes >= BATCH_BYTES_MAX;
             full.then(|| std::mem::take(&mut *pending))
         };
         if let Some(batch) = full {
@@ -263,24 +285,11 @@ impl<'a> Installer<'a> {
 
     fn install(&self, batch: Pending) {
         // A run that is stopped keeps what it has staged: it is whole, and would have to come once more.
-        if self.broken.load(Ordering::Relaxed) || batch.files.is_empty() {
+        if self.broken.load(Ordering::Relaxed) || (batch.files.is_empty() && batch.nests.is_empty()) {
             return;
         }
-        let settled: Vec<(&Staged, &Entry)> = batch
-            .files
-            .iter()
-            .filter_map(|(index, staged, _)| Some((staged, self.action(*index).wanted.as_ref()?)))
-            .collect();
-        if let Err(error) = self.run.target.settle(&settled) {
-            self.fail(error.into());
-            return;
-        }
-        let announced = batch.files.iter().filter_map(|(index, staged, _)| {
-            let (path, inode) = (self.action(*index).path.clone(), staged.inode().ok()?);
-            Some(Announced { path, inode, way: Way::Staged })
-        });
-        if let Err(error) = self.run.target.announce(&mut { announced }) {
-            self.fail(error.into());
+        if let Err(error) = self.settle(&batch) {
+            self.fail(error);
             return;
         }
         for (index, staged, digest) in batch.files {
@@ -288,6 +297,26 @@ impl<'a> Installer<'a> {
                 Gauge::add(&self.run.gauge.files_done, 1);
             }
         }
+        batch.nests.into_iter().for_each(|filled| self.place_nest(filled));
+    }
+
+    /// Makes a batch durable and says that it is about to be put in place.
+    fn settle(&self, batch: &Pending) -> Result<(), Error> {
+        let target = self.run.target;
+        let settled: Vec<(&Staged, &Entry)> = batch
+            .files
+            .iter()
+            .filter_map(|(index, staged, _)| Some((staged, self.action(*index).wanted.as_ref()?)))
+            .collect();
+        target.settle(&settled)?;
+        if settled.is_empty() {
+            target.harden()?;
+        }
+        let announced =
+            |index: usize, inode| Announced { path: self.action(index).path.clone(), inode, way: Way::Staged };
+        let single = batch.files.iter().filter_map(|(index, staged, _)| Some(announced(*index, staged.inode().ok()?)));
+        let nested = batch.nests.iter().flat_map(Filled::inodes).map(|(index, inode)| announced(index, inode));
+        Ok(target.announce(&mut single.chain(nested))?)
     }
 
     fn links(&self) -> Result<(), Error> {
@@ -369,7 +398,7 @@ impl<'a> Installer<'a> {
     fn place(&self, index: usize, staged: Option<Staged>, content: Option<Digest>) -> bool {
         let plain = staged.is_none();
         let placed = match self.run.target.place(self.action(index), staged) {
-            Err(problem) if plain && lacked_room(&problem) && self.run.target.make_room(room::BLOCK_BYTES) => {
+            Err(problem) if plain && lacked_room(&problem) && self.run.target.make_room(BLOCK_BYTES) => {
                 self.run.target.place(self.action(index), None)
             }
             placed => placed,
@@ -402,6 +431,13 @@ impl<'a> Installer<'a> {
         let is_file = self.action(index).wanted.as_ref().is_some_and(Entry::is_file);
         if is_file {
             lock(&self.placements).put_action(index, (stamp, content.unwrap_or(Digest::UNKNOWN)));
+        }
+    }
+
+    /// A file that we made just now, of which stat spoke before anybody else could reach it.
+    fn remember_bare(&self, index: usize, stamp: Stamp, content: Digest) {
+        if self.action(index).wanted.as_ref().is_some_and(|entry| entry.xattrs().is_empty()) {
+            lock(&self.placements).put_bare(index, (stamp, content));
         }
     }
 

@@ -22,7 +22,6 @@ pub mod refuse;
 pub mod remote;
 pub mod replica;
 pub mod report;
-mod room;
 pub mod rules;
 pub mod serve;
 pub mod share;

@@ -397,7 +397,15 @@ impl Replica {
                 let is_shown =
                     |entry: &Entry| shown.as_ref().is_some_and(|it| is_shown(&it.entry, entry.clone(), lane));
                 let in_place = entry.as_ref().is_some_and(is_shown);
-                if noted.contains_key(&name) && !in_place {
+                // Nothing was there, and nothing is left of what was: a witness kept for a delete that was refused would make
+                // what comes there look like the old file.
+                let siblings = next.siblings(path.as_ref());
+                let lives = |witness: &Witness| witness.dots.iter().any(|dot| siblings.version(*dot).is_some());
+                let is_gone = entry.is_none()
+                    && noted
+                        .get(&name)
+                        .is_some_and(|noted| noted.as_ref().is_some_and(|witness| !witness.unseen && !lives(witness)));
+                if noted.contains_key(&name) && !in_place && !is_gone {
                     continue;
                 }
                 let dots = || shown.map_or_else(Vec::new, |shown| shown.dots);

@@ -1,14 +1,18 @@
 //! Room at the target. Owns what is tried once more after a disk was full: what fits then, the smallest first.
 
-use super::execute::{Run, Told};
+use super::{BLOCK_BYTES, Installer, Run, Told};
 use crate::model::{Digest, Problem};
 
-/// The grain of a file system's room, for estimates.
-pub const BLOCK_BYTES: u64 = 4096;
+impl Installer<'_> {
+    /// What fits by now of what failed for lack of room.
+    pub(super) fn fitting(&self, starved: Vec<(usize, Problem)>) -> Vec<usize> {
+        fitting(self.run, starved)
+    }
+}
 
 /// Of what failed for lack of room, what fits by now, with the oldest of the trash removed for it: a large file that does
 /// not fit takes the room of small ones only while it is written. The smallest come first; the others are told.
-pub fn fitting(run: &Run<'_>, mut starved: Vec<(usize, Problem)>) -> Vec<usize> {
+fn fitting(run: &Run<'_>, mut starved: Vec<(usize, Problem)>) -> Vec<usize> {
     starved.sort_by_key(|&(index, _)| size(run, index));
     yield_parts(run, &starved);
     let needed = |index: usize| needed(run, index);
