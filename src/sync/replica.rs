@@ -334,7 +334,8 @@ impl Replica {
         witnesses: Vec<(RelPath, Option<Witness>)>,
         settle: bool,
     ) -> Result<(), Error> {
-        let agreed = self.agreed()?.with(changed).map_err(|_| self.too_large())?;
+        let agreed = self.agreed()?.clone();
+        let agreed = if changed.is_empty() { agreed } else { agreed.with(changed).map_err(|_| self.too_large())? };
         self.commit(agreed, changed, witnesses, settle)
     }
 
@@ -346,10 +347,14 @@ impl Replica {
         witnesses: Vec<(RelPath, Option<Witness>)>,
         settle: bool,
     ) -> Result<(), Error> {
-        let tree = Tree::build(agreed.listing(), Lane::STATE);
-        self.header.top = tree.top();
-        self.header.entries = agreed.listing().len() as u64;
-        self.header.copies = agreed.copies() as u64;
+        // Witnesses or knowledge alone change nothing of what is compared.
+        if !changed.is_empty() {
+            let tree = Tree::build(agreed.listing(), Lane::STATE);
+            self.header.top = tree.top();
+            self.header.entries = agreed.listing().len() as u64;
+            self.header.copies = agreed.copies() as u64;
+            self.tree = Some(Arc::new(tree));
+        }
         if let Some(state) = self.state.as_ref().filter(|_| !self.writing.dry_run) {
             let entries: Vec<_> = changed.iter().collect();
             let change = Change { entries: &entries, settle, witnesses: &witnesses, eras: Some(&self.eras) };
@@ -360,7 +365,6 @@ impl Replica {
         }
         self.noted.extend(witnesses);
         self.agreed = Some(agreed);
-        self.tree = Some(Arc::new(tree));
         Ok(())
     }
 
