@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::{Far, Outcome, Sandbox, Tree};
+use harness::tree::pattern;
+use harness::{Far, Outcome, Sandbox, Tree, assert_alike};
 use rustix::process::{Pid, Signal, kill_process};
 
 const FILES: usize = 250;
@@ -253,6 +254,42 @@ fn a_file_that_changes_while_a_sync_fetches_it_through_ssh_never_arrives_mixed()
         let (writer, reader) = if from_here { (&left, &right) } else { (&right, &left) };
         assert_never_torn(writer, reader, &run);
     }
+}
+
+#[test]
+fn what_the_user_does_while_a_run_installs_is_a_write_of_his() {
+    let mut reached = 0;
+    for round in 0..20 {
+        let sandbox = in_memory();
+        let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
+        right.file("edited.txt", "old").file("deleted.txt", "old").file("kept.txt", "old");
+        sandbox.alike(["sync", "left", "right"]).expect(0);
+        left.file("big.bin", pattern(24 << 20, round));
+        let mut run = sandbox.command(["sync", "left", "right"]);
+        let mut run = run.stdout(std::process::Stdio::null()).spawn().expect("the command starts");
+        let staging = right.join(".alike/staging");
+        let is_staged = || fs::read_dir(&staging).is_ok_and(|lanes| lanes.flatten().any(|lane| is_used(&lane.path())));
+        while run.try_wait().expect("a child").is_none() && !is_staged() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        right.file("edited.txt", "by the user").remove("deleted.txt");
+        let before_the_end = run.try_wait().expect("a child").is_none();
+        run.wait().expect("a child");
+        reached += usize::from(before_the_end);
+        sandbox.alike(["sync", "left", "right"]).expect(0);
+        assert_alike(left.path(), right.path());
+        assert_eq!(left.read("edited.txt"), b"by the user", "round {round}, before the end: {before_the_end}");
+        assert!(!left.has("deleted.txt"), "round {round}, before the end: {before_the_end}");
+        if reached == 3 {
+            return;
+        }
+    }
+    panic!("the run was always faster: {reached} of 20");
+}
+
+/// Whether anything is in a directory of staging.
+fn is_used(lane: &Path) -> bool {
+    fs::read_dir(lane).is_ok_and(|mut files| files.next().is_some())
 }
 
 #[test]

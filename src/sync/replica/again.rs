@@ -72,6 +72,14 @@ impl Replica {
         Ok(problems)
     }
 
+    /// Records what the look after a run found: what the run put in place is no write, and what the user did meanwhile is.
+    pub fn overtake(&mut self, found: &Found) -> Result<(), Error> {
+        // The run has announced what it was about to put in place, as to a look after a kill.
+        self.take_announced(found)?;
+        // What the guard holds back is held back again by the next look, which tells it.
+        self.observe(found).map(drop)
+    }
+
     /// Notes, of these names, what the disk shows as agreed: it stands for that from now on.
     pub fn note_in_place(&mut self, names: &BTreeSet<RelPath>, disk: &Listing) -> Result<(), Error> {
         let agreed = self.agreed()?.clone();

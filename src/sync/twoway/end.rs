@@ -209,7 +209,10 @@ impl End {
             Some(placed) => {
                 let ended = installation.ended();
                 drop(installation);
-                ended.look_again(placed)?.0
+                let found = ended.look_again(placed)?.0;
+                // Saved in the index without being recorded, what the user did meanwhile would never be seen again.
+                self.replica.overtake(&found)?;
+                found
             }
             None => Arc::into_inner(installation.found).expect("nobody else holds what was found before a run"),
         };
