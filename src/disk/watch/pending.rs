@@ -116,7 +116,8 @@ mod tests {
                 _ => assert_eq!(due, None, "at {ms}"),
             }
         }
-        assert_eq!(pending.next(), Some(at(1990) + QUIET));
+        // It waits anew since the first time after it was looked at.
+        assert_eq!(pending.next(), Some(at(1010) + LONGEST));
     }
 
     #[test]
