@@ -488,3 +488,80 @@ fn a_mode_and_an_owner_that_are_not_wanted_are_those_of_before() {
     assert_eq!(seen("old"), (4343, 4242, 0o2710));
     assert_eq!((seen("new").2, seen("d").2), (0o777 & !umask, 0o755 & !umask));
 }
+
+/// A source file, opened.
+fn opened(root: &std::path::Path, bytes: &[u8]) -> fs::File {
+    fs::write(root.join("source"), bytes).expect("written");
+    fs::File::open(root.join("source")).expect("opened")
+}
+
+#[test]
+fn a_nest_puts_a_directory_in_its_place_with_all_its_files() {
+    let root = scratch();
+    let source = opened(root.path(), b"bytes");
+    let target = open(root.path(), OPTIONS);
+    let wanted = Entry { mode: 0o640, ..file(b"bytes") };
+    let mut nest = target.nest(&mkdir("d")).expect("a nest");
+    for name in ["d/f", "d/g"] {
+        let action = create(name, wanted.clone(), Source::Fetch);
+        target.nest_copy(&nest, &action, (&source, 5, Some(&wanted.content)), &|| Ok(())).expect("copied");
+    }
+    let torn = create("d/torn", wanted.clone(), Source::Fetch);
+    let changed = || Err(alike::disk::copy::PlaceError::Changed);
+    target.nest_copy(&nest, &torn, (&source, 5, None), &changed).expect_err("changed meanwhile");
+    target.nest_copy(&nest, &torn, (&source, 5, Some(&Digest::UNKNOWN)), &|| Ok(())).expect_err("other bytes");
+    assert!(!root.path().join("d").exists(), "nothing is there before all of it is");
+    target.place_nest(&mkdir("d"), &mut nest).expect("placed");
+    drop(nest);
+    target.finish().expect("finished");
+    let mut names: Vec<_> =
+        fs::read_dir(root.path().join("d")).expect("there").map(|e| e.expect("read").path()).collect();
+    names.sort();
+    assert_eq!(names, [root.path().join("d/f"), root.path().join("d/g")]);
+    for name in names {
+        let metadata = name.metadata().expect("there");
+        assert_eq!(
+            (metadata.mode() & 0o7777, metadata.mtime(), metadata.mtime_nsec()),
+            (0o640, 1_600_000_000, 123_456_789)
+        );
+        assert_eq!(fs::read(name).expect("read"), b"bytes");
+    }
+}
+
+#[test]
+fn where_somebody_made_the_directory_the_files_of_a_nest_come_one_by_one_and_replace_nothing() {
+    let root = scratch();
+    let source = opened(root.path(), b"bytes");
+    let target = open(root.path(), OPTIONS);
+    let mut nest = target.nest(&mkdir("d")).expect("a nest");
+    let copy = |name: &str| {
+        let action = create(name, file(b"bytes"), Source::Fetch);
+        let copied = target.nest_copy(&nest, &action, (&source, 5, None), &|| Ok(()));
+        (action, copied.expect("copied").0)
+    };
+    let (free, taken) = (copy("d/free"), copy("d/taken"));
+    fs::create_dir(root.path().join("d")).expect("made");
+    fs::write(root.path().join("d/taken"), "mine").expect("written");
+    target.place_nest(&mkdir("d"), &mut nest).expect_err("somebody made it");
+    target.place(&mkdir("d"), None).expect("that is what is wanted");
+    target.place_nested(&free.0, &nest, &free.1).expect("placed");
+    target.place_nested(&taken.0, &nest, &taken.1).expect_err("somebody's file");
+    assert_eq!(fs::read(root.path().join("d/free")).expect("there"), b"bytes");
+    assert_eq!(fs::read(root.path().join("d/taken")).expect("there"), b"mine");
+    drop(nest);
+    target.finish().expect("finished");
+    assert!(!root.path().join(".alike").exists(), "staging is gone");
+}
+
+#[test]
+fn a_directory_that_would_take_over_a_group_is_made_in_its_place() {
+    let root = scratch();
+    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o2755)).expect("changed");
+    let target = open(root.path(), OPTIONS);
+    assert!(target.nest(&mkdir("d")).is_none());
+    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).expect("changed");
+    drop(target);
+    let each = TargetOptions { fsync: alike::disk::target::Fsync::Each, ..OPTIONS };
+    assert!(open(root.path(), each).nest(&mkdir("d")).is_none(), "each file by itself");
+    assert!(open(root.path(), OPTIONS).nest(&mkdir("d")).is_some());
+}

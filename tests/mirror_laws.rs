@@ -137,6 +137,35 @@ fn a_run_with_nothing_to_do_opens_no_file() {
     assert_eq!(files, Vec::<String>::new());
 }
 
+#[test]
+fn a_first_copy_reads_each_source_file_once_and_knows_it_from_then_on() {
+    if !strace_works() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let (source, target) = roots(&sandbox);
+    source.file("large", pattern(2 << 20, 3)).file("deep/er/still/f", b"f").file("empty", b"");
+    for number in 0..40 {
+        source
+            .file(format!("leaf/{number}"), pattern(number * 100, number as u64))
+            .mode(format!("leaf/{number}"), 0o600);
+    }
+    source.xattr("leaf/7", "user.note", b"kept");
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let (first, files) = opened(&sandbox, &["mirror", "source", "target", "--json"]);
+    let summary = first.expect(0).summary().clone();
+    assert_eq!((&summary["alike"], &summary["left"]["top"]), (&Value::from(true), &summary["right"]["top"]));
+    let mut read: Vec<&String> = files.iter().filter(|file| file.starts_with(source.text())).collect();
+    read.sort();
+    let times = read.len();
+    read.dedup();
+    assert_eq!((times, read.len()), (43, 43), "{read:?}");
+    assert_alike(source.path(), target.path());
+    let (again, files) = opened(&sandbox, &["index", "source"]);
+    again.expect(0);
+    assert_eq!(files, Vec::<String>::new(), "what was hashed while it was copied is known");
+}
+
 /// A source and a target between which every kind of action is due.
 fn rich_mix(sandbox: &Sandbox) -> (Tree, Tree) {
     let (source, target) = roots(sandbox);

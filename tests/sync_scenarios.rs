@@ -152,6 +152,25 @@ fn what_was_made_in_a_directory_whose_delete_is_held_back_waits_without_a_word()
     assert_eq!(contents(&shown), ["1", "2", "3", "new meanwhile"]);
 }
 
+#[test]
+fn a_file_that_comes_to_a_name_whose_delete_was_held_back_is_a_new_one() {
+    let sandbox = Sandbox::new();
+    let (left, right) = pair(&sandbox);
+    left.file("a", b"bytes");
+    sync(&sandbox, 0);
+    // Both sides rename it alike, and the left side's delete of the old name is held back: nothing else is in the root.
+    left.rename("a", "b");
+    right.rename("a", "b");
+    left.remove("b");
+    sync(&sandbox, 25);
+    left.file("b", right.read("b")).mtime("b", 7, 7);
+    sandbox.alike(["sync", "left", "right"]);
+    left.rename("b", "a");
+    sandbox.alike(["sync", "--max-delete=100%", "left", "right"]);
+    let shown = assert_settled(&sandbox, &left, &right);
+    assert_eq!(contents(&shown), ["bytes"], "{shown:?}");
+}
+
 // Conflict copies.
 
 /// Both sides' versions of `note.txt`, and the name of the copy.

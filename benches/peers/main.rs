@@ -11,6 +11,7 @@
 mod data;
 #[path = "../../tests/harness/sshd.rs"]
 mod sshd;
+mod syncthing;
 mod table;
 mod tool;
 mod work;
@@ -35,7 +36,12 @@ pub struct Options {
 }
 
 fn main() -> ExitCode {
-    match parse(std::env::args().skip(1)).and_then(|options| run(&options)) {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match &arguments[..] {
+        [verb, from, to, home] if verb == tool::PAIR => syncthing::pair(from.as_ref(), to.as_ref(), home.as_ref()),
+        _ => parse(arguments.into_iter()).and_then(|options| run(&options)),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("error: {message}");

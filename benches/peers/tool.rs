@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::sshd::Sshd;
 
+/// What this program is called with to run two syncthings.
+pub const PAIR: &str = "--pair";
+
 /// A tool that is installed here.
 pub struct Tool {
     /// Its name.
@@ -47,7 +50,7 @@ pub struct Measured {
 /// The tools that are here.
 pub fn installed(work: &Path, sshd: Option<&Sshd>) -> Vec<Tool> {
     let ssh = sshd.map(Sshd::ssh_command);
-    ["alike", "rsync", "cp", "unison", "rclone"]
+    ["alike", "rsync", "cp", "unison", "rclone", "syncthing"]
         .into_iter()
         .filter_map(|name| {
             let asked = match name {
@@ -91,6 +94,12 @@ impl Tool {
             ("cp", Way::Quickly) => vec!["cp".into(), "-a".into()],
             ("unison", Way::Local | Way::Ssh) => {
                 vec!["unison".into(), "-batch".into(), "-silent".into(), "-times".into(), "-confirmbigdel=false".into()]
+            }
+            ("syncthing", Way::Local | Way::Durable) => {
+                let itself = std::env::current_exe().ok()?;
+                let mut command = Command::new(itself);
+                command.args([PAIR, from, to]).arg(self.home.join("syncthing"));
+                return Some(command);
             }
             ("rclone", Way::Local) => vec!["rclone".into(), "sync".into(), "--links".into()],
             _ => return None,

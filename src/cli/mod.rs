@@ -3,6 +3,7 @@
 //! Start at `command` (one file a command). An argument is understood in two steps: `flags` hold what was typed,
 //! and each turns itself into what the job is asked ([`crate::sync::job`]). What a job tells goes through `told`.
 
+mod asking;
 mod base64;
 mod clock;
 mod command;
@@ -11,6 +12,7 @@ mod failure;
 mod flags;
 mod hint;
 mod interrupt;
+mod loan;
 mod location;
 mod output;
 mod paint;

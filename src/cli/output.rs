@@ -60,6 +60,12 @@ impl Output {
         self.note(written);
     }
 
+    /// What follows replaces what stands on a terminal; elsewhere a blank line sets it apart.
+    pub fn fresh(&mut self) {
+        let terminal = io::stdout().is_terminal();
+        self.bytes(if terminal { b"\x1b[H\x1b[2J" } else { b"\n" });
+    }
+
     /// Raw bytes on standard output.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.give_way();

@@ -3,6 +3,23 @@
 //! Owns what is configured, who is a member of what, when whom to meet, and the socket that commands speak to. What a
 //! meeting does is [`crate::sync`]'s; how a member is reached is [`crate::net`]'s. Prints nothing.
 
+mod commands;
 pub mod config;
+pub mod control;
+mod converse;
 pub mod gossip;
+mod hooks;
+mod hub;
+pub mod journal;
+mod keeper;
+mod look;
+pub mod members;
+mod pairing;
+mod peers;
+pub mod place;
+mod rumours;
+pub mod run;
 pub mod schedule;
+mod service;
+mod speech;
+pub mod web;

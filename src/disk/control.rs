@@ -138,6 +138,18 @@ fn open_locked(root: &OwnedFd) -> io::Result<Attempt> {
     Ok(Attempt::Open(Lock { handle: Arc::new(handle), _file: Arc::new(lock) }))
 }
 
+/// Whether nothing is in a root but what is ours.
+pub fn is_alone(root: &Root) -> io::Result<bool> {
+    for entry in fs::Dir::read_from(root.handle())? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." && name != NAME.as_bytes() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Opens a directory that is ours alone, and makes it where it is missing.
 pub(super) fn open_private(parent: impl AsFd, name: &str) -> io::Result<OwnedFd> {
     let made = match fs::mkdirat(&parent, name, Mode::RWXU) {

@@ -62,7 +62,8 @@ pub fn glance(
     memory: &dyn Memory,
     (options, gauge): (GlanceOptions<'_>, &Gauge),
 ) -> Result<Glance, Error> {
-    let scan = ScanOptions { filter: options.filter, one_file_system: false, checksum: false, quick: false };
+    let scan =
+        ScanOptions { filter: options.filter, one_file_system: false, checksum: false, quick: false, defer: false };
     let (hashed_files, hashed_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
     let observer = Observer { memory, options: &scan, gauge, hashed_files, hashed_bytes };
     let mut visits = visit::Visits::new(root, base, &observer, options);

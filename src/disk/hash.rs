@@ -3,7 +3,9 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 
 use super::gauge::Gauge;
 use super::map::map_part;
@@ -63,12 +65,12 @@ pub fn digest_of(file: &File, size: u64, gauge: &Gauge) -> io::Result<Option<Dig
 }
 
 /// Hashes by reading alone. Unlike a map it tells a failing disk from a change.
-pub fn hash_read(mut file: &File, size: u64, gauge: &Gauge) -> io::Result<Hashed> {
+pub fn hash_read(file: &File, size: u64, gauge: &Gauge) -> io::Result<Hashed> {
     BUFFER.with_borrow_mut(|buffer| {
         let mut hasher = None;
         let mut done = 0;
         loop {
-            let bytes = fill(&mut file, buffer, size - done)?;
+            let bytes = fill(file, buffer, done..size)?;
             done += bytes as u64;
             Gauge::add(&gauge.bytes_hashed, bytes as u64);
             let last = bytes < buffer.len();
@@ -92,16 +94,16 @@ pub fn hash_read(mut file: &File, size: u64, gauge: &Gauge) -> io::Result<Hashed
 
 /// Reads until the buffer is full, the file ends, or all `wanted` bytes are there: that there are no more is seen by
 /// the stat after the hash, which saves the read that finds the end.
-fn fill(file: &mut &File, buffer: &mut [u8], wanted: u64) -> io::Result<usize> {
+fn fill(file: &File, buffer: &mut [u8], wanted: Range<u64>) -> io::Result<usize> {
     let mut done = 0;
     while done < buffer.len() {
-        match file.read(&mut buffer[done..]) {
+        match file.read_at(&mut buffer[done..], wanted.start + done as u64) {
             Ok(0) => break,
             Ok(bytes) => done += bytes,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-        if done as u64 >= wanted {
+        if wanted.start + done as u64 >= wanted.end {
             break;
         }
     }

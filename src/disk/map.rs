@@ -1,4 +1,4 @@
-//! Mapped files, and the guard that survives their truncation. The only file with `unsafe` code.
+//! Mapped files, and the guard that survives their truncation. One of the few files with `unsafe` code.
 //!
 //! Another process may truncate a mapped file at any time, and the disk under it may fail; a read of the pages that are
 //! gone raises SIGBUS, which would end the process. The handler here looks the address up in a fixed table, puts zeros

@@ -41,11 +41,22 @@ pub(super) enum Reach<'a> {
     Path(BorrowedFd<'a>),
 }
 
+/// How a file of ours came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Born {
+    /// Permission bits.
+    pub mode: u16,
+    /// User and group.
+    pub owner: (u32, u32),
+}
+
 /// What is known of a thing before its metadata is set.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Now<'a> {
     /// Just made by us in staging: mode 0600, no attributes.
     Fresh,
+    /// The same, and it is known how it came to be.
+    Born(Born),
     /// What a stat call says, of something that may have attributes.
     Seen(&'a Status),
 }
@@ -79,7 +90,7 @@ pub(super) fn apply(reach: Reach<'_>, now: Now<'_>, entry: &Entry, wanted: Wante
         _ if entry.kind == Kind::Symlink => None,
         _ if wanted.mode => Some(entry.mode),
         // As any program would have made it.
-        Now::Fresh => Some(entry.mode & 0o777 & !wanted.umask),
+        Now::Fresh | Now::Born(_) => Some(entry.mode & 0o777 & !wanted.umask),
         Now::Seen(_) => None,
     };
     if let Some(mode) = mode.filter(|mode| mode_now != Some(*mode)) {
@@ -117,6 +128,7 @@ impl Now<'_> {
         match self {
             Now::Fresh if kind == Kind::File => Some(0o600),
             Now::Fresh => None,
+            Now::Born(born) => Some(born.mode),
             Now::Seen(status) => Some(status.mode),
         }
     }
@@ -124,13 +136,14 @@ impl Now<'_> {
     fn owner(self) -> Option<(u32, u32)> {
         match self {
             Now::Fresh => None,
+            Now::Born(born) => Some(born.owner),
             Now::Seen(status) => Some((status.uid, status.gid)),
         }
     }
 
     fn mtime(self) -> Option<Time> {
         match self {
-            Now::Fresh => None,
+            Now::Fresh | Now::Born(_) => None,
             Now::Seen(status) => Some(status.stamp.mtime),
         }
     }
@@ -177,7 +190,7 @@ impl Reach<'_> {
     /// Makes the attributes equal to those of the entry; returns what happened to each that differed.
     fn set_attributes(&self, now: Now<'_>, entry: &Entry) -> io::Result<Vec<Tried>> {
         let found = match now {
-            Now::Fresh => Vec::new(),
+            Now::Fresh | Now::Born(_) => Vec::new(),
             Now::Seen(_) => self.attributes()?,
         };
         let mut done = Vec::new();

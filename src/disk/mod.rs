@@ -36,3 +36,4 @@ pub mod trash;
 mod walk;
 pub mod watch;
 mod xattr;
+mod xattrat;

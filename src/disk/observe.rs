@@ -3,7 +3,7 @@
 
 use std::ffi::CStr;
 use std::fs::File;
-use std::io::{self, Seek};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::gauge::Gauge;
 use super::grain;
-use super::hash::{Cores, Hashed, hash_file, hash_read};
+use super::hash::{Cores, Hashed, MAPPED_BYTES_MIN, hash_file, hash_read};
 use super::root::open_file;
 use super::scan::{Memory, ScanOptions};
 use super::status::Status;
@@ -163,7 +163,8 @@ impl Observer<'_> {
             }
             _ => (Digest::UNKNOWN, Extra { device: status.node, ..attributes(subject, status)? }),
         };
-        if status.kind == Kind::File && content != Digest::UNKNOWN && !racy {
+        let known = |row: Row<'_>| row.content() == content && trusts(row, &status.stamp);
+        if status.kind == Kind::File && content != Digest::UNKNOWN && !racy && !subject.before.is_some_and(known) {
             self.memory.note(subject.path, &status.stamp, &content);
         }
         let flags = if racy { FLAG_RACY } else { 0 };
@@ -173,26 +174,27 @@ impl Observer<'_> {
     /// The content and the attributes of a regular file, opened at most once.
     fn look_into(&self, subject: &Subject<'_>, status: &Status, racy: bool) -> Result<(Digest, Extra), Again> {
         if let Some(known) = self.known(subject, &status.stamp) {
-            return Ok((known, attributes(subject, status)?));
+            let bare = self.memory.is_bare(subject.path, &status.stamp);
+            let extra = if bare { Extra::default() } else { attributes(subject, status)? };
+            return Ok((known, extra));
+        }
+        if self.options.defer && !racy && status.names == 1 {
+            return Ok((Digest::UNKNOWN, attributes(subject, status)?));
         }
         let file = open_file(subject.directory, subject.name.to_bytes())?;
         Gauge::add(&self.gauge.files_opened, 1);
-        if age_ns(status.stamp.ctime, now()) <= WRITE_NS_MAX {
-            wait_out_writer(&file)?;
-        }
         let size = status.stamp.size;
+        wait_out_writer(&file, &status.stamp)?;
         let mut hashed = hash_file(&file, size, subject.cores, self.gauge)?;
-        let extra = Extra { xattrs: xattr::read(&Through::File(&file))?, ..Extra::default() };
+        let extra = self.extra_of(subject, status, &file)?;
         let mut after = Status::of(&file)?;
         if hashed == Hashed::Changed && after == *status {
             // Voided, and yet nothing changed: the disk failed under the map. A read says how, or it succeeds.
-            (&file).rewind()?;
             hashed = hash_read(&file, size, self.gauge)?;
             after = Status::of(&file)?;
         }
         if racy && matches!(hashed, Hashed::Whole(_)) {
             // Too young for stat to tell a write between two reads: two equal reads stand in for it.
-            (&file).rewind()?;
             let again = hash_read(&file, size, self.gauge)?;
             hashed = if again == hashed { again } else { Hashed::Changed };
             after = Status::of(&file)?;
@@ -208,6 +210,15 @@ impl Observer<'_> {
         }
     }
 
+    /// The attributes of an opened file: those of the base where its stamp is trusted, as they move the change time too.
+    fn extra_of(&self, subject: &Subject<'_>, status: &Status, file: &File) -> io::Result<Extra> {
+        let xattrs = match subject.before.filter(|row| trusts(*row, &status.stamp)) {
+            Some(row) => row.extra().map(|extra| extra.xattrs).unwrap_or_default(),
+            None => xattr::read(&Through::File(file))?,
+        };
+        Ok(Extra { xattrs, ..Extra::default() })
+    }
+
     /// The content where it need not, or must not, be read.
     fn known(&self, subject: &Subject<'_>, stamp: &Stamp) -> Option<Digest> {
         if self.options.checksum && !self.options.quick {
@@ -217,7 +228,7 @@ impl Observer<'_> {
         if recalled.is_some() || !self.options.quick {
             return recalled;
         }
-        let trusted = subject.before.filter(|row| row.stamp() == *stamp && row.flags() & FLAG_RACY == 0);
+        let trusted = subject.before.filter(|row| trusts(*row, stamp));
         Some(trusted.map_or(Digest::UNKNOWN, |row| row.content()))
     }
 }
@@ -227,6 +238,11 @@ impl Observed {
     pub fn equals(&self, row: Row<'_>) -> bool {
         self.flags == row.flags() & !FLAG_INCOMPLETE && self.stamp == row.stamp() && self.entry == row.entry()
     }
+}
+
+/// Whether what a row says of a file holds while the file has this stamp.
+fn trusts(row: Row<'_>, stamp: &Stamp) -> bool {
+    row.stamp() == *stamp && row.flags() & FLAG_RACY == 0
 }
 
 fn attributes(subject: &Subject<'_>, status: &Status) -> Result<Extra, Again> {
@@ -272,11 +288,18 @@ fn cool_down(subject: &Subject<'_>, status: &Status) -> Result<(), Again> {
 
 /// Waits until a write call that goes on is done. A write sets the change time when it starts, then copies, with the
 /// inode locked: read meanwhile, a file is torn, and no stat tells, not even later. What needs that lock waits for it:
-/// the search for data on ext4, btrfs and tmpfs, any read on xfs. Writes that start later set another change time.
-fn wait_out_writer(mut file: &File) -> io::Result<()> {
+/// the search for data on ext4, btrfs and tmpfs, any read on xfs, and there the first read of the content does as well.
+/// Writes that start later set another change time. Moves the file's position, which no reader here goes by.
+pub(super) fn wait_out_writer(file: &File, stamp: &Stamp) -> io::Result<()> {
+    if age_ns(stamp.ctime, now()) > WRITE_NS_MAX {
+        return Ok(());
+    }
     let _end_of_an_empty_file = fs::seek(file, fs::SeekFrom::Data(0));
-    let _position_is_kept = file.read_at(&mut [0], 0)?;
-    file.rewind()
+    if stamp.size >= MAPPED_BYTES_MIN {
+        // A map waits for nobody.
+        file.read_at(&mut [0], 0)?;
+    }
+    Ok(())
 }
 
 fn now() -> Time {

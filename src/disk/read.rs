@@ -97,6 +97,11 @@ impl<'r> Reader<'r> {
 }
 
 impl Opened {
+    /// Waits for a write call that may go on: what is read from then on is whole, unless [`Opened::unchanged`] says no.
+    pub fn wait_out_writer(&self) -> io::Result<()> {
+        super::observe::wait_out_writer(&self.file, &self.stamp)
+    }
+
     /// Whether the file is still what it was when it was opened: if not, what was read may be torn.
     pub fn unchanged(&self) -> io::Result<bool> {
         Ok(Status::stamp(&self.file)? == self.stamp)

@@ -38,6 +38,9 @@ pub struct ScanOptions<'a> {
     pub checksum: bool,
     /// Read no file: a row has the base's digest where its stamp is trusted, else [`Digest::UNKNOWN`].
     pub quick: bool,
+    /// Leave files that nobody has hashed yet to whoever copies them: their rows have [`Digest::UNKNOWN`]. Not those with
+    /// several names, nor those that were changed just now.
+    pub defer: bool,
 }
 
 /// Digests beside the base: those of a first hash that was interrupted.
@@ -46,6 +49,10 @@ pub trait Memory: Sync {
     fn recall(&self, path: PathRef<'_>, stamp: &Stamp) -> Option<Digest>;
     /// A file was hashed, and its stamp can be trusted from now on.
     fn note(&self, path: PathRef<'_>, stamp: &Stamp, content: &Digest);
+    /// Whether it is known that the file had no attributes when it got this stamp.
+    fn is_bare(&self, _path: PathRef<'_>, _stamp: &Stamp) -> bool {
+        false
+    }
 }
 
 /// Remembers nothing.

@@ -6,7 +6,7 @@ use std::io;
 use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use rustix::fs::{self, Advice, AtFlags, Mode, OFlags};
@@ -14,7 +14,9 @@ use rustix::io::Errno;
 
 use super::control;
 use super::directories::lock;
+use super::metadata::Born;
 use super::place::swap::Leaf;
+use super::root::{open_directory, open_file};
 use super::target::Fsync;
 
 /// Threads that make entries in one directory wait for each other: on ext4 two threads are no faster than one in one
@@ -40,14 +42,29 @@ pub(super) struct Staging {
 struct Lane {
     handle: OwnedFd,
     next: AtomicU64,
+    /// Whose the files are that we make here, once there was one.
+    owner: OnceLock<(u32, u32)>,
+    /// Whether the directory itself is in place, and what is in it with it.
+    placed: AtomicBool,
 }
 
 /// A name in staging that is ours until it is dropped, and then is free again.
 #[derive(Debug)]
 pub(super) struct Slot {
     lane: Arc<Lane>,
-    name: String,
+    name: Box<[u8]>,
     kept: bool,
+}
+
+/// A directory that is not yet in place, whose files have their own names already: one rename puts all of them in place.
+/// Dropped without being placed, it is removed as far as it is empty.
+#[derive(Debug)]
+pub struct Nest {
+    slot: Slot,
+    lane: Arc<Lane>,
+    durable: bool,
+    /// Whether something is in it that must not be put in place.
+    spoilt: AtomicBool,
 }
 
 /// A file that is not yet in place. Dropped without being placed: removed.
@@ -55,6 +72,7 @@ pub(super) struct Slot {
 pub struct Staged {
     slot: Slot,
     file: File,
+    born: Born,
     /// Whether the file will have to be durable.
     early: bool,
     /// What of the wanted metadata could not be set; `None` until it was tried.
@@ -70,16 +88,23 @@ impl Staging {
     /// A free name. Nothing is made.
     pub fn slot(&self) -> io::Result<Slot> {
         let lane = self.lane()?;
-        let name = lane.next.fetch_add(1, Ordering::Relaxed).to_string();
+        let name = lane.next.fetch_add(1, Ordering::Relaxed).to_string().into_bytes().into();
         Ok(Slot { lane, name, kept: false })
     }
 
-    /// An empty file, 0600.
-    pub fn file(&self) -> io::Result<Staged> {
+    /// An empty file of this mode, which the umask leaves whole.
+    pub fn file(&self, mode: u16) -> io::Result<Staged> {
+        Staged::create(self.slot()?, mode, self.durable)
+    }
+
+    /// An empty directory whose files get their own names in it.
+    pub fn nest(&self) -> io::Result<Nest> {
         let slot = self.slot()?;
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = File::from(fs::openat(slot.directory(), slot.name(), flags, Mode::RUSR | Mode::WUSR)?);
-        Ok(Staged { slot, file, early: self.durable, settled: Mutex::default() })
+        fs::mkdirat(slot.directory(), slot.name(), Mode::RWXU)?;
+        let lane = Arc::new(Lane::new(open_directory(slot.directory(), slot.name())?));
+        // Whatever the umask took.
+        fs::fchmod(&lane.handle, Mode::RWXU)?;
+        Ok(Nest { slot, lane, durable: self.durable, spoilt: AtomicBool::new(false) })
     }
 
     fn lane(&self) -> io::Result<Arc<Lane>> {
@@ -89,7 +114,66 @@ impl Staging {
             return Ok(Arc::clone(lane));
         }
         let handle = control::open_private(&self.handle, &format!("lane-{number}"))?;
-        Ok(Arc::clone(lane.get_or_init(|| Arc::new(Lane { handle, next: AtomicU64::new(0) }))))
+        Ok(Arc::clone(lane.get_or_init(|| Arc::new(Lane::new(handle)))))
+    }
+}
+
+impl Lane {
+    const fn new(handle: OwnedFd) -> Lane {
+        Lane { handle, next: AtomicU64::new(0), owner: OnceLock::new(), placed: AtomicBool::new(false) }
+    }
+
+    /// Whose a file is that we made here: the first says it for all.
+    fn owner_of(&self, file: &File) -> io::Result<(u32, u32)> {
+        if let Some(owner) = self.owner.get() {
+            return Ok(*owner);
+        }
+        let stat = fs::fstat(file)?;
+        Ok(*self.owner.get_or_init(|| (stat.st_uid, stat.st_gid)))
+    }
+}
+
+impl Nest {
+    /// An empty file of this name and mode, which the umask leaves whole.
+    pub(super) fn file(&self, name: &[u8], mode: u16) -> io::Result<Staged> {
+        Staged::create(self.named(name), mode, self.durable)
+    }
+
+    /// A file of the nest, opened again: it is placed by itself where the nest cannot be.
+    pub(super) fn again(&self, name: &[u8], born: Born) -> io::Result<Staged> {
+        let slot = self.named(name);
+        let file = open_file(slot.directory(), slot.name())?;
+        Ok(Staged { slot, file, born, early: false, settled: Mutex::default() })
+    }
+
+    /// Takes out a file that shall not be put in place.
+    pub(super) fn remove(&self, mut staged: Staged) {
+        let slot = &mut staged.slot;
+        let removed = fs::unlinkat(slot.directory(), slot.name(), AtFlags::empty());
+        slot.moved();
+        if removed.is_err() {
+            self.spoilt.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether something is in it that must not be put in place.
+    pub(super) fn is_spoilt(&self) -> bool {
+        self.spoilt.load(Ordering::Acquire)
+    }
+
+    /// The directory's own name in staging.
+    pub(super) fn leaf(&self) -> Leaf<'_> {
+        self.slot.leaf()
+    }
+
+    /// The directory is in place now, with all that is in it.
+    pub(super) fn placed(&mut self) {
+        self.lane.placed.store(true, Ordering::Release);
+        self.slot.moved();
+    }
+
+    fn named(&self, name: &[u8]) -> Slot {
+        Slot { lane: Arc::clone(&self.lane), name: name.into(), kept: false }
     }
 }
 
@@ -101,7 +185,7 @@ impl Slot {
 
     /// The name.
     pub fn name(&self) -> &[u8] {
-        self.name.as_bytes()
+        &self.name
     }
 
     /// The name in its directory.
@@ -117,7 +201,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if self.kept {
+        if self.kept || self.lane.placed.load(Ordering::Acquire) {
             return;
         }
         // What is left here is removed by the end of this run or the start of the next.
@@ -128,6 +212,24 @@ impl Drop for Slot {
 }
 
 impl Staged {
+    fn create(slot: Slot, mode: u16, early: bool) -> io::Result<Staged> {
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let bits = Mode::from_bits_truncate(u32::from(mode));
+        let file = File::from(fs::openat(slot.directory(), slot.name(), flags, bits)?);
+        let born = Born { mode, owner: slot.lane.owner_of(&file)? };
+        Ok(Staged { slot, file, born, early, settled: Mutex::default() })
+    }
+
+    /// How the file came to be.
+    pub(super) const fn born(&self) -> Born {
+        self.born
+    }
+
+    /// What was made of the file stays in its nest when this is dropped.
+    pub(super) fn leave(mut self) {
+        self.slot.moved();
+    }
+
     /// The file, for reading and writing.
     pub const fn file(&self) -> &File {
         &self.file

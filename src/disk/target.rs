@@ -55,6 +55,9 @@ pub struct TargetOptions {
     pub links: bool,
 }
 
+/// The mode of what is staged, where nothing better is known: the owner's alone.
+const PRIVATE: u16 = 0o600;
+
 /// A root that is being changed, locked against other runs.
 #[derive(Debug)]
 pub struct Target {
@@ -108,7 +111,12 @@ impl Target {
 
     /// An empty file on the target's file system, 0600.
     pub fn stage(&self) -> io::Result<Staged> {
-        self.staging.file()
+        self.staging.file(PRIVATE)
+    }
+
+    /// An empty file for an entry: with its mode, where nothing else needs to be set first.
+    pub fn stage_for(&self, entry: &Entry) -> io::Result<Staged> {
+        self.staging.file(self.born_mode(entry))
     }
 
     /// Stages the bytes of another path of the target, which must still be what was scanned.
@@ -127,8 +135,21 @@ impl Target {
         content: Option<&Digest>,
     ) -> Result<(Staged, Digest), PlaceError> {
         let staged = self.stage().map_err(PlaceError::Write)?;
-        let digest = copy::fill(&staged, source, size, content)?;
+        let digest = self.fill(&staged, source, size, content)?;
+        copy::ends_at(source, size)?;
         Ok((staged, digest))
+    }
+
+    /// Fills an empty staged file with `size` bytes of a local file, and hashes what was staged. The caller looks whether
+    /// the source is still what it was.
+    pub fn fill(
+        &self,
+        staged: &Staged,
+        source: &File,
+        size: u64,
+        content: Option<&Digest>,
+    ) -> Result<Digest, PlaceError> {
+        copy::fill(staged, source, size, content)
     }
 
     /// Sets the metadata of staged files and makes them durable. What cannot be set is told when they are placed.
@@ -136,15 +157,18 @@ impl Target {
         let refuse = |source: io::Error| Error::Sync { path: self.root.path().into(), source };
         for (staged, entry) in staged {
             let reach = Reach::Open(staged.file().as_fd());
-            staged.settle(metadata::apply(reach, Now::Fresh, entry, self.wanted()));
+            staged.settle(metadata::apply(reach, Now::Born(staged.born()), entry, self.wanted()));
             if self.options.fsync == Fsync::Each {
                 staged.file().sync_all().map_err(refuse)?;
             }
         }
-        if self.options.fsync == Fsync::Batch && !staged.is_empty() {
-            fs::syncfs(self.root.handle()).map_err(|error| refuse(error.into()))?;
-        }
-        Ok(())
+        if staged.is_empty() { Ok(()) } else { self.harden() }
+    }
+
+    /// Makes durable what is staged, where many files are made so at once.
+    pub fn harden(&self) -> Result<(), Error> {
+        let refuse = |error: rustix::io::Errno| Error::Sync { path: self.root.path().into(), source: error.into() };
+        if self.options.fsync == Fsync::Batch { fs::syncfs(self.root.handle()).map_err(refuse) } else { Ok(()) }
     }
 
     /// Says which files are about to be put in place, where this is the root of a replica.
@@ -190,6 +214,17 @@ impl Target {
     pub(super) const fn wanted(&self) -> Wanted {
         let TargetOptions { mode, xattrs, owner, .. } = self.options;
         Wanted { mode, xattrs, owner, umask: self.umask }
+    }
+
+    /// The mode with which a file is made: what is wanted in the end, where the umask and attributes allow.
+    pub(super) fn born_mode(&self, entry: &Entry) -> u16 {
+        let whole = entry.mode & !0o777 == 0 && entry.mode & self.umask == 0;
+        if self.options.mode && whole && entry.xattrs().is_empty() { entry.mode } else { PRIVATE }
+    }
+
+    /// How durability is paid for.
+    pub(super) const fn fsync(&self) -> Fsync {
+        self.options.fsync
     }
 
     /// Whose files we make: user and group.

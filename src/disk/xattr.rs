@@ -12,6 +12,7 @@ use rustix::fs;
 use rustix::io::Errno;
 
 use super::root::open_directory;
+use super::xattrat;
 use crate::model::Kind;
 use crate::model::entry::Xattr;
 
@@ -32,6 +33,7 @@ pub(super) fn read(through: &Through<'_>) -> io::Result<Vec<Xattr>> {
         Through::File(file) => {
             collect(&|list| fs::flistxattr(file, list), &|name, value| fs::fgetxattr(file, name, value))
         }
+        Through::Name(parent, name, _) if xattrat::has_none(parent, name) => return Ok(Vec::new()),
         Through::Name(parent, name, kind) => match by_path(parent, name) {
             // No `/proc` here: what can be opened is opened.
             Err(Errno::NOENT | Errno::NOTDIR) if !proc_is_there() => return by_handle(parent, name, *kind),

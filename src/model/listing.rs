@@ -22,6 +22,8 @@ use super::path::{PathRef, compare};
 
 const HEADER_BYTES: usize = 16;
 const ROW_BYTES: usize = 104;
+/// Where in a row the content digest is.
+const CONTENT_AT: usize = 72;
 /// Small listings give back what they do not need; of large ones it was never touched.
 const SHRUNK_BYTES_MAX: usize = 1 << 20;
 /// More than paths have in most trees: 35 to 45 bytes.
@@ -158,6 +160,17 @@ impl Listing {
             }
         }
         Err(low)
+    }
+
+    /// The same rows, some of them with another content digest.
+    pub fn with_contents(&self, contents: impl IntoIterator<Item = (usize, Digest)>) -> Listing {
+        let mut bytes = self.as_bytes().to_vec();
+        for (index, content) in contents {
+            assert!(index < self.rows, "row {index} of {}", self.rows);
+            let at = HEADER_BYTES + index * ROW_BYTES + CONTENT_AT;
+            bytes[at..][..content.0.len()].copy_from_slice(&content.0);
+        }
+        Listing { bytes: Arc::new(bytes), start: 0, rows: self.rows }
     }
 
     fn parts(&self) -> (&[u8], &[u8]) {

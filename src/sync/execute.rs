@@ -1,6 +1,9 @@
 //! Runs a plan at the target, phase by phase, in the order that makes any plan sound: copies are staged before anything
 //! moves, directories come before their contents, deletes last, directory metadata at the very end. Decides nothing.
 
+mod nests;
+mod room;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,6 +21,7 @@ use crate::disk::stage::Staged;
 use crate::disk::target::Target;
 use crate::model::plan::{Action, Plan, Source, Step};
 use crate::model::{Digest, Entry, Kind, Listing, Problem, Record, RelPath, Stamp};
+use nests::{Family, Filled};
 
 /// Files that are made durable and put in place together: one syncfs. More would not be cheaper by much (a syncfs is
 /// milliseconds, a file 20 us), and the handles of a batch stay open.
@@ -54,12 +58,13 @@ pub struct Run<'a> {
 /// Runs the plan. Problems are told; what was put in place comes back, so that nothing of it is hashed again.
 pub fn execute(run: &Run<'_>, fetch: &dyn Fetch) -> Result<InPlace, Error> {
     let installer = Installer::new(run);
+    let families = if fetch.near().is_some() { nests::families(run.plan) } else { Vec::new() };
     let copies = installer.stage_copies();
-    installer.each_in_order(|step| matches!(step, Step::Mkdir))?;
+    installer.directories_in_order(&families)?;
     installer.renames()?;
     installer.place_staged(copies)?;
     installer.each_in_order(|step| matches!(step, Step::Create(Source::None) | Step::Update(Source::None)))?;
-    installer.fetch_all(fetch)?;
+    installer.fetch_all(fetch, &families)?;
     // A new name shows the metadata that its file was given.
     installer.metadata()?;
     installer.links()?;
@@ -80,6 +85,9 @@ struct Installer<'a> {
 #[derive(Default)]
 struct Pending {
     files: Vec<(usize, Staged, Digest)>,
+    nests: Vec<Filled>,
+    /// How many files there are in all.
+    count: usize,
     bytes: u64,
 }
 
@@ -212,9 +220,12 @@ impl<'a> Installer<'a> {
         }
     }
 
-    fn fetch_all(&self, fetch: &dyn Fetch) -> Result<(), Error> {
-        let wants = self.indices(|step| matches!(step, Step::Create(Source::Fetch) | Step::Update(Source::Fetch)));
+    fn fetch_all(&self, fetch: &dyn Fetch, families: &[Family]) -> Result<(), Error> {
+        let mut wants = self.indices(|step| matches!(step, Step::Create(Source::Fetch) | Step::Update(Source::Fetch)));
         let starved = Mutex::new(Vec::new());
+        if let Some(near) = fetch.near() {
+            self.nest_all(near, families, &mut wants, &starved);
+        }
         let outcome = fetch.fetch(self.run, &wants, &|index, fetched| match fetched {
             Err(problem) if lacked_room(&problem) => lock(&starved).push((index, problem)),
             fetched => self.fetched(index, fetched),
@@ -237,44 +248,6 @@ impl<'a> Installer<'a> {
         error.lacked_room() && self.run.target.make_room(bytes.saturating_add(BLOCK_BYTES))
     }
 
-    /// Of what failed for lack of room, what fits by now, with the oldest of the trash removed for it: a large file that does not fit takes the room of small ones only
-    /// while it is written. The smallest come first; the others are told.
-    fn fitting(&self, mut starved: Vec<(usize, Problem)>) -> Vec<usize> {
-        let size = |index: usize| self.action(index).wanted.as_ref().map_or(0, |entry| entry.size);
-        starved.sort_by_key(|&(index, _)| size(index));
-        let sized = |index: usize| size(index).next_multiple_of(BLOCK_BYTES).saturating_add(BLOCK_BYTES);
-        let mut room =
-            if starved.is_empty() { 0 } else { self.room_for(starved.iter().map(|&(index, _)| sized(index))) };
-        let mut fitting = Vec::new();
-        for (index, problem) in starved {
-            // A file takes whole blocks, and some for itself.
-            match room.checked_sub(sized(index)) {
-                Some(left) if !self.halted() => {
-                    room = left;
-                    fitting.push(index);
-                }
-                _ => (self.run.tell)(Told::Problem(problem)),
-            }
-        }
-        fitting.sort_unstable();
-        fitting
-    }
-
-    /// The room for files of these sizes, the smallest first; the oldest of the trash goes as far as that helps.
-    fn room_for(&self, sizes: impl Iterator<Item = u64>) -> u64 {
-        let target = self.run.target;
-        let attainable = target.attainable_room();
-        let needed = sizes.scan(0_u64, |sum, size| {
-            *sum = sum.saturating_add(size);
-            Some(*sum)
-        });
-        let needed = needed.take_while(|&sum| sum <= attainable).last().unwrap_or(0);
-        if target.room() < needed {
-            target.make_room(needed);
-        }
-        target.room()
-    }
-
     fn fetched(&self, index: usize, fetched: Fetched) {
         match fetched {
             Ok((staged, digest)) => self.push(index, staged, digest),
@@ -284,11 +257,20 @@ impl<'a> Installer<'a> {
 
     /// Adds a staged file to the batch. Whoever fills the batch installs it, which also holds back a fast source.
     fn push(&self, index: usize, staged: Staged, digest: Digest) {
+        self.push_with(1, self.size(index), |pending| pending.files.push((index, staged, digest)));
+    }
+
+    fn size(&self, index: usize) -> u64 {
+        self.action(index).wanted.as_ref().map_or(0, |entry| entry.size)
+    }
+
+    fn push_with(&self, count: usize, bytes: u64, push: impl FnOnce(&mut Pending)) {
         let full = {
             let mut pending = lock(&self.pending);
-            pending.bytes += self.action(index).wanted.as_ref().map_or(0, |entry| entry.size);
-            pending.files.push((index, staged, digest));
-            let full = pending.files.len() >= BATCH_FILES_MAX || pending.bytes >= BATCH_BYTES_MAX;
+            pending.count += count;
+            pending.bytes += bytes;
+            push(&mut pending);
+            let full = pending.count >= BATCH_FILES_MAX || pending.bytes >= BATCH_BYTES_MAX;
             full.then(|| std::mem::take(&mut *pending))
         };
         if let Some(batch) = full {
@@ -303,24 +285,11 @@ impl<'a> Installer<'a> {
 
     fn install(&self, batch: Pending) {
         // A run that is stopped keeps what it has staged: it is whole, and would have to come once more.
-        if self.broken.load(Ordering::Relaxed) || batch.files.is_empty() {
+        if self.broken.load(Ordering::Relaxed) || (batch.files.is_empty() && batch.nests.is_empty()) {
             return;
         }
-        let settled: Vec<(&Staged, &Entry)> = batch
-            .files
-            .iter()
-            .filter_map(|(index, staged, _)| Some((staged, self.action(*index).wanted.as_ref()?)))
-            .collect();
-        if let Err(error) = self.run.target.settle(&settled) {
-            self.fail(error.into());
-            return;
-        }
-        let announced = batch.files.iter().filter_map(|(index, staged, _)| {
-            let (path, inode) = (self.action(*index).path.clone(), staged.inode().ok()?);
-            Some(Announced { path, inode, way: Way::Staged })
-        });
-        if let Err(error) = self.run.target.announce(&mut { announced }) {
-            self.fail(error.into());
+        if let Err(error) = self.settle(&batch) {
+            self.fail(error);
             return;
         }
         for (index, staged, digest) in batch.files {
@@ -328,6 +297,26 @@ impl<'a> Installer<'a> {
                 Gauge::add(&self.run.gauge.files_done, 1);
             }
         }
+        batch.nests.into_iter().for_each(|filled| self.place_nest(filled));
+    }
+
+    /// Makes a batch durable and says that it is about to be put in place.
+    fn settle(&self, batch: &Pending) -> Result<(), Error> {
+        let target = self.run.target;
+        let settled: Vec<(&Staged, &Entry)> = batch
+            .files
+            .iter()
+            .filter_map(|(index, staged, _)| Some((staged, self.action(*index).wanted.as_ref()?)))
+            .collect();
+        target.settle(&settled)?;
+        if settled.is_empty() {
+            target.harden()?;
+        }
+        let announced =
+            |index: usize, inode| Announced { path: self.action(index).path.clone(), inode, way: Way::Staged };
+        let single = batch.files.iter().filter_map(|(index, staged, _)| Some(announced(*index, staged.inode().ok()?)));
+        let nested = batch.nests.iter().flat_map(Filled::inodes).map(|(index, inode)| announced(index, inode));
+        Ok(target.announce(&mut single.chain(nested))?)
     }
 
     fn links(&self) -> Result<(), Error> {
@@ -442,6 +431,13 @@ impl<'a> Installer<'a> {
         let is_file = self.action(index).wanted.as_ref().is_some_and(Entry::is_file);
         if is_file {
             lock(&self.placements).put_action(index, (stamp, content.unwrap_or(Digest::UNKNOWN)));
+        }
+    }
+
+    /// A file that we made just now, of which stat spoke before anybody else could reach it.
+    fn remember_bare(&self, index: usize, stamp: Stamp, content: Digest) {
+        if self.action(index).wanted.as_ref().is_some_and(|entry| entry.xattrs().is_empty()) {
+            lock(&self.placements).put_bare(index, (stamp, content));
         }
     }
 

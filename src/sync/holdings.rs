@@ -1,7 +1,7 @@
 //! Where a root holds which content: the path that is asked for, else any path with the same bytes.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::model::listing::Row;
 use crate::model::{Digest, Kind, Listing, PathRef};
@@ -10,12 +10,14 @@ use crate::model::{Digest, Kind, Listing, PathRef};
 pub struct Holdings {
     listing: Listing,
     by_content: OnceLock<HashMap<Digest, u32>>,
+    /// What was found out since the scan, by row.
+    learned: Mutex<Vec<(u32, Digest)>>,
 }
 
 impl Holdings {
     /// What `listing` holds.
     pub const fn new(listing: Listing) -> Holdings {
-        Holdings { listing, by_content: OnceLock::new() }
+        Holdings { listing, by_content: OnceLock::new(), learned: Mutex::new(Vec::new()) }
     }
 
     /// A file with this content: the one at `path` where it has it, else any; an unknown digest is the file at `path`.
@@ -29,6 +31,22 @@ impl Holdings {
             files.map(|(index, row)| (row.content(), index as u32)).collect()
         });
         by_content.get(content).map(|&index| self.listing.row(index as usize))
+    }
+
+    /// The file at `path` was found to have this content.
+    pub fn learn(&self, path: PathRef<'_>, content: Digest) {
+        if let Ok(index) = self.listing.find(path) {
+            self.lock().push((index as u32, content));
+        }
+    }
+
+    /// What was found out since the scan: rows and their contents.
+    pub fn into_learned(self) -> Vec<(u32, Digest)> {
+        self.learned.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(u32, Digest)>> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives back the memory of rows that were looked up.

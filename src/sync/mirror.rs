@@ -17,10 +17,11 @@ use super::target::{self, Differing, Installation, Place};
 use super::{pull, push, refuse, rules};
 use crate::disk::read::Reader;
 use crate::disk::root::Root;
+use crate::disk::scan::Memory;
 use crate::model::lane::Lane;
 use crate::model::plan::Action;
 use crate::model::tree::Tree;
-use crate::model::{Listing, Problem};
+use crate::model::{Digest, Listing, Problem};
 use crate::proto::reconcile::{Machine, Outcome, Settings, Side as Compared, Wants};
 
 /// Runs the job to its end. Problems of single paths are told and counted; an error ends the job.
@@ -60,7 +61,9 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
     let (left, right) = (source.path().display().to_string(), place.path.display().to_string());
     report.event(Event::Header { left: &left, right: &right });
     let lane = side::lane(&job.reading, side::superuser());
-    let source = Side::new(source, &job.reading, job.cache)?;
+    // What goes to a place where nothing is yet is hashed while it is copied: it is read once.
+    let unread = !job.writing.dry_run && place.is_vacant();
+    let source = Side::new(source, &job.reading, job.cache)?.deferring(unread);
     let target_reading = job.reading.of_target(&job.writing);
     let target = place.root.map(|root| Side::new(root, &target_reading, job.cache)).transpose()?.map(Arc::new);
     let (source_end, target_end) =
@@ -78,7 +81,7 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
     tally = tell_problems(&more, tally, &mut narration);
     let plan = target::plan(differing, &target_end.found.listing, lane, &job.writing, job.reading.fidelity);
     let plan = Arc::new(plan);
-    let left = source_end.found.summary(&source_end.tree);
+    let mut left = source_end.found.summary(&source_end.tree);
     let before = target_end.found.summary(&target_end.tree);
     tally = tell_problems(&plan.problems, tally, &mut narration);
     narration.report.event(Event::Planned(&plan.totals()));
@@ -103,11 +106,23 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
         return Ok(summarize(tally, left, before, left.top == before.top));
     }
     let holdings = Holdings::new(source_end.found.listing.clone());
-    let content = LocalSource::new(Reader::new(source.root()), &holdings);
-    let (placed, tally) = run_and_tell(&installation, &content, narrator, &mut narration)?;
-    source_end.listing().rest();
+    let notes = source.is_deferring().then(|| source.notes());
+    let noted = notes.as_ref().map(|notes| notes as &dyn Memory);
+    let content = LocalSource::new(Reader::new(source.root()), &holdings).noting(noted);
+    let ran = run_and_tell(&installation, &content, narrator, &mut narration);
+    if let (Err(_), Some(notes)) = (&ran, &notes) {
+        // Interrupted: what was read need not be read again.
+        notes.keep();
+    }
+    let (placed, tally) = ran?;
     let ended = installation.ended();
     drop(installation);
+    if notes.is_some() {
+        source_end.learn(holdings.into_learned());
+        keep_there(&source, &mut source_end, narration.report);
+        left = source_end.found.summary(&source_end.tree);
+    }
+    source_end.listing().rest();
     let (found, tree, right) = ended.look_again(&placed)?;
     keep(&ended.side, &found, &tree, narration.report);
     Ok(summarize(tally, left, right, left.top == right.top))
@@ -135,6 +150,12 @@ impl End {
     /// What the comparison takes.
     pub fn compared(&self) -> Compared {
         Compared { listing: self.listing().clone(), tree: Arc::clone(&self.tree) }
+    }
+
+    /// Files that were not read by the scan have been read since: by row.
+    fn learn(&mut self, contents: Vec<(u32, Digest)>) {
+        self.found.learn(contents);
+        self.tree = Arc::new(self.found.tree(self.tree.lane()));
     }
 
     /// The entries.

@@ -10,6 +10,9 @@ use crate::model::{Digest, PathRef, RelPath, Stamp};
 /// What is at a path since the run put it there; [`Digest::UNKNOWN`] stands for nothing that is worth knowing.
 type Known = (Stamp, Digest);
 
+/// The bit of a key that says of a file that it has no attributes.
+const BARE: u64 = 1;
+
 /// Gathered while a run goes on.
 #[derive(Debug)]
 pub struct Placements<'a> {
@@ -44,6 +47,12 @@ impl<'a> Placements<'a> {
         if matches!(action.step, Step::Create(Source::Link { .. }) | Step::Update(Source::Link { .. })) {
             self.linked.insert(index, stamp);
         }
+    }
+
+    /// The same, of a file that had no attributes then.
+    pub fn put_bare(&mut self, index: usize, known: Known) {
+        self.put_action(index, known);
+        self.actions.digests[index].0[1] |= BARE;
     }
 
     /// This is at a path now, whether it has an action or not.
@@ -88,15 +97,25 @@ impl<'a> Placements<'a> {
 impl InPlace {
     /// The digest of what the run put at `path`, as long as its stamp is this.
     pub fn recall(&self, path: PathRef<'_>, stamp: &Stamp) -> Option<Digest> {
-        let key = self.key(path, stamp);
-        let at = self.digests.binary_search_by_key(&key, |&(key, _)| key).ok()?;
-        Some(self.digests[at].1)
+        self.find(path, stamp).map(|(_, digest)| digest)
     }
 
-    /// 128 bits that nobody can foresee: no two of a run's files share them.
+    /// Whether the file that the run put at `path` had no attributes when it got this stamp.
+    pub fn is_bare(&self, path: PathRef<'_>, stamp: &Stamp) -> bool {
+        self.find(path, stamp).is_some_and(|(key, _)| key[1] & BARE != 0)
+    }
+
+    fn find(&self, path: PathRef<'_>, stamp: &Stamp) -> Option<([u64; 2], Digest)> {
+        let wanted = self.key(path, stamp);
+        let bitless = |&([first, second], _): &([u64; 2], Digest)| [first, second & !BARE];
+        Some(self.digests[self.digests.binary_search_by_key(&wanted, bitless).ok()?])
+    }
+
+    /// 127 bits that nobody can foresee: no two of a run's files share them.
     fn key(&self, path: PathRef<'_>, stamp: &Stamp) -> [u64; 2] {
         let Stamp { inode, size, mtime, ctime } = stamp;
-        self.keys.each_ref().map(|key| key.hash_one((path, inode, size, mtime, ctime)))
+        let [first, second] = self.keys.each_ref().map(|key| key.hash_one((path, inode, size, mtime, ctime)));
+        [first, second & !BARE]
     }
 }
 

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use self::shown::{is_beyond, is_shown, witness_of};
+use self::shown::{is_beyond, is_past, is_shown, witness_of};
 use super::error::Error;
 use super::job::{Reading, Writing};
 use super::refuse;
@@ -434,7 +434,8 @@ impl Replica {
                 let is_shown =
                     |entry: &Entry| shown.as_ref().is_some_and(|it| is_shown(&it.entry, entry.clone(), lane));
                 let in_place = entry.as_ref().is_some_and(is_shown);
-                if self.noted.contains_key(&name) && !in_place {
+                let is_gone = entry.is_none() && is_past(self.noted.get(&name), &next.siblings(path.as_ref()));
+                if self.noted.contains_key(&name) && !in_place && !is_gone {
                     continue;
                 }
                 let dots = || shown.map_or_else(Vec::new, |shown| shown.dots);

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -41,19 +41,22 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// Actions and problems are told in batches of at most this many.
 const TOLD_MAX: usize = 512;
 
+/// Sees to it that nobody else on this machine holds a root, before it is opened.
+pub type Borrow<'a> = &'a dyn Fn(&Path) -> Result<(), Error>;
+
 /// Serves one conversation over standard input and output and ends with it.
-pub fn run() -> Result<(), Error> {
+pub fn run(borrow: Borrow<'_>) -> Result<(), Error> {
     let gauges = Gauges::default();
-    super::remote::block_on(&gauges, serve(&gauges))
+    super::remote::block_on(&gauges, serve(&gauges, borrow))
 }
 
-async fn serve(gauges: &Gauges) -> Result<(), Error> {
+async fn serve(gauges: &Gauges, borrow: Borrow<'_>) -> Result<(), Error> {
     let opened = Arc::new(Mutex::new(None));
     let asked = Arc::clone(&opened);
     let gauge = Arc::clone(&gauges.right);
     let (stdin, stdout) = net::stdio().map_err(|source| Error::Memory { path: "standard input".into(), source })?;
     let link = net::serve(stdin, stdout, async move |request| {
-        let (answer, open) = match Opened::open(&request, &gauge) {
+        let (answer, open) = match Opened::open(&request, &gauge, borrow) {
             Ok(open) => (open.answer(), Some(open)),
             Err(error) => (Answer::Refused(Failure::from(&error)), None),
         };
@@ -96,10 +99,13 @@ enum Work {
 }
 
 impl Opened {
-    fn open(request: &[u8], gauge: &Arc<Gauge>) -> Result<Opened, Error> {
+    fn open(request: &[u8], gauge: &Arc<Gauge>, borrow: Borrow<'_>) -> Result<Opened, Error> {
         let ask = Ask::decode(request).map_err(violation)?;
         let reading = reading(&ask);
         let path = local_path(&ask.path);
+        if ask.role != Role::Source {
+            borrow(&path)?;
+        }
         let lane = side::lane(&reading, ask.superuser && side::superuser());
         let (root, shown) = match ask.role {
             Role::Replica => {

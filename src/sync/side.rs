@@ -32,6 +32,8 @@ pub struct Side {
     root: Root,
     reading: Reading,
     filter: Filter,
+    /// Whether files that nobody has hashed yet are left to whoever copies them.
+    deferring: bool,
     /// Where the index is kept; `None` where nothing may be written.
     cache: Option<Cache>,
 }
@@ -80,7 +82,7 @@ impl Side {
                 writable: write_cache,
             }
         });
-        Ok(Side { root, reading: reading.clone(), filter, cache })
+        Ok(Side { root, reading: reading.clone(), filter, deferring: false, cache })
     }
 
     /// Prepares to read the root of a replica: its index is in the replica's memory, and rows that a filter hides today
@@ -89,6 +91,17 @@ impl Side {
         let control = root.path().join(crate::disk::control::NAME);
         let cache = Cache { index: control.join("index"), journal: control.join("journal"), writable: write_cache };
         Ok(Side { cache: Some(cache), ..Side::new(root, reading, false)? })
+    }
+
+    /// The same, which leaves files that nobody has hashed yet to whoever copies them, unless all shall be read.
+    pub fn deferring(self, deferring: bool) -> Side {
+        let Reading { checksum, quick, .. } = self.reading;
+        Side { deferring: deferring && !checksum && !quick, ..self }
+    }
+
+    /// Whether files that nobody has hashed yet are left to whoever copies them.
+    pub const fn is_deferring(&self) -> bool {
+        self.deferring
     }
 
     /// The filter of this run.
@@ -116,6 +129,11 @@ impl Side {
             memory.keep();
         }
         found
+    }
+
+    /// Where digests are noted that come to be known after the scan, while those of an interrupted run can still be lost.
+    pub fn notes(&self) -> Recollection<'static> {
+        Recollection { journal: self.journal(), placed: None }
     }
 
     /// Whether ignore files are obeyed.
@@ -189,6 +207,7 @@ impl Side {
             one_file_system: self.reading.one_file_system,
             checksum: self.reading.checksum && memory.placed.is_none(),
             quick: self.reading.quick,
+            defer: self.deferring,
         };
         let base = kept.as_ref().map(|(listing, _)| listing);
         let Scanned { listing, changed, problems, obeyed, hashed_bytes, .. } =
@@ -205,6 +224,8 @@ impl Side {
         let Some(cache) = self.cache.as_ref().filter(|cache| cache.writable) else { return Ok(None) };
         let unchanged = !found.changed && found.kept.as_ref().is_some_and(|(_, kept)| kept.lane() == tree.lane());
         if unchanged {
+            // What a journal holds of files that were read again says nothing new.
+            let _ = std::fs::remove_file(&cache.journal);
             return Ok(None);
         }
         let mut bytes = Vec::new();
@@ -304,6 +325,15 @@ impl Found {
         }
     }
 
+    /// Files that were not read by the scan have been read since: by row.
+    pub fn learn(&mut self, contents: Vec<(u32, Digest)>) {
+        let read: u64 = contents.iter().map(|&(index, _)| self.listing.row(index as usize).size()).sum();
+        self.listing =
+            self.listing.with_contents(contents.into_iter().map(|(index, content)| (index as usize, content)));
+        self.hashed_bytes += read;
+        self.changed = true;
+    }
+
     /// The tree of the listing in `lane`, with as little work as what the index kept allows.
     pub fn tree(&self, lane: Lane) -> Tree {
         match &self.kept {
@@ -360,14 +390,14 @@ fn variant(reading: &Reading) -> Option<String> {
 }
 
 /// What the scan may take for known without reading: a journal of an interrupted hash, or what was just put in place.
-struct Recollection<'a> {
+pub struct Recollection<'a> {
     journal: Option<Journal>,
     placed: Option<&'a InPlace>,
 }
 
 impl Recollection<'_> {
     /// Writes what the journal still holds back.
-    fn keep(&self) {
+    pub fn keep(&self) {
         // A journal that cannot be written costs time and nothing else.
         let _ = self.journal.as_ref().map(Journal::flush);
     }
@@ -379,6 +409,10 @@ impl Memory for Recollection<'_> {
             return placed.recall(path, stamp);
         }
         self.journal.as_ref()?.recall(path, stamp)
+    }
+
+    fn is_bare(&self, path: PathRef<'_>, stamp: &Stamp) -> bool {
+        self.placed.is_some_and(|placed| placed.is_bare(path, stamp))
     }
 
     fn note(&self, path: PathRef<'_>, stamp: &Stamp, content: &Digest) {

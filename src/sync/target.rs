@@ -49,6 +49,11 @@ impl Place {
         Ok(Place { path: resolved, root })
     }
 
+    /// Whether nothing is there that could be kept, moved or replaced.
+    pub fn is_vacant(&self) -> bool {
+        self.root.as_ref().is_none_or(|root| disk::control::is_alone(root).unwrap_or(false))
+    }
+
     fn make(path: &std::path::Path, writing: &Writing) -> Result<Option<Root>, Error> {
         if writing.dry_run {
             // What a run would refuse, its rehearsal refuses too.

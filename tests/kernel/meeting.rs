@@ -94,6 +94,7 @@ impl World {
             memory.seen = seen;
             learn(memory, &left_knew, &eras, &right_knew);
         }
+        self.replicas[left].forget_gone();
         self.check(left)?;
         if way.cut == CUT_LEFT {
             return Ok(());
@@ -101,6 +102,7 @@ impl World {
         let memory = &mut self.replicas[right].memory;
         (memory.entries, memory.knows, memory.seen) = (joined, knows, seen);
         learn(memory, &right_knew, &left_eras, &left_knew);
+        self.replicas[right].forget_gone();
         self.check(right)?;
         let (left, right) = (&self.replicas[left].memory, &self.replicas[right].memory);
         if !partial && left.entries != right.entries {

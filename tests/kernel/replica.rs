@@ -103,6 +103,17 @@ impl Replica {
         })
     }
 
+    /// After a join: a name at which nothing was, and whose versions are all gone, has no witness any more. One that was kept
+    /// for a delete that was refused would make a file that comes there look like the old one.
+    pub fn forget_gone(&mut self) {
+        let Memory { entries, rows, .. } = &mut self.memory;
+        rows.retain(|name, row| {
+            let siblings = entries.get(&row.home);
+            let lives = |dot| siblings.is_some_and(|siblings| siblings.version(dot).is_some());
+            row.witness.unseen || self.disk.contains_key(name) || row.witness.dots.iter().copied().any(lives)
+        });
+    }
+
     /// Whether the disk holds something below a path.
     pub fn has_children(&self, path: &RelPath) -> bool {
         self.disk.keys().any(|other| other.as_ref().is_below(path.as_ref()))

@@ -62,6 +62,7 @@ impl World {
             random: Random(schedule.steps.len() as u64),
             paths: paths.iter().map(path).collect(),
             recorded: 0,
+            revived: 0,
             installed: 0,
             ids: 0,
             tick: 0,
@@ -138,14 +139,14 @@ impl World {
         self.replicas.iter_mut().for_each(|replica| replica.ignored.clear());
         let mut quiet = false;
         for round in 0..ROUNDS_MAX {
-            (self.recorded, self.installed) = (0, 0);
+            (self.recorded, self.revived, self.installed) = (0, 0, 0);
             for other in 1..self.replicas.len() {
                 self.meet(0, other, Way::default()).map_err(|why| format!("round {round}: {why}"))?;
             }
             if round > 0 && self.recorded > 0 && !self.oracle.forked {
                 return Err(format!("an event in round {round}, when no user did anything"));
             }
-            quiet = round > 0 && self.recorded == 0 && self.installed == 0;
+            quiet = round > 0 && self.recorded + self.revived + self.installed == 0;
             if quiet {
                 break;
             }

@@ -20,6 +20,8 @@ pub struct World {
     pub paths: Vec<RelPath>,
     /// Events that scans found.
     pub recorded: usize,
+    /// Files that were written anew though nobody touched them: a meeting may bring that about in any round.
+    pub revived: usize,
     /// Changes made to disks by installing.
     pub installed: usize,
     pub ids: u64,
@@ -80,7 +82,7 @@ impl World {
     /// Looks at the disk and records what happened, all at once.
     pub fn scan(&mut self, r: usize, refuses: bool) -> Result<(), Failure> {
         self.open(r);
-        let World { replicas, oracle, rules, recorded, .. } = self;
+        let World { replicas, oracle, rules, recorded, revived, .. } = self;
         let replica = &mut replicas[r];
         replica.held.clear();
         for name in std::mem::take(&mut replica.taken).iter().filter(|name| replica.disk.contains_key(name)) {
@@ -111,7 +113,10 @@ impl World {
                 continue;
             }
             judge(replica, oracle, &found).map_err(|why| format!("scan of {}: {why}", found.name))?;
-            *recorded += usize::from(!matches!(found.event, Event::Nothing(_)));
+            let was = replica.memory.rows.get(&found.name).map(|row| &row.witness.entry);
+            let is_anew = was.is_some() && replica.disk.get(&found.name) == was;
+            let counter = if is_anew { &mut *revived } else { &mut *recorded };
+            *counter += usize::from(!matches!(found.event, Event::Nothing(_)));
             if rules.broken(Mutant::EventsOneByOne) {
                 settle(replica, oracle, found, wants.get(&name), *rules);
                 wants = wanted(&replica.memory.entries);
@@ -129,7 +134,7 @@ impl World {
 
     /// Writes what is shown of touches anew that outlived what they yielded to; whether there were any.
     pub fn revive(&mut self, r: usize) -> Result<bool, Failure> {
-        let World { replicas, oracle, rules, recorded, .. } = self;
+        let World { replicas, oracle, rules, revived, .. } = self;
         let replica = &mut replicas[r];
         let wants = wanted(&replica.memory.entries);
         let seen = |name: &&RelPath| !replica.ignores(name.as_ref()) && replica.is_witnessed(name);
@@ -139,7 +144,7 @@ impl World {
             let found = look(replica, &name, &wants, *rules);
             if matches!(found.event, Event::Write { .. }) {
                 judge(replica, oracle, &found).map_err(|why| format!("revival of {name}: {why}"))?;
-                *recorded += 1;
+                *revived += 1;
                 any = true;
                 settle(replica, oracle, found, wants.get(&name), *rules);
             }

@@ -7,7 +7,7 @@ use clap::{Args, ValueHint};
 use crate::cli::exit::Exit;
 use crate::cli::flags::voice::Voice;
 use crate::cli::hint::{self, Asked};
-use crate::cli::location;
+use crate::cli::loan;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::cli::told::form::Ending;
@@ -33,7 +33,7 @@ pub struct Conflicts {
 
 impl Conflicts {
     pub fn run(self) -> Exit {
-        let root = match location::local(&self.root, "conflicts") {
+        let root = match loan::local(&self.root, "conflicts") {
             Ok(root) => root,
             Err(failure) => return failure.tell(&mut Output::standard(self.voice.color)),
         };

@@ -10,6 +10,7 @@ use crate::cli::failure::Failure;
 use crate::cli::flags::reading::Reading;
 use crate::cli::flags::voice::Voice;
 use crate::cli::hint::{self, Asked};
+use crate::cli::loan;
 use crate::cli::location;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
@@ -53,6 +54,9 @@ impl Index {
             Ok(job) => job,
             Err(failure) => return failure.tell(&mut Output::standard(self.voice.color)),
         };
+        if let Err(failure) = loan::take(&job.root) {
+            return failure.tell(&mut Output::standard(self.voice.color));
+        }
         let explain = |error: &sync::error::Error| hint::explain(error, Asked::Directory);
         Session::new(&self.voice, self.form()).single(explain, |report| sync::index::run(&job, report))
     }

@@ -12,6 +12,7 @@ use crate::cli::flags::rsync::Accepted;
 use crate::cli::flags::voice::Voice;
 use crate::cli::flags::writing::Writing;
 use crate::cli::hint::{self, Asked};
+use crate::cli::loan;
 use crate::cli::location;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
@@ -125,6 +126,10 @@ impl Mirror {
 
 /// Runs the job of a mirror or of its diff.
 pub fn mirror(job: &sync::job::Mirror, voice: &Voice, form: Box<dyn Form>) -> Exit {
+    // A source is only read: nobody need let go of it.
+    if let Err(failure) = loan::of_job(&[&job.target]) {
+        return failure.tell(&mut Output::standard(voice.color));
+    }
     let asked = Asked::Mirror { source: &job.source, target: &job.target };
     let session = Session::new(voice, form);
     session.pair(

@@ -1,15 +1,26 @@
 //! The commands: one file each, with its help, its arguments and its function.
 
+mod add;
+mod approve;
 mod completions;
 mod conflicts;
+mod daemon;
 mod diff;
+mod forget;
 mod index;
+mod invite;
+mod join;
 mod log;
 mod mirror;
+mod pause;
+mod peers;
+mod remove;
 mod resolve;
 mod serve;
+mod status;
 mod sync;
 mod trash;
+mod wait;
 
 use std::ffi::OsString;
 
@@ -58,6 +69,18 @@ pub enum Command {
     Log(log::Log),
     Index(index::Index),
     Trash(trash::Trash),
+    Daemon(daemon::Daemon),
+    Add(add::Add),
+    Remove(remove::Remove),
+    Invite(invite::Invite),
+    Join(join::Join),
+    Peers(peers::Peers),
+    Forget(forget::Forget),
+    Approve(approve::Approve),
+    Pause(pause::Pause),
+    Resume(pause::Resume),
+    Status(status::Status),
+    Wait(wait::Wait),
     Completions(completions::Completions),
     #[command(hide = true)]
     Serve(serve::Serve),
@@ -75,6 +98,18 @@ impl Command {
             Command::Log(log) => log.run(),
             Command::Index(index) => index.run(),
             Command::Trash(trash) => trash.run(),
+            Command::Daemon(daemon) => daemon.run(),
+            Command::Add(add) => add.run(),
+            Command::Remove(remove) => remove.run(),
+            Command::Invite(invite) => invite.run(),
+            Command::Join(join) => join.run(),
+            Command::Peers(peers) => peers.run(),
+            Command::Forget(forget) => forget.run(),
+            Command::Approve(approve) => approve.run(),
+            Command::Pause(pause) => pause.run(),
+            Command::Resume(resume) => resume.run(),
+            Command::Status(status) => status.run(),
+            Command::Wait(wait) => wait.run(),
             Command::Completions(completions) => completions.run(),
             Command::Serve(serve) => serve.run(),
         }

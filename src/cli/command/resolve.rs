@@ -8,7 +8,7 @@ use clap::{Args, ValueHint};
 use crate::cli::exit::Exit;
 use crate::cli::flags::voice::Voice;
 use crate::cli::hint::{self, Asked};
-use crate::cli::location;
+use crate::cli::loan;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::cli::told::form::Ending;
@@ -50,7 +50,7 @@ pub struct Resolve {
 
 impl Resolve {
     pub fn run(self) -> Exit {
-        let root = match location::local(&self.root, "resolve") {
+        let root = match loan::local(&self.root, "resolve") {
             Ok(root) => root,
             Err(failure) => return failure.tell(&mut Output::standard(self.voice.color)),
         };

@@ -4,6 +4,7 @@ use clap::{ArgAction, Args};
 
 use crate::cli::exit::Exit;
 use crate::cli::hint::{self, Asked};
+use crate::cli::loan;
 use crate::cli::output::Output;
 use crate::cli::paint::Color;
 use crate::sync;
@@ -23,7 +24,7 @@ pub struct Serve {
 
 impl Serve {
     pub fn run(self) -> Exit {
-        match sync::serve::run() {
+        match sync::serve::run(&loan::served) {
             Ok(()) => Exit::Alike,
             // Standard error is the only stream that is free: ssh carries it to the person at the other end.
             Err(error) => hint::explain(&error, Asked::Directory).tell(&mut Output::standard(Color::Never)),

@@ -9,6 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::flags::prefer::Prefer;
 use crate::cli::flags::voice::Voice;
 use crate::cli::hint::{self, Asked};
+use crate::cli::loan;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::cli::told::form::{Direction, Form};
@@ -72,6 +73,9 @@ impl Sync {
 
 /// Runs the job of a sync or of its diff.
 pub fn sync(job: &sync::job::Sync, voice: &Voice, form: Box<dyn Form>) -> Exit {
+    if let Err(failure) = loan::of_job(&[&job.left, &job.right]) {
+        return failure.tell(&mut Output::standard(voice.color));
+    }
     Session::new(voice, form).pair(
         |summary| verdict(job, summary),
         |error| hint::explain(error, Asked::Sync),

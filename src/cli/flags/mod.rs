@@ -2,6 +2,7 @@
 
 pub mod environment;
 pub mod filter;
+pub mod manner;
 pub mod moment;
 pub mod prefer;
 pub mod reading;

@@ -81,7 +81,7 @@ impl Writing {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct MaxDelete(Limit);
+pub struct MaxDelete(pub Limit);
 
 impl FromStr for MaxDelete {
     type Err = &'static str;

@@ -5,11 +5,13 @@ pub mod desk;
 pub mod form;
 pub mod json;
 pub mod line;
+pub mod lines;
 pub mod names;
 pub mod progress;
 #[cfg(test)]
 mod samples;
 pub mod screen;
+pub mod standing;
 pub mod stat;
 pub mod text;
 pub mod ticker;

@@ -9,10 +9,7 @@ use super::{Config, ConfigError, Shared, file};
 /// The text with one share more.
 pub fn add(path: &Path, text: &str, name: &ShareName, share: &Shared) -> Result<String, ConfigError> {
     let mut meant = file::parse(path, text)?;
-    if meant.shares.contains_key(name) {
-        return Err(ConfigError::Taken(name.clone()));
-    }
-    apart(&meant, share)?;
+    allowed(&meant, name, share)?;
     meant.shares.insert(name.clone(), share.clone());
     let root = toml::Value::String(share.root.to_string_lossy().into_owned());
     let gap = if text.is_empty() || text.ends_with("\n\n") { "" } else { "\n" };
@@ -38,8 +35,18 @@ pub fn remove(path: &Path, text: &str, name: &ShareName) -> Result<String, Confi
     checked(path, kept.concat(), &meant)
 }
 
+/// Whether a share rests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rests {
+    /// It does.
+    Yes,
+    /// It goes on.
+    No,
+}
+
 /// The text with one share that rests, or no longer does.
-pub fn pause(path: &Path, text: &str, name: &ShareName, paused: bool) -> Result<String, ConfigError> {
+pub fn pause(path: &Path, text: &str, name: &ShareName, rests: Rests) -> Result<String, ConfigError> {
+    let paused = rests == Rests::Yes;
     let mut meant = file::parse(path, text)?;
     let Some(share) = meant.shares.get_mut(name) else { return Err(ConfigError::Unknown(name.clone())) };
     if share.paused == paused {
@@ -63,8 +70,11 @@ pub fn pause(path: &Path, text: &str, name: &ShareName, paused: bool) -> Result<
     checked(path, edited.concat(), &meant)
 }
 
-/// Refuses a root that is, lies in or holds the root of another share: what happens in it would happen in both.
-fn apart(config: &Config, share: &Shared) -> Result<(), ConfigError> {
+/// Refuses a name that is taken, and a root that is, lies in or holds the root of another share: what happens in it would happen in both.
+pub fn allowed(config: &Config, name: &ShareName, share: &Shared) -> Result<(), ConfigError> {
+    if config.shares.contains_key(name) {
+        return Err(ConfigError::Taken(name.clone()));
+    }
     let near = |theirs: &Shared| theirs.root.starts_with(&share.root) || share.root.starts_with(&theirs.root);
     match config.shares.iter().find(|(_, theirs)| near(theirs)) {
         None => Ok(()),
@@ -151,11 +161,11 @@ mod tests {
 
     #[test]
     fn pausing_changes_one_line() {
-        let paused = pause(path(), TEXT, &name("docs"), true).expect("an edit");
+        let paused = pause(path(), TEXT, &name("docs"), Rests::Yes).expect("an edit");
         assert_eq!(paused, TEXT.replace("# letters\n", "# letters\npaused = true\n"));
-        let paused = pause(path(), TEXT, &name("music"), true).expect("an edit");
+        let paused = pause(path(), TEXT, &name("music"), Rests::Yes).expect("an edit");
         assert_eq!(paused, TEXT.replace("paused = false # for now\n", "paused = true\n"));
-        assert_eq!(pause(path(), TEXT, &name("music"), false).expect("nothing to do"), TEXT);
+        assert_eq!(pause(path(), TEXT, &name("music"), Rests::No).expect("nothing to do"), TEXT);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The form of `config.toml`. Each value is understood where it is read, so that what is wrong is told with its line.
 //!
 //! ```toml
-//! listen = "[::]:4547"            # an address with a port, or a port
+//! listen = "[::]:22067"            # an address with a port, or a port
 //! mdns = true
 //! metrics = 9547                  # a loopback port; without it there is none
 //! interval = "10s"
@@ -101,7 +101,7 @@ impl From<FileShare> for Shared {
 /// An address with a port, or a port on every address.
 pub fn parse_listen(text: &str) -> Result<SocketAddr, &'static str> {
     let port = text.parse().map(|port: u16| SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port));
-    port.or_else(|_| text.parse()).map_err(|_| "it takes an address with a port, such as [::]:4547, or a port")
+    port.or_else(|_| text.parse()).map_err(|_| "it takes an address with a port, such as [::]:22067, or a port")
 }
 
 fn listen<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {

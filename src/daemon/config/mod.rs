@@ -16,8 +16,7 @@ use std::time::Duration;
 pub use name::ShareName;
 pub use timetable::Timetable;
 
-/// The UDP port on which a daemon listens unless it is told another.
-pub const PORT: u16 = 4547;
+pub use crate::net::node::PORT;
 /// Each share meets a member about this often.
 pub const INTERVAL: Duration = Duration::from_secs(10);
 /// Each share is looked at whole this often, whatever is watched.
@@ -94,6 +93,16 @@ impl Role {
     /// Whether its writes count.
     pub const fn may_write(self) -> bool {
         matches!(self, Role::ReadWrite | Role::Send)
+    }
+}
+
+impl From<Role> for crate::sync::share::Role {
+    fn from(role: Role) -> crate::sync::share::Role {
+        match role {
+            Role::ReadWrite => crate::sync::share::Role::ReadWrite,
+            Role::Send => crate::sync::share::Role::Send,
+            Role::Receive => crate::sync::share::Role::Receive,
+        }
     }
 }
 

@@ -24,6 +24,10 @@ struct Away {
     failures: u32,
     next: Moment,
     connected: bool,
+    /// An attempt is under way.
+    trying: bool,
+    /// A sign of life came meanwhile.
+    hasty: bool,
 }
 
 impl<K: Ord + Copy> Attempts<K> {
@@ -40,21 +44,22 @@ impl<K: Ord + Copy> Attempts<K> {
     /// Who is wanted; a new one is tried at once.
     pub fn want(&mut self, wanted: impl IntoIterator<Item = K>, now: Moment) {
         let mut before = std::mem::take(&mut self.members);
-        let fresh = Away { seen: None, failures: 0, next: now, connected: false };
+        let fresh = Away { seen: None, failures: 0, next: now, connected: false, trying: false, hasty: false };
         self.members = wanted.into_iter().map(|key| (key, before.remove(&key).unwrap_or(fresh))).collect();
     }
 
     /// A packet of it came, or others say that it lives: it is tried at once.
     pub fn alive(&mut self, key: K, now: Moment) {
         if let Some(away) = self.members.get_mut(&key) {
-            *away = Away { seen: Some(now), failures: 0, next: now, ..*away };
+            *away = Away { seen: Some(now), failures: 0, next: now, hasty: away.trying, ..*away };
         }
     }
 
     /// It is connected, so that there is nothing to try.
     pub fn connected(&mut self, key: K, now: Moment) {
         if let Some(away) = self.members.get_mut(&key) {
-            *away = Away { seen: Some(now), failures: 0, next: now, connected: true };
+            let (trying, hasty) = (false, false);
+            *away = Away { seen: Some(now), failures: 0, next: now, connected: true, trying, hasty };
         }
     }
 
@@ -62,7 +67,8 @@ impl<K: Ord + Copy> Attempts<K> {
     pub fn lost(&mut self, key: K, now: Moment, chance: Chance<'_>) {
         let soon = jittered(self.interval_ms / 4, chance);
         if let Some(away) = self.members.get_mut(&key) {
-            *away = Away { seen: Some(now), failures: 0, next: now + soon, connected: false };
+            let (trying, hasty) = (false, false);
+            *away = Away { seen: Some(now), failures: 0, next: now + soon, connected: false, trying, hasty };
         }
     }
 
@@ -73,15 +79,15 @@ impl<K: Ord + Copy> Attempts<K> {
         let lately = away.seen.map_or(now, |seen| now - seen) < LATELY_MS;
         away.failures = if lately { 0 } else { away.failures.saturating_add(1) };
         let wait = (interval_ms << away.failures.min(16)).min(RAREST_MS.max(interval_ms));
-        away.next = now + jittered(wait, chance);
+        away.trying = false;
+        away.next = if std::mem::take(&mut away.hasty) { now } else { now + jittered(wait, chance) };
     }
 
-    /// Who is to be tried now. Each is tried again only after [`Self::failed`], or an interval later.
+    /// Who is to be tried now. Each is tried again only once it is known how the attempt ended.
     pub fn due(&mut self, now: Moment) -> Vec<K> {
-        let pending = self.interval_ms;
         let mut due = Vec::new();
-        for (key, away) in self.members.iter_mut().filter(|(_, away)| !away.connected && away.next <= now) {
-            away.next = now + pending;
+        for (key, away) in self.members.iter_mut().filter(|(_, away)| away.is_due(now)) {
+            away.trying = true;
             due.push(*key);
         }
         due
@@ -89,7 +95,13 @@ impl<K: Ord + Copy> Attempts<K> {
 
     /// When somebody is due next.
     pub fn next(&self) -> Option<Moment> {
-        self.members.values().filter(|away| !away.connected).map(|away| away.next).min()
+        self.members.values().filter(|away| away.is_due(Moment::MAX)).map(|away| away.next).min()
+    }
+}
+
+impl Away {
+    const fn is_due(&self, now: Moment) -> bool {
+        !self.connected && !self.trying && self.next <= now
     }
 }
 
@@ -140,6 +152,9 @@ mod tests {
         attempts.want([1, 3], 5);
         assert_eq!(attempts.due(5), [3]);
         assert_eq!(attempts.due(6), [0; 0], "one attempt at a time");
-        assert_eq!(attempts.next(), Some(10_005));
+        assert_eq!(attempts.next(), None);
+        attempts.alive(3, 7);
+        attempts.failed(3, 8, &mut |_| 0);
+        assert_eq!(attempts.due(8), [3], "a sign of life during an attempt begins another at once");
     }
 }

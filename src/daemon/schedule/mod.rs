@@ -4,7 +4,7 @@ mod attempts;
 mod rounds;
 
 pub use attempts::Attempts;
-pub use rounds::{Due, Mark, Rounds};
+pub use rounds::{Due, Mark, Meeting, Rounds};
 
 /// Milliseconds since the daemon began.
 pub type Moment = u64;

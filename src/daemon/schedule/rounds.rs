@@ -42,6 +42,19 @@ struct Live {
     skipped: u32,
     failures: u32,
     spared_until: Moment,
+    /// What both held when a meeting between them changed nothing, as one of them takes nothing.
+    settled: Option<(Mark, Mark)>,
+}
+
+/// A meeting that ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meeting {
+    /// What this replica held before.
+    pub ours: Mark,
+    /// What the member held before.
+    pub theirs: Mark,
+    /// Whether one of the two takes nothing, so that they may never hold the same.
+    pub one_way: bool,
 }
 
 impl<K: Ord + Copy> Rounds<K> {
@@ -97,14 +110,18 @@ impl<K: Ord + Copy> Rounds<K> {
         };
     }
 
-    /// What a member is known to hold.
-    pub fn theirs(&self, key: K) -> Option<Mark> {
-        self.live.get(&key)?.theirs
+    /// A meeting with a member ended well. What it holds since it tells by itself; until then it is not met out of turn.
+    pub fn met(&mut self, key: K, meeting: Meeting) {
+        let Some(live) = self.live.get_mut(&key) else { return };
+        live.theirs = Some(meeting.theirs);
+        live.settled = meeting.one_way.then_some((meeting.ours, meeting.theirs));
+        (live.failures, live.spared_until) = (0, 0);
+        self.eager.remove(&key);
     }
 
-    /// A meeting with a member ended well: it held `theirs` then.
-    pub fn met(&mut self, key: K, theirs: Mark) {
-        self.heard(key, theirs);
+    /// Something that goes with the mark changed: all are told again.
+    pub fn tell(&mut self, now: Moment) {
+        self.tell.get_or_insert(now + GATHER_MS);
     }
 
     /// A meeting failed: the member is spared for a while.
@@ -119,28 +136,43 @@ impl<K: Ord + Copy> Rounds<K> {
         self.eager.insert(key);
     }
 
-    /// What is to be done now: all that is to be told, and one meeting at most.
-    pub fn due(&mut self, now: Moment, chance: Chance<'_>) -> Vec<Due<K>> {
-        let mut due = Vec::new();
-        if self.tell.is_some_and(|at| at <= now) {
-            self.tell = None;
-            due.extend(self.live.keys().map(|key| Due::Tell(*key)));
+    /// Who is to be told now what is held here.
+    pub fn tells(&mut self, now: Moment) -> Vec<K> {
+        if self.tell.is_none_or(|at| at > now) {
+            return Vec::new();
         }
+        self.tell = None;
+        self.live.keys().copied().collect()
+    }
+
+    /// When all are to be told next.
+    pub const fn next_tell(&self) -> Option<Moment> {
+        self.tell
+    }
+
+    /// Whom to meet now. To be asked while no meeting that began here goes on.
+    pub fn meets(&mut self, now: Moment, chance: Chance<'_>) -> Option<Due<K>> {
         if let Some(key) = self.out_of_turn(now, chance) {
             self.eager.remove(&key);
             self.next = now + jittered(self.interval_ms, chance);
-            due.push(Due::Meet(key));
-        } else if self.next <= now {
-            self.next = now + jittered(self.interval_ms, chance);
-            due.extend(self.in_turn(now, chance));
+            return Some(Due::Meet(key));
         }
-        due
+        if self.next > now {
+            return None;
+        }
+        self.next = now + jittered(self.interval_ms, chance);
+        self.in_turn(now, chance)
     }
 
-    /// When something is due next.
-    pub fn next(&self) -> Moment {
+    /// When a meeting is due next.
+    pub fn next_meeting(&self) -> Moment {
         let eager = self.eager.iter().filter_map(|key| self.live.get(key)).map(|live| live.spared_until).min();
-        [Some(self.next), self.tell, eager].into_iter().flatten().min().unwrap_or(self.next)
+        eager.map_or(self.next, |eager| eager.min(self.next))
+    }
+
+    /// Of each live member, whether it holds the same, or all that it will ever take; `None` where that is not known.
+    pub fn levels(&self) -> impl Iterator<Item = (K, Option<bool>)> {
+        self.live.iter().map(|(key, live)| (*key, live.theirs.map(|_| live.is_level(self.ours))))
     }
 
     fn out_of_turn(&self, now: Moment, chance: Chance<'_>) -> Option<K> {
@@ -152,7 +184,7 @@ impl<K: Ord + Copy> Rounds<K> {
         let ready = |(key, live): (&K, &Live)| (live.spared_until <= now).then_some(*key);
         let key = pick(&self.live.iter().filter_map(ready).collect::<Vec<K>>(), chance)?;
         let live = self.live.get_mut(&key)?;
-        if live.theirs != Some(self.ours) {
+        if !live.is_level(self.ours) {
             return Some(Due::Meet(key));
         }
         live.skipped += 1;
@@ -161,6 +193,13 @@ impl<K: Ord + Copy> Rounds<K> {
         }
         live.skipped = 0;
         Some(Due::Tell(key))
+    }
+}
+
+impl Live {
+    fn is_level(&self, ours: Mark) -> bool {
+        let held = |theirs: Mark| theirs == ours || self.settled == Some((ours, theirs));
+        self.theirs.is_some_and(held)
     }
 }
 
@@ -185,12 +224,17 @@ mod tests {
         rounds
     }
 
+    fn level() -> Meeting {
+        Meeting { ours: OURS, theirs: OURS, one_way: false }
+    }
+
     /// Everything that is due until a time.
     fn until(rounds: &mut Rounds<u8>, from: Moment, to: Moment) -> Vec<(Moment, Due<u8>)> {
         let (mut now, mut all) = (from, Vec::new());
         while now <= to {
-            all.extend(rounds.due(now, &mut first).into_iter().map(|due| (now, due)));
-            now = rounds.next().max(now + 1);
+            all.extend(rounds.tells(now).into_iter().map(|key| (now, Due::Tell(key))));
+            all.extend(rounds.meets(now, &mut first).map(|due| (now, due)));
+            now = rounds.next_tell().unwrap_or(Moment::MAX).min(rounds.next_meeting()).max(now + 1);
         }
         all
     }
@@ -204,7 +248,7 @@ mod tests {
     fn equal_members_are_not_met_and_their_mark_is_told_again_now_and_then() {
         let mut rounds = rounds(&[7]);
         until(&mut rounds, 0, 0);
-        rounds.met(7, OURS);
+        rounds.met(7, level());
         let hour = until(&mut rounds, 1, 3_600_000);
         assert!(hour.iter().all(|(_, due)| *due == Due::Tell(7)), "{hour:?}");
         assert!((5..=8).contains(&hour.len()), "{hour:?}");
@@ -223,8 +267,8 @@ mod tests {
         let mut rounds = rounds(&[7, 8]);
         until(&mut rounds, 0, 0);
         until(&mut rounds, 1, 1);
-        rounds.met(7, OURS);
-        rounds.met(8, OURS);
+        rounds.met(7, level());
+        rounds.met(8, level());
         for now in 100..110 {
             rounds.changed([now as u8; 16], now);
         }
@@ -235,9 +279,28 @@ mod tests {
     fn who_tells_of_something_else_is_met_out_of_turn() {
         let mut rounds = rounds(&[7]);
         until(&mut rounds, 0, 0);
-        rounds.met(7, OURS);
+        rounds.met(7, level());
         rounds.heard(7, THEIRS);
         assert_eq!(until(&mut rounds, 5, 100), [(5, Due::Meet(7))]);
+    }
+
+    #[test]
+    fn who_takes_nothing_is_not_met_again_and_again() {
+        let mut rounds = rounds(&[7]);
+        until(&mut rounds, 0, 0);
+        rounds.met(7, Meeting { ours: OURS, theirs: THEIRS, one_way: true });
+        assert_eq!((until(&mut rounds, 1, 100_000), rounds.levels().collect()), (vec![], vec![(7, Some(true))]));
+        rounds.heard(7, [3; 16]);
+        assert_eq!(until(&mut rounds, 100_001, 100_100), [(100_001, Due::Meet(7))]);
+    }
+
+    #[test]
+    fn after_a_meeting_the_other_side_has_time_to_tell_what_it_holds_since() {
+        let mut rounds = rounds(&[7]);
+        until(&mut rounds, 0, 0);
+        rounds.met(7, Meeting { ours: OURS, theirs: THEIRS, one_way: false });
+        assert_eq!(until(&mut rounds, 1, 7499), []);
+        assert_eq!(until(&mut rounds, 7500, 7500), [(7500, Due::Meet(7))]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! its old or its new content at every instant, and nothing that somebody wrote is lost. Start at [`Target::place`].
 
 mod moves;
+pub mod nests;
 mod nodes;
 mod replace;
 pub(super) mod swap;
@@ -150,7 +151,10 @@ impl Target {
         let staged = staged.ok_or_else(|| Refusal::Cannot("its bytes have not come".into()))?;
         let lacks = match staged.settled() {
             Some(done) => done?,
-            None => metadata::apply(Reach::Open(staged.file().as_fd()), Now::Fresh, wanted, self.wanted())?,
+            None => {
+                let reach = Reach::Open(staged.file().as_fd());
+                metadata::apply(reach, Now::Born(staged.born()), wanted, self.wanted())?
+            }
         };
         let (slot, file) = staged.into_parts();
         Ok(Incoming { slot, file: Some(file), lacks })

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use ring::signature::{Ed25519KeyPair, KeyPair};
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use rustls::crypto::ring as provider;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
@@ -35,6 +35,11 @@ impl PublicKey {
         let mut text = self.to_string();
         text.truncate(SHORT);
         text
+    }
+
+    /// Whether this device has signed a message.
+    pub fn has_signed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        UnparsedPublicKey::new(&ED25519, &self.0).verify(message, signature).is_ok()
     }
 
     /// The key within what a peer shows in the handshake; `None` where that is no key of Ed25519.
@@ -108,6 +113,12 @@ impl DeviceKey {
         self.public
     }
 
+    /// Signs a message. What it means, and for whom, is to be in it.
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&self.seed).expect("the key was made of this seed before");
+        pair.sign(message).as_ref().try_into().expect("a signature of Ed25519 has 64 bytes")
+    }
+
     pub(super) fn certified(&self) -> Arc<CertifiedKey> {
         self.certified.clone()
     }
@@ -139,6 +150,15 @@ mod tests {
         assert!(text.starts_with(&key.short()) && key.short().len() == 8);
         assert_eq!(text.replace('a', "0").parse::<PublicKey>().is_ok(), !text.contains('a'));
         assert_eq!(text[1..].parse::<PublicKey>(), Err(NoPublicKey));
+    }
+
+    #[test]
+    fn a_signature_holds_for_one_key_and_one_message() {
+        let (key, other) = ([7, 8].map(|seed| DeviceKey::from_seed([seed; 32]).expect("a key"))).into();
+        let signature = key.sign(b"said");
+        assert!(key.public().has_signed(b"said", &signature));
+        assert!(!key.public().has_signed(b"else", &signature));
+        assert!(!other.public().has_signed(b"said", &signature));
     }
 
     #[test]

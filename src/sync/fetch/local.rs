@@ -4,10 +4,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::{Fetch, Fetched, MISSING};
+use super::{Fetch, Fetched, MISSING, Near};
+use crate::disk::copy::PlaceError;
 use crate::disk::gauge::Gauge;
 use crate::disk::place::cause;
-use crate::disk::read::Reader;
+use crate::disk::place::nests::Nested;
+use crate::disk::read::{Opened, Reader};
+use crate::disk::scan::Memory;
+use crate::disk::stage::Nest;
+use crate::model::listing::Row;
 use crate::model::plan::Action;
 use crate::model::{Digest, Problem, ProblemKind};
 use crate::sync::error::Error;
@@ -23,6 +28,8 @@ pub struct LocalSource<'a> {
     pub reader: Reader<'a>,
     /// What was found there.
     holdings: &'a Holdings,
+    /// Is told the digests of files that nobody had hashed before.
+    notes: Option<&'a dyn Memory>,
     /// Rows looked up since they last rested.
     looked_up: AtomicUsize,
 }
@@ -37,15 +44,43 @@ impl Fetch for LocalSource<'_> {
         });
         Ok(())
     }
+
+    fn near(&self) -> Option<&dyn Near> {
+        Some(self)
+    }
 }
+
+/// Whether the file that was read is still what it was when it was opened.
+type Check<'a> = &'a dyn Fn() -> Result<(), PlaceError>;
 
 impl<'a> LocalSource<'a> {
     /// A source that was found to hold this.
     pub const fn new(reader: Reader<'a>, holdings: &'a Holdings) -> LocalSource<'a> {
-        LocalSource { reader, holdings, looked_up: AtomicUsize::new(0) }
+        LocalSource { reader, holdings, notes: None, looked_up: AtomicUsize::new(0) }
+    }
+
+    /// The same, which keeps the digests of files that nobody had hashed before.
+    pub fn noting(self, notes: Option<&'a dyn Memory>) -> LocalSource<'a> {
+        LocalSource { notes, ..self }
     }
 
     fn copy(&self, run: &Run<'_>, action: &Action) -> Fetched {
+        self.each_way(run, action, |opened, row, known, check| {
+            let entry = action.wanted.as_ref().ok_or(PlaceError::Changed)?;
+            let staged = run.target.stage_for(entry).map_err(PlaceError::Write)?;
+            let digest = run.target.fill(&staged, &opened.file, row.size(), known)?;
+            check()?;
+            Ok((staged, digest))
+        })
+    }
+
+    /// Opens the file that has what is wanted, and tells how it went to copy it.
+    fn each_way<T>(
+        &self,
+        run: &Run<'_>,
+        action: &Action,
+        copy: impl FnOnce(&Opened, Row<'_>, Option<&Digest>, Check<'_>) -> Result<(T, Digest), PlaceError>,
+    ) -> Result<(T, Digest), Problem> {
         let problem = |kind, cause: String| Problem { path: action.path.clone(), kind, cause };
         let changed = || problem(ProblemKind::Changed, "changed since it was scanned".into());
         let wanted = action.wanted.as_ref().map_or(Digest::UNKNOWN, |wanted| wanted.content);
@@ -62,16 +97,36 @@ impl<'a> LocalSource<'a> {
             return Err(changed());
         }
         let known = Some(row.content()).filter(|digest| *digest != Digest::UNKNOWN);
-        let copied = run.target.copy_from(&opened.file, row.size(), known.as_ref());
-        let unchanged = opened.unchanged().map_err(|e| problem(ProblemKind::Unreadable, cause(&e)))?;
-        match copied {
-            Ok(fetched) if unchanged => {
-                Gauge::add(&run.gauge.bytes_done, row.size());
-                Ok(fetched)
-            }
-            Ok(_) => Err(changed()),
-            Err(_) if !unchanged => Err(changed()),
-            Err(error) => Err(error.into_problem(&action.path)),
+        if known.is_none() {
+            // Otherwise the digest would tell.
+            opened.wait_out_writer().map_err(|e| problem(ProblemKind::Unreadable, cause(&e)))?;
         }
+        let check = || match opened.unchanged() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(PlaceError::Changed),
+            Err(error) => Err(PlaceError::Read(error)),
+        };
+        match copy(&opened, row, known.as_ref(), &check) {
+            Ok(copied) => {
+                Gauge::add(&run.gauge.bytes_done, row.size());
+                if let (Some(notes), None) = (self.notes, known) {
+                    notes.note(row.path(), &opened.stamp, &copied.1);
+                    self.holdings.learn(row.path(), copied.1);
+                }
+                Ok(copied)
+            }
+            Err(error) => match opened.unchanged() {
+                Ok(false) => Err(changed()),
+                Ok(true) | Err(_) => Err(error.into_problem(&action.path)),
+            },
+        }
+    }
+}
+
+impl Near for LocalSource<'_> {
+    fn nest(&self, run: &Run<'_>, nest: &Nest, action: &Action) -> Result<(Nested, Digest), Problem> {
+        self.each_way(run, action, |opened, row, known, check| {
+            run.target.nest_copy(nest, action, (&opened.file, row.size(), known), check)
+        })
     }
 }

@@ -10,7 +10,9 @@ const MISSING: &str = "the other side does not have these bytes, or leaves them 
 
 use super::error::Error;
 use super::execute::Run;
-use crate::disk::stage::Staged;
+use crate::disk::place::nests::Nested;
+use crate::disk::stage::{Nest, Staged};
+use crate::model::plan::Action;
 use crate::model::{Digest, Problem};
 
 /// A staged file with the digest of its bytes, or why there is none.
@@ -21,4 +23,15 @@ pub trait Fetch {
     /// Stages the content of the actions at `wants` and hands each to `done`, in any order, from any thread. A path that
     /// fails is a problem; an error ends all.
     fn fetch(&self, run: &Run<'_>, wants: &[usize], done: &(dyn Fn(usize, Fetched) + Sync)) -> Result<(), Error>;
+
+    /// The same source, where any of its files can be had at once.
+    fn near(&self) -> Option<&dyn Near> {
+        None
+    }
+}
+
+/// A source on this machine.
+pub trait Near: Sync {
+    /// Copies the content of an action into a nest.
+    fn nest(&self, run: &Run<'_>, nest: &Nest, action: &Action) -> Result<(Nested, Digest), Problem>;
 }

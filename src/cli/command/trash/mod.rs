@@ -13,11 +13,11 @@ use serde::Serialize;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::hint::{self, Asked};
-use crate::cli::location;
 use crate::cli::output::Output;
 use crate::cli::paint::{Color, safe};
 use crate::cli::quantity;
 use crate::cli::told::json;
+use crate::cli::{loan, location};
 use crate::model::date::Date;
 use crate::model::{Kind, Problem};
 use crate::sync::error::Error;
@@ -227,7 +227,7 @@ impl<'w> Teller<'w> {
 /// The directory, which must be on this machine.
 fn local(root: &OsStr) -> Result<PathBuf, Failure> {
     match location::parse(root)? {
-        Location::Local(path) => Ok(path),
+        Location::Local(path) => loan::take(&path).map(|()| path),
         Location::Remote { host, .. } => Err(Failure::usage(format!("`{}` is on another machine", root.display()))
             .hint(format!("run it there: `ssh {host} alike trash ...`"))),
     }

@@ -1,0 +1,105 @@
+//! The commands' side of the socket. Blocks, but never for ever: a daemon that says nothing for two seconds is an error.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use super::ask::{self, Answer, Ask, Misunderstood, Refusal};
+use super::{DEADLINE, LINE_BYTES_MAX};
+use crate::daemon::place::{Place, PlaceError};
+
+/// A connection to the daemon of this user.
+#[derive(Debug)]
+pub struct Client {
+    reader: BufReader<UnixStream>,
+}
+
+/// A root that the daemon lets go of; it takes it up again when this is dropped.
+#[derive(Debug)]
+pub struct Loan(#[allow(dead_code)] Client);
+
+/// The daemon cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// None runs.
+    #[error("no daemon is running")]
+    NotRunning,
+    /// Nobody knows where its socket would be.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// The connection failed.
+    #[error("lost the daemon")]
+    Lost(#[source] io::Error),
+    /// It says nothing.
+    #[error("the daemon does not answer")]
+    Silent,
+    /// It says what is not understood.
+    #[error("cannot speak with the daemon")]
+    Misunderstood(#[source] Misunderstood),
+    /// It cannot do what was asked.
+    #[error("{}", .0.message)]
+    Refused(Refusal),
+}
+
+impl Client {
+    /// Connects.
+    pub fn connect(place: &Place) -> Result<Client, ClientError> {
+        let connected = place.sockets().iter().find_map(|path| UnixStream::connect(path).ok());
+        let stream = connected.ok_or(ClientError::NotRunning)?;
+        stream.set_write_timeout(Some(DEADLINE)).map_err(ClientError::Lost)?;
+        Ok(Client { reader: BufReader::new(stream) })
+    }
+
+    /// Asks; the answers come from [`Self::next`].
+    pub fn ask(&mut self, ask: &Ask) -> Result<(), ClientError> {
+        self.reader.get_mut().write_all(&ask::encode(ask)).map_err(ClientError::Lost)
+    }
+
+    /// The next answer, waited for at most so long; `None` once the daemon has said everything. A refusal is an error.
+    pub fn next(&mut self, wait: Option<Duration>) -> Result<Option<Answer>, ClientError> {
+        self.reader.get_mut().set_read_timeout(wait).map_err(ClientError::Lost)?;
+        let mut line = Vec::new();
+        let read = (&mut self.reader).take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut line);
+        match read {
+            Ok(0) => return Ok(None),
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                return Err(ClientError::Silent);
+            }
+            Err(error) => return Err(ClientError::Lost(error)),
+        }
+        match ask::decode(&line).map_err(ClientError::Misunderstood)? {
+            Answer::Refused(refusal) => Err(ClientError::Refused(refusal)),
+            answer => Ok(Some(answer)),
+        }
+    }
+
+    /// Asks, and gives the one answer that matters. What the daemon waits for meanwhile is told to `waiting`.
+    pub fn answer(&mut self, ask: &Ask, waiting: &mut dyn FnMut(&str)) -> Result<Answer, ClientError> {
+        self.ask(ask)?;
+        loop {
+            match self.next(Some(DEADLINE))? {
+                Some(Answer::Waiting { what }) => waiting(&what),
+                Some(answer) => return Ok(answer),
+                None => return Err(ClientError::Lost(io::ErrorKind::UnexpectedEof.into())),
+            }
+        }
+    }
+}
+
+/// Asks the daemon to let go of a root, where one runs and holds it. `None` where nobody does.
+pub fn borrow(root: &Path, waiting: &mut dyn FnMut(&str)) -> Result<Option<Loan>, ClientError> {
+    // What has no memory is no share of anybody: most runs ask no daemon at all.
+    let memory = root.join(crate::disk::control::NAME).join(crate::sync::replica::STATE);
+    let (Ok(_), Ok(root)) = (memory.symlink_metadata(), root.canonicalize()) else { return Ok(None) };
+    let mut client = match Client::connect(&Place::from_environment()?) {
+        Ok(client) => client,
+        Err(ClientError::NotRunning) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match client.answer(&Ask::Lend { root }, waiting)? {
+        Answer::Lent => Ok(Some(Loan(client))),
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,187 @@
+//! The other devices: who is connected, since when not and why, where each was seen, and when to try again. Knows nothing of
+//! shares.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use super::schedule::{Attempts, Chance, Moment};
+use crate::net::node::PublicKey;
+
+/// Addresses of a device that others told of and that are not on its card.
+const HINTS_MAX: usize = 8;
+/// Devices that called and are no members.
+const STRANGERS_MAX: usize = 32;
+
+/// All other devices.
+#[derive(Debug)]
+pub struct Peers {
+    inner: Mutex<Inner>,
+    /// Somebody may be due to be tried.
+    pub wake: Notify,
+}
+
+#[derive(Debug)]
+struct Inner {
+    notes: BTreeMap<PublicKey, Note>,
+    attempts: Attempts<PublicKey>,
+    strangers: Vec<Stranger>,
+}
+
+/// What is known of a device.
+#[derive(Debug, Clone, Default)]
+pub struct Note {
+    /// Whether there is a connection.
+    pub connected: bool,
+    /// When it was heard of last; `None` where never since the daemon began.
+    pub seen: Option<Instant>,
+    /// Why there is no connection.
+    pub why: Option<String>,
+    /// When it left a request without an answer; `None` where it has answered since.
+    pub deaf: Option<Instant>,
+    /// Where it was seen, besides what its card says; the newest first.
+    pub hints: Vec<SocketAddr>,
+}
+
+/// Whether a request was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answered {
+    /// In time.
+    Well,
+    /// Not in time, over a connection that is up.
+    Not,
+}
+
+/// A device that called and is no member.
+#[derive(Debug, Clone)]
+pub struct Stranger {
+    /// Its key.
+    pub key: PublicKey,
+    /// Where it called from.
+    pub address: SocketAddr,
+    /// When.
+    pub at: Instant,
+}
+
+impl Peers {
+    /// Nobody is known.
+    pub fn new(interval_ms: u64) -> Peers {
+        let inner = Inner { notes: BTreeMap::new(), attempts: Attempts::new(interval_ms), strangers: Vec::new() };
+        Peers { inner: Mutex::new(inner), wake: Notify::new() }
+    }
+
+    /// Who shall be connected.
+    pub fn want(&self, wanted: &BTreeSet<PublicKey>, interval_ms: u64, now: Moment) {
+        let mut inner = self.lock();
+        inner.attempts.every(interval_ms);
+        inner.attempts.want(wanted.iter().copied(), now);
+        inner.notes.retain(|key, _| wanted.contains(key));
+        for key in wanted {
+            inner.notes.entry(*key).or_default();
+        }
+        inner.strangers.retain(|stranger| !wanted.contains(&stranger.key));
+        drop(inner);
+        self.wake.notify_one();
+    }
+
+    /// There is a connection to it.
+    pub fn up(&self, key: PublicKey, address: SocketAddr, now: Moment) {
+        let mut inner = self.lock();
+        inner.attempts.connected(key, now);
+        if let Some(note) = inner.notes.get_mut(&key) {
+            note.hint(address);
+            *note = Note { connected: true, seen: Some(Instant::now()), why: None, deaf: None, ..note.clone() };
+        }
+    }
+
+    /// There is none any more.
+    pub fn down(&self, key: PublicKey, why: String, now: Moment, chance: Chance<'_>) {
+        let mut inner = self.lock();
+        inner.attempts.lost(key, now, chance);
+        if let Some(note) = inner.notes.get_mut(&key) {
+            *note = Note { connected: false, seen: Some(Instant::now()), why: Some(why), ..note.clone() };
+        }
+        drop(inner);
+        self.wake.notify_one();
+    }
+
+    /// An attempt failed.
+    pub fn failed(&self, key: PublicKey, why: String, now: Moment, chance: Chance<'_>) {
+        let mut inner = self.lock();
+        inner.attempts.failed(key, now, chance);
+        if let Some(note) = inner.notes.get_mut(&key).filter(|note| !note.connected) {
+            note.why = Some(why);
+        }
+        drop(inner);
+        self.wake.notify_one();
+    }
+
+    /// It may be reached there.
+    pub fn hint(&self, key: PublicKey, address: SocketAddr, now: Moment) {
+        let mut inner = self.lock();
+        let Some(note) = inner.notes.get_mut(&key) else { return };
+        if note.hint(address) && !note.connected {
+            inner.attempts.alive(key, now);
+            drop(inner);
+            self.wake.notify_one();
+        }
+    }
+
+    /// It calls and is no member.
+    pub fn stranger(&self, key: PublicKey, address: SocketAddr) {
+        let mut inner = self.lock();
+        inner.strangers.retain(|stranger| stranger.key != key);
+        inner.strangers.truncate(STRANGERS_MAX - 1);
+        inner.strangers.insert(0, Stranger { key, address, at: Instant::now() });
+    }
+
+    /// Who called and is no member, the newest first.
+    pub fn strangers(&self) -> Vec<Stranger> {
+        self.lock().strangers.clone()
+    }
+
+    /// Whether it answered a request.
+    pub fn answered(&self, key: PublicKey, answered: Answered) {
+        if let Some(note) = self.lock().notes.get_mut(&key) {
+            note.deaf = (answered == Answered::Not).then(Instant::now);
+        }
+    }
+
+    /// Who is to be tried now.
+    pub fn due(&self, now: Moment) -> Vec<PublicKey> {
+        self.lock().attempts.due(now)
+    }
+
+    /// When somebody is to be tried next.
+    pub fn next(&self) -> Option<Moment> {
+        self.lock().attempts.next()
+    }
+
+    /// Who is connected.
+    pub fn connected(&self) -> BTreeSet<PublicKey> {
+        self.lock().notes.iter().filter(|(_, note)| note.connected).map(|(key, _)| *key).collect()
+    }
+
+    /// What is known of a device.
+    pub fn note(&self, key: PublicKey) -> Note {
+        self.lock().notes.get(&key).cloned().unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Note {
+    /// Whether that is news.
+    fn hint(&mut self, address: SocketAddr) -> bool {
+        let known = self.hints.contains(&address);
+        self.hints.retain(|hint| *hint != address);
+        self.hints.truncate(HINTS_MAX - 1);
+        self.hints.insert(0, address);
+        !known
+    }
+}

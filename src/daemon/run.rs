@@ -1,0 +1,253 @@
+//! The daemon from start to end: everything is opened, events are taken until somebody says stop, and everything is closed.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::commands;
+use super::config::{self, ConfigError};
+use super::control::Listener;
+use super::converse;
+use super::hub::{Hub, Parts, chance};
+use super::journal::{Journal, Level};
+use super::place::{Place, PlaceError};
+use super::rumours::Rumours;
+use super::service::Manager;
+use super::web;
+use crate::net::node::{Events, Node, NodeSettings};
+
+/// Threads that talk and decide; hashing and installing have their own.
+const WORKERS: usize = 2;
+/// A share that does not let go within so long is left: what is on disk is whole at every instant.
+const CLOSING: Duration = Duration::from_secs(3);
+/// So often it is seen whether this device has other addresses than before.
+const MOVED: Duration = Duration::from_secs(30);
+/// The runtime's own threads may take this long to end.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// How a daemon is run.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where it listens; `None`: as configured.
+    pub listen: Option<SocketAddr>,
+    /// Whether members on the local network are looked for, where the configuration does not say no.
+    pub mdns: bool,
+    /// What it says, and where.
+    pub journal: Journal,
+}
+
+/// A daemon cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// It is configured wrongly.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// What it keeps cannot be used, or another one runs.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// The network cannot be used.
+    #[error(transparent)]
+    Net(#[from] crate::net::Error),
+    /// The socket of commands cannot be made.
+    #[error("cannot make the socket `{}`", path.display())]
+    Socket {
+        /// Where.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The system refuses what every program may have.
+    #[error("cannot {step}")]
+    System {
+        /// What was tried.
+        step: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// Runs until it is told to stop.
+pub fn run(settings: Settings) -> Result<(), DaemonError> {
+    let system = |source| DaemonError::System { step: "start threads", source };
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build().map_err(system)?;
+    let ended = runtime.block_on(serve(settings));
+    // A thread that hashes a file ends with the process.
+    runtime.shutdown_timeout(LINGER);
+    ended
+}
+
+async fn serve(settings: Settings) -> Result<(), DaemonError> {
+    let signals = Signals::watch()?;
+    let configured = config::place::Place::from_environment()?;
+    let config = configured.read()?;
+    let place = Place::from_environment()?;
+    place.make()?;
+    let _held = place.hold()?;
+    let listener = listen(&place)?;
+    let key = place.key()?;
+    let address = settings.listen.unwrap_or(config.listen);
+    let (node, events) = Node::open(NodeSettings { listen: address, ..NodeSettings::new(key.clone()) })?;
+    let name = config.name.clone().unwrap_or_else(hostname);
+    let journal = settings.journal;
+    let shares = config.shares.clone();
+    let hub = Hub::new(Parts { node, key, name, place, journal, configured, config });
+    for (name, shared) in shares {
+        hub.start(name, shared);
+    }
+    hub.listed();
+    let addresses: Vec<String> = hub.node.local_addresses().iter().map(ToString::to_string).collect();
+    let facts = vec![("key", hub.key.public().to_string()), ("addresses", addresses.join(" "))];
+    hub.journal.say(Level::Info, "started", facts);
+    let manager = Manager::from_environment();
+    manager.tell("READY=1");
+    take(&hub, (events, listener, signals), &manager).await;
+    manager.tell("STOPPING=1");
+    close(&hub).await;
+    Ok(())
+}
+
+/// Takes everything that happens until the daemon is to stop.
+async fn take(hub: &Arc<Hub>, from: (Events, Listener, Signals), manager: &Manager) {
+    let (mut events, listener, mut signals) = from;
+    let beat = manager.watchdog().unwrap_or(Duration::from_secs(3600));
+    let mut beats = tokio::time::interval(beat);
+    let mut moves = tokio::time::interval(MOVED);
+    let reaching = tokio::spawn(reach(Arc::clone(hub)));
+    let gossiping = tokio::spawn(Rumours::run(Arc::clone(hub)));
+    let serving = hub.metrics().map(|port| tokio::spawn(web::serve(Arc::clone(hub), port)));
+    loop {
+        tokio::select! {
+            () = hub.stopping.cancelled() => break,
+            event = events.next() => match event {
+                Some(event) => converse::happened(hub, event),
+                None => break,
+            },
+            caller = listener.accept() => match caller {
+                Ok(caller) => drop(tokio::spawn(commands::serve(Arc::clone(hub), caller))),
+                // Too many open files, as a rule: whoever waits is served when some are closed.
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            },
+            told = signals.next() => match told {
+                Told::Stop => break,
+                Told::Reload => {
+                    manager.tell("RELOADING=1");
+                    reload(hub).await;
+                    manager.tell("READY=1");
+                }
+            },
+            _ = beats.tick() => manager.tell("WATCHDOG=1"),
+            _ = moves.tick() => hub.keepers().iter().for_each(|keeper| hub.introduce(keeper, None)),
+        }
+    }
+    reaching.abort();
+    gossiping.abort();
+    if let Some(serving) = serving {
+        serving.abort();
+    }
+}
+
+async fn reload(hub: &Arc<Hub>) {
+    match hub.reload().await {
+        Ok(()) => hub.journal.say(Level::Info, "configuration read again", vec![]),
+        Err(error) => hub.journal.say(Level::Error, "configuration not used", vec![("why", error.to_string())]),
+    }
+}
+
+/// Tries to reach members that are down, whenever it is time for one.
+async fn reach(hub: Arc<Hub>) {
+    loop {
+        let now = hub.now();
+        for peer in hub.peers.due(now) {
+            let hub = Arc::clone(&hub);
+            tokio::spawn(async move {
+                let addresses = hub.addresses(peer);
+                if let Err(error) = hub.node.reach(peer, &addresses).await {
+                    let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+                    hub.journal.say(
+                        Level::Debug,
+                        "not reached",
+                        vec![("peer", converse::name(&hub, peer)), ("why", why.clone())],
+                    );
+                    hub.peers.failed(peer, why, hub.now(), &mut chance);
+                    hub.changed();
+                }
+            });
+        }
+        let wait = hub.peers.next().map_or(3_600_000, |next| next.saturating_sub(hub.now()));
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(wait.max(10))) => {}
+            () = hub.peers.wake.notified() => {}
+        }
+    }
+}
+
+/// Lets go of everything: roots at the next file, then the peers.
+async fn close(hub: &Arc<Hub>) {
+    let closing = async {
+        let all: Vec<_> = hub
+            .keepers()
+            .into_iter()
+            .map(|keeper| {
+                let hub = Arc::clone(hub);
+                tokio::spawn(async move { hub.stop(&keeper).await })
+            })
+            .collect();
+        for one in all {
+            // A task that broke has let go.
+            let _ = one.await;
+        }
+    };
+    let _ = tokio::time::timeout(CLOSING, closing).await;
+    hub.rumours.leave(hub);
+    hub.node.close().await;
+    hub.journal.say(Level::Info, "stopped", vec![]);
+}
+
+fn listen(place: &Place) -> Result<Listener, DaemonError> {
+    let sockets = place.sockets();
+    let path = sockets.iter().find(|path| path.parent().is_some_and(std::path::Path::is_dir)).unwrap_or(&sockets[0]);
+    Listener::bind(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::AddrInUse => DaemonError::Place(PlaceError::Running),
+        _ => DaemonError::Socket { path: path.clone(), source },
+    })
+}
+
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "device".into() } else { name.into() }
+}
+
+/// What somebody wants of the process.
+enum Told {
+    Stop,
+    Reload,
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn watch() -> Result<Signals, DaemonError> {
+        let watch = |kind| signal(kind).map_err(|source| DaemonError::System { step: "watch for signals", source });
+        Ok(Signals {
+            interrupt: watch(SignalKind::interrupt())?,
+            terminate: watch(SignalKind::terminate())?,
+            hangup: watch(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.hangup.recv() => Told::Reload,
+        }
+    }
+}
