@@ -304,7 +304,7 @@ _alike() {
             return 0
             ;;
         alike__subcmd__diff)
-            opts="-c -x -D -n -e -i -0 -v -q --mirror --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --dry-run --keep-extra --max-delete --no-trash --delete-excluded --backup-dir --mkpath --fsync --rsh --remote-bin --timeout --no-cache --prefer --itemize --stat --name-only --null --verbose --quiet --json --stats --no-progress --color --help"
+            opts="-c -x -D -n -e -i -0 -v -q --mirror --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --dry-run --keep-extra --max-delete --no-trash --delete-excluded --backup-dir --mkpath --fsync --rsh --remote-bin --timeout --bwlimit --compress --congestion --no-cache --prefer --itemize --stat --name-only --null --verbose --quiet --json --stats --no-progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -362,6 +362,18 @@ _alike() {
                     ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compress)
+                    COMPREPLY=($(compgen -W "off fast best" -- "${cur}"))
+                    return 0
+                    ;;
+                --congestion)
+                    COMPREPLY=($(compgen -W "auto cubic bbr" -- "${cur}"))
                     return 0
                     ;;
                 --prefer)
@@ -869,7 +881,7 @@ _alike() {
             return 0
             ;;
         alike__subcmd__mirror)
-            opts="-c -x -D -n -e -i -v -q --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --dry-run --keep-extra --max-delete --no-trash --delete-excluded --backup-dir --mkpath --fsync --rsh --remote-bin --timeout --no-cache --itemize --verbose --quiet --json --stats --no-progress --color --help"
+            opts="-c -x -D -n -e -i -v -q --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --dry-run --keep-extra --max-delete --no-trash --delete-excluded --backup-dir --mkpath --fsync --rsh --remote-bin --timeout --bwlimit --compress --congestion --no-cache --itemize --verbose --quiet --json --stats --no-progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -927,6 +939,18 @@ _alike() {
                     ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compress)
+                    COMPREPLY=($(compgen -W "off fast best" -- "${cur}"))
+                    return 0
+                    ;;
+                --congestion)
+                    COMPREPLY=($(compgen -W "auto cubic bbr" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1068,7 +1092,7 @@ _alike() {
             return 0
             ;;
         alike__subcmd__sync)
-            opts="-c -x -D -n -e -i -v -q --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --dry-run --keep-extra --max-delete --no-trash --delete-excluded --backup-dir --mkpath --fsync --rsh --remote-bin --timeout --no-cache --prefer --itemize --verbose --quiet --json --stats --no-progress --color --help"
+            opts="-c -x -D -n -e -i -v -q --checksum --quick --one-file-system --exclude --include --exclude-from --no-perms --no-xattrs --no-owner --no-links --devices --dry-run --keep-extra --max-delete --no-trash --delete-excluded --backup-dir --mkpath --fsync --rsh --remote-bin --timeout --bwlimit --compress --congestion --no-cache --prefer --itemize --verbose --quiet --json --stats --no-progress --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1126,6 +1150,18 @@ _alike() {
                     ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compress)
+                    COMPREPLY=($(compgen -W "off fast best" -- "${cur}"))
+                    return 0
+                    ;;
+                --congestion)
+                    COMPREPLY=($(compgen -W "auto cubic bbr" -- "${cur}"))
                     return 0
                     ;;
                 --prefer)

@@ -59,6 +59,13 @@ off\t''"
 complete -c alike -n "__fish_alike_using_subcommand sync" -s e -l rsh -d 'The ssh command, with its options' -r -f -a "(__fish_complete_command)"
 complete -c alike -n "__fish_alike_using_subcommand sync" -l remote-bin -d 'The program to start on the far side' -r
 complete -c alike -n "__fish_alike_using_subcommand sync" -l timeout -d 'Give up on a peer that is silent for so many seconds' -r
+complete -c alike -n "__fish_alike_using_subcommand sync" -l bwlimit -d 'Send no more than so much a second, either side: in KiB, or with K, M or G' -r
+complete -c alike -n "__fish_alike_using_subcommand sync" -l compress -d 'Pack what shrinks [default: fast, and off on one machine]' -r -f -a "off\t''
+fast\t''
+best\t''"
+complete -c alike -n "__fish_alike_using_subcommand sync" -l congestion -d 'Who decides how much is under way: a model of the path, or what TCP has' -r -f -a "auto\t''
+cubic\t''
+bbr\t''"
 complete -c alike -n "__fish_alike_using_subcommand sync" -l prefer -d 'Decide conflicts instead of keeping every version: the others go to the trash' -r -f -a "newest\t''
 left\t''
 right\t''"
@@ -97,6 +104,13 @@ off\t''"
 complete -c alike -n "__fish_alike_using_subcommand mirror" -s e -l rsh -d 'The ssh command, with its options' -r -f -a "(__fish_complete_command)"
 complete -c alike -n "__fish_alike_using_subcommand mirror" -l remote-bin -d 'The program to start on the far side' -r
 complete -c alike -n "__fish_alike_using_subcommand mirror" -l timeout -d 'Give up on a peer that is silent for so many seconds' -r
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l bwlimit -d 'Send no more than so much a second, either side: in KiB, or with K, M or G' -r
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l compress -d 'Pack what shrinks [default: fast, and off on one machine]' -r -f -a "off\t''
+fast\t''
+best\t''"
+complete -c alike -n "__fish_alike_using_subcommand mirror" -l congestion -d 'Who decides how much is under way: a model of the path, or what TCP has' -r -f -a "auto\t''
+cubic\t''
+bbr\t''"
 complete -c alike -n "__fish_alike_using_subcommand mirror" -l color -d 'Use colour on a terminal (auto, unless `NO_COLOR` is set), always or never' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -132,6 +146,13 @@ off\t''"
 complete -c alike -n "__fish_alike_using_subcommand diff" -s e -l rsh -d 'The ssh command, with its options' -r -f -a "(__fish_complete_command)"
 complete -c alike -n "__fish_alike_using_subcommand diff" -l remote-bin -d 'The program to start on the far side' -r
 complete -c alike -n "__fish_alike_using_subcommand diff" -l timeout -d 'Give up on a peer that is silent for so many seconds' -r
+complete -c alike -n "__fish_alike_using_subcommand diff" -l bwlimit -d 'Send no more than so much a second, either side: in KiB, or with K, M or G' -r
+complete -c alike -n "__fish_alike_using_subcommand diff" -l compress -d 'Pack what shrinks [default: fast, and off on one machine]' -r -f -a "off\t''
+fast\t''
+best\t''"
+complete -c alike -n "__fish_alike_using_subcommand diff" -l congestion -d 'Who decides how much is under way: a model of the path, or what TCP has' -r -f -a "auto\t''
+cubic\t''
+bbr\t''"
 complete -c alike -n "__fish_alike_using_subcommand diff" -l prefer -d 'Decide conflicts instead of keeping every version: the others go to the trash' -r -f -a "newest\t''
 left\t''
 right\t''"

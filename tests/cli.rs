@@ -153,7 +153,7 @@ fn flags_that_rsync_has_and_we_have_not_name_what_to_do_instead() {
         ("--delete", "a mirror deletes extras already, into the trash; `--keep-extra` keeps them"),
         ("-u", "a mirror makes the whole target equal to the source"),
         ("--inplace", "a file is always staged whole and then put in place; a stopped run goes on where it was"),
-        ("--bwlimit=100", "it is not built yet"),
+        ("--max-size=100", "it is not built yet"),
         ("--rsync-path=x", "`--remote-bin PROGRAM` names the program on the far side"),
     ];
     let sandbox = Sandbox::new();

@@ -49,6 +49,10 @@ pub fn happened(hub: &Arc<Hub>, event: Event) {
             let hub = Arc::clone(hub);
             tokio::spawn(async move { pairing::welcome(&hub, joining).await });
         }
+        Event::Deaf { address } => {
+            let facts = vec![("address", address.to_string())];
+            hub.journal.say(Level::Warn, "who calls from there does not hear this device", facts);
+        }
         Event::Unproven { key, address, tries_left } => {
             let facts =
                 vec![("key", key.short()), ("address", address.to_string()), ("tries left", tries_left.to_string())];

@@ -14,6 +14,7 @@ pub mod journal;
 mod keeper;
 mod look;
 pub mod members;
+pub mod nearby;
 mod pairing;
 mod peers;
 pub mod place;

@@ -122,8 +122,7 @@ impl Agreed {
 
     /// How many conflict copies a disk shows.
     pub fn copies(&self) -> usize {
-        let several = self.listing.rows().filter(|row| entry_alone(*row).is_none());
-        several.map(|row| self.project(row.path()).copies.len()).sum()
+        self.conflicts().iter().map(|(_, projection)| projection.copies.len()).sum()
     }
 
     /// What a disk shall show of all paths.
@@ -152,12 +151,15 @@ impl Agreed {
 
     /// The paths of which a disk shows more than one version, with what it shows of them, in tree order.
     pub fn conflicts(&self) -> Vec<(RelPath, Projection)> {
-        let is_simple = |row: &Row<'_>| {
-            let alone = entry_alone(*row);
-            alone.is_some_and(|entry| entry.is_directory() || !self.has_live_children(row.path()))
+        let rows = (0..self.listing.len()).map(|index| self.listing.row(index));
+        let next = rows.clone().skip(1).map(Some).chain([None]);
+        // What is below a path follows it at once.
+        let is_simple = |(row, next): &(Row<'_>, Option<Row<'_>>)| {
+            let has_children = next.is_some_and(|next| next.path().is_below(row.path()));
+            is_alone(*row) && (row.kind() == Kind::Directory || !has_children)
         };
-        let rows = self.listing.rows().filter(|row| !is_simple(row));
-        let projected = rows.map(|row| (row.path().to_owned(), self.project(row.path())));
+        let several = rows.zip(next).filter(|pair| !is_simple(pair));
+        let projected = several.map(|(row, _)| (row.path().to_owned(), self.project(row.path())));
         projected.filter(|(_, projection)| !projection.copies.is_empty()).collect()
     }
 
@@ -239,6 +241,12 @@ pub fn siblings_of(entry: &Entry) -> Option<Siblings> {
         }
         _ => None,
     }
+}
+
+/// Whether a path has one sibling that replaced nothing.
+fn is_alone(row: Row<'_>) -> bool {
+    let extra = row.extra();
+    extra.is_some_and(|extra| extra.versions.as_deref().and_then(<[u8]>::first) == Some(&ONE))
 }
 
 /// The entry of a path with one sibling.

@@ -110,7 +110,8 @@ pub fn meet(ours: Half<'_>, their_knowledge: &Knowledge, differing: &[(RelPath, 
         }
     }
     knowledge.union(their_knowledge);
-    Ok(Joined { joining, agreed: ours.agreed.with(&changed)?, knowledge, changed })
+    let agreed = if changed.is_empty() { ours.agreed.clone() } else { ours.agreed.with(&changed)? };
+    Ok(Joined { joining, agreed, knowledge, changed })
 }
 
 /// Whether a version stands alone that yielded before on either side.

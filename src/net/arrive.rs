@@ -26,16 +26,17 @@ where
 }
 
 /// Gives the streams of a connection to those who accept, until one of them ends.
-pub(super) async fn pump(quic: Quic, life: Arc<Life>, arrivals: mpsc::Sender<Halves>, mut first: impl FnMut() -> bool) {
+pub(super) async fn pump(quic: Quic, life: Arc<Life>, arrivals: mpsc::Sender<Halves>) {
     let accepting = async {
         while let Some(halves) = quic.accept(&life).await {
-            if !first() || arrivals.send(halves).await.is_err() {
+            if arrivals.send(halves).await.is_err() {
                 return;
             }
         }
     };
     tokio::select! {
         () = accepting => {}
+        () = quic.widen() => {}
         () = life.ended.cancelled() => {}
     }
     quic.close();

@@ -1,6 +1,7 @@
 //! What the two sides say before there is a link: one line and one frame each way. Pure, but for the reading.
 //!
-//! Client: `alike-pipe VERSION\n`, then a frame: key (32 bytes), time-out in ms (u32), the caller's request.
+//! Client: `alike-pipe VERSION\n`, then a frame: key (32 bytes), time-out in ms (u32), congestion (u8), limit in bytes a second (u64, 0
+//! for none), whether QUIC is waited for (u8), the caller's request.
 //! Server: the same line, then a frame: key (32 bytes), UDP port (u16, 0 for none), whether both are on one machine (u8), count (u8) of
 //! addresses, each a length (u8) and text. A frame is its length (u32) and its bytes; numbers are little endian.
 
@@ -11,10 +12,11 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::life::Meter;
+use super::pace::Pace;
 use super::tls::PublicKey;
 
 /// The version of all that this layer says.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 /// The most that a request or an answer may be.
 pub(super) const MESSAGE_MAX: usize = 1 << 20;
 /// The most that the far side's login scripts may print before `alike` starts.
@@ -28,6 +30,9 @@ const MAGIC: &str = "alike-pipe ";
 pub(super) struct Request {
     pub(super) key: PublicKey,
     pub(super) timeout: Duration,
+    pub(super) pace: Pace,
+    /// Whether the client waits for QUIC before content goes through the pipe.
+    pub(super) waits: bool,
     pub(super) body: Bytes,
 }
 
@@ -65,16 +70,23 @@ fn framed(body: &[u8]) -> Vec<u8> {
 impl Request {
     pub(super) fn encode(&self) -> Vec<u8> {
         let timeout_ms = u32::try_from(self.timeout.as_millis()).unwrap_or(u32::MAX);
-        framed(&[&self.key[..], &timeout_ms.to_le_bytes(), &self.body].concat())
+        framed(
+            &[&self.key[..], &timeout_ms.to_le_bytes(), &self.pace.encode(), &[u8::from(self.waits)], &self.body]
+                .concat(),
+        )
     }
 
     pub(super) fn decode(mut frame: Bytes) -> Result<Self, Stop> {
         let key = frame.get(..32).and_then(|key| key.try_into().ok()).ok_or(Stop::Garbled("its request is short"))?;
         frame.advance(32);
         let timeout_ms = frame.try_get_u32_le().map_err(|_| Stop::Garbled("its request is short"))?;
+        let pace = frame.get(..Pace::BYTES).and_then(|pace| pace.try_into().ok());
+        let pace = Pace::decode(pace.ok_or(Stop::Garbled("its request is short"))?);
+        frame.advance(Pace::BYTES);
+        let waits = frame.try_get_u8().map_err(|_| Stop::Garbled("its request is short"))? != 0;
         // Below a second a busy machine would look like a lost one.
         let timeout = Duration::from_millis(u64::from(timeout_ms.max(1000)));
-        Ok(Self { key, timeout, body: frame })
+        Ok(Self { key, timeout, pace, waits, body: frame })
     }
 }
 
@@ -174,7 +186,7 @@ impl<R: AsyncRead + Unpin> Intake<R> {
     }
 
     pub(super) async fn request(&mut self, meter: &Meter) -> Result<Request, Stop> {
-        Request::decode(self.frame(32 + 4 + MESSAGE_MAX, meter).await?)
+        Request::decode(self.frame(32 + 4 + Pace::BYTES + 1 + MESSAGE_MAX, meter).await?)
     }
 
     pub(super) async fn offer(&mut self, meter: &Meter) -> Result<Offer, Stop> {
@@ -189,7 +201,13 @@ mod tests {
 
     #[test]
     fn requests_and_offers_survive_the_wire_and_no_prefix_of_them_panics() {
-        let request = Request { key: [7; 32], timeout: Duration::from_secs(30), body: Bytes::from_static(b"body") };
+        let request = Request {
+            key: [7; 32],
+            timeout: Duration::from_secs(30),
+            pace: Pace::default(),
+            waits: true,
+            body: Bytes::from_static(b"body"),
+        };
         let sent = Bytes::from(request.encode()).slice(4..);
         assert_eq!(Request::decode(sent).expect("our own request"), request);
         let addresses = vec!["192.0.2.7".parse().expect("an address"), "2001:db8::1".parse().expect("an address")];
@@ -203,7 +221,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_login_script_prints_before_our_line_is_skipped_and_told() {
-        let mut intake = Intake::new(&b"welcome\nmotd\nalike-pipe 2\nrest"[..]);
+        let mut intake = Intake::new(&b"welcome\nmotd\nalike-pipe 3\nrest"[..]);
         assert_eq!(intake.hello(&Meter::default()).await.expect("our line"), "welcome\nmotd\n");
         assert_eq!(&intake.buffer[..], b"rest");
     }

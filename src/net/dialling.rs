@@ -3,14 +3,15 @@
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::arrive::pump;
 use super::bootstrap::Offer;
+use super::choice::Choice;
 use super::error::Error;
 use super::life::Life;
 use super::link::Halves;
@@ -25,37 +26,34 @@ const ADDRESSES_MAX: usize = 8;
 /// Finds more addresses of the peer, where those that it named are not reached at once.
 pub(super) type Lookup = Pin<Box<dyn Future<Output = Vec<IpAddr>> + Send>>;
 
-/// How far dialling has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialled {
-    Trying,
-    Up,
-    Failed,
-}
-
 /// Dials what the server offered.
 pub(super) struct Dialling {
     pub(super) offer: Offer,
     pub(super) dial: Dial,
     pub(super) life: Arc<Life>,
-    pub(super) chosen: Arc<OnceLock<Quic>>,
+    pub(super) choice: Arc<Choice>,
     pub(super) arrivals: mpsc::Sender<Halves>,
 }
 
 impl Dialling {
-    pub(super) async fn run(self, lookup: Lookup, progress: watch::Sender<Dialled>) {
+    pub(super) async fn run(self, lookup: Lookup) {
+        let reach = async {
+            let quic = self.reach(lookup).await?;
+            let first = quic.open_lane().await?;
+            Some((quic, first))
+        };
         let reached = tokio::select! {
-            reached = self.reach(lookup) => reached,
+            reached = reach => reached,
             () = self.life.ended.cancelled() => return,
         };
-        let Some(quic) = reached else {
-            progress.send_replace(Dialled::Failed);
-            return;
-        };
-        // Only this task sets it.
-        let _ = self.chosen.set(quic.clone());
-        progress.send_replace(Dialled::Up);
-        pump(quic, self.life, self.arrivals, || true).await;
+        match reached {
+            // Only this task makes the choice.
+            Some((quic, first)) => {
+                self.choice.take(&quic, first);
+                pump(quic, self.life, self.arrivals).await;
+            }
+            None => self.choice.give_up(),
+        }
     }
 
     /// The first address that answers. The first that the server named has a head start; the others follow together.

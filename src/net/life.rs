@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Cause, Error};
+use super::pace::{Pace, Throttle};
 
 /// Why a link ended.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub(super) struct Life {
     pub(super) peer: Arc<str>,
     /// Silence for so long ends it.
     pub(super) timeout: Duration,
+    /// What the user allows to be sent.
+    pub(super) throttle: Option<Throttle>,
     fault: OnceLock<Fault>,
     /// Cancelled when the link has ended, for whatever reason.
     pub(super) ended: CancellationToken,
@@ -44,8 +47,13 @@ pub(super) struct Life {
 
 impl Life {
     pub(super) fn new(peer: &str, timeout: Duration) -> Arc<Self> {
+        Self::paced(peer, timeout, Pace::default())
+    }
+
+    pub(super) fn paced(peer: &str, timeout: Duration, pace: Pace) -> Arc<Self> {
         let (ended, bye) = (CancellationToken::new(), CancellationToken::new());
-        Arc::new(Self { peer: peer.into(), timeout, fault: OnceLock::new(), ended, bye })
+        let throttle = pace.limit.map(Throttle::new);
+        Arc::new(Self { peer: peer.into(), timeout, throttle, fault: OnceLock::new(), ended, bye })
     }
 
     pub(super) fn end(&self, fault: Fault) {

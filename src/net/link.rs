@@ -1,11 +1,12 @@
 //! The one kind of link: streams both ways, whatever carries them. Every wait in it ends, at the latest with the time-out.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::process::Child;
 use tokio::sync::{Mutex, mpsc};
 
+use super::choice::Choice;
 use super::error::Error;
 use super::life::{Fault, Life, Meter};
 use super::node::Conversation;
@@ -71,7 +72,7 @@ enum Carriers {
     Wire {
         pipe: Pipe,
         /// The connection that carries the streams, once there is one.
-        chosen: Arc<OnceLock<Quic>>,
+        choice: Arc<Choice>,
     },
     /// One of several conversations on a connection.
     Shared(Conversation),
@@ -81,7 +82,7 @@ enum Carriers {
 pub(super) struct Wire {
     pub(super) life: Arc<Life>,
     pub(super) pipe: Pipe,
-    pub(super) chosen: Arc<OnceLock<Quic>>,
+    pub(super) choice: Arc<Choice>,
     pub(super) arrived: mpsc::Receiver<Halves>,
     pub(super) meter: Arc<Meter>,
     pub(super) loopback: bool,
@@ -92,7 +93,7 @@ impl Link {
     pub(super) fn wire(wire: Wire) -> Self {
         Self(Arc::new(Inner {
             life: wire.life,
-            carriers: Carriers::Wire { pipe: wire.pipe, chosen: wire.chosen },
+            carriers: Carriers::Wire { pipe: wire.pipe, choice: wire.choice },
             arrived: Mutex::new(wire.arrived),
             meter: wire.meter,
             loopback: wire.loopback,
@@ -126,17 +127,50 @@ impl Link {
         (end(&left, &right, to_right, at_left), end(&right, &left, to_left, at_right))
     }
 
-    /// A new stream. QUIC carries it where it is up, else the pipe. Fails when the link has ended, or after the time-out where the
-    /// peer leaves all its slots taken.
+    /// A new stream. QUIC carries it where it is up or comes up soon, else the pipe. Fails when the link has ended, or after the
+    /// time-out where the peer leaves all its slots taken.
     pub async fn open(&self) -> Result<Halves, Error> {
-        let inner = &*self.0;
+        self.opened(self.0.open()).await
+    }
+
+    /// The stream of a conversation, to be opened once and first of all: it waits for no QUIC, but begins on the pipe and goes on
+    /// with QUIC when that is up.
+    pub async fn open_control(&self) -> Result<Halves, Error> {
+        Ok(self.0.moving(self.opened(self.0.open_control()).await?))
+    }
+
+    /// The stream that the peer opened with [`Self::open_control`].
+    pub async fn accept_control(&self) -> Result<Halves, Error> {
+        Ok(self.0.moving(self.accept().await?))
+    }
+
+    async fn opened(&self, opening: impl Future<Output = Option<Halves>>) -> Result<Halves, Error> {
+        let life = &self.0.life;
         tokio::select! {
             biased;
-            () = inner.life.ended.cancelled() => Err(inner.life.error()),
-            opened = tokio::time::timeout(inner.life.timeout, inner.open()) => match opened {
-                Ok(opened) => opened.ok_or_else(|| inner.life.error()),
-                Err(_) => Err(Error::TimedOut { peer: inner.life.peer.to_string(), after: inner.life.timeout }),
+            () = life.ended.cancelled() => Err(life.error()),
+            opened = tokio::time::timeout(life.timeout, opening) => match opened {
+                Ok(opened) => opened.ok_or_else(|| life.error()),
+                Err(_) => Err(Error::TimedOut { peer: life.peer.to_string(), after: life.timeout }),
             },
+        }
+    }
+
+    /// Waits until it is known what carries the streams: until QUIC is up, or was waited for long enough.
+    pub async fn settled(&self) {
+        if let Carriers::Wire { pipe, choice } = &self.0.carriers {
+            tokio::select! {
+                () = choice.settle(|| pipe.rtt()) => {}
+                () = self.0.life.ended.cancelled() => {}
+            }
+        }
+    }
+
+    /// Whether UDP does not reach the peer, so that all goes through the pipe; `None` where that is not known yet.
+    pub fn is_udp_blocked(&self) -> Option<bool> {
+        match &self.0.carriers {
+            Carriers::Wire { pipe, choice } => choice.is_missing(pipe.rtt()),
+            Carriers::Memory { .. } | Carriers::Shared(_) => Some(false),
         }
     }
 
@@ -163,7 +197,7 @@ impl Link {
         match &self.0.carriers {
             Carriers::Memory { .. } => Carrier::Memory,
             Carriers::Shared(_) => Carrier::Quic,
-            Carriers::Wire { chosen, .. } if chosen.get().is_some_and(Quic::is_up) => Carrier::Quic,
+            Carriers::Wire { choice, .. } if choice.quic().is_some() => Carrier::Quic,
             Carriers::Wire { .. } => Carrier::Pipe,
         }
     }
@@ -178,10 +212,7 @@ impl Link {
         match &self.0.carriers {
             Carriers::Memory { .. } => Duration::ZERO,
             Carriers::Shared(conversation) => conversation.rtt(),
-            Carriers::Wire { pipe, chosen } => match chosen.get().filter(|quic| quic.is_up()) {
-                Some(quic) => quic.rtt(),
-                None => pipe.rtt().unwrap_or_default(),
-            },
+            Carriers::Wire { pipe, choice } => choice.quic().map_or_else(|| pipe.rtt().unwrap_or_default(), Quic::rtt),
         }
     }
 
@@ -218,6 +249,27 @@ impl Link {
 }
 
 impl Inner {
+    async fn open_on(&self, pipe: &Pipe) -> Option<Halves> {
+        let (sending, receiving) = pipe.open().await?;
+        let send = SendHalf::pipe(self.life.clone(), sending);
+        Some((send, ReceiveHalf::pipe(self.life.clone(), receiving)))
+    }
+
+    async fn open_control(&self) -> Option<Halves> {
+        match &self.carriers {
+            Carriers::Wire { pipe, .. } => self.open_on(pipe).await,
+            Carriers::Memory { .. } | Carriers::Shared(_) => self.open().await,
+        }
+    }
+
+    /// The control stream goes on with QUIC once that is up.
+    fn moving(&self, (send, receive): Halves) -> Halves {
+        match &self.carriers {
+            Carriers::Wire { choice, .. } => (send.moving(choice.lane()), receive.moving(choice.lane())),
+            Carriers::Memory { .. } | Carriers::Shared(_) => (send, receive),
+        }
+    }
+
     async fn open(&self) -> Option<Halves> {
         match &self.carriers {
             Carriers::Memory { theirs, their_life } => {
@@ -229,15 +281,14 @@ impl Inner {
                 Some((send, ReceiveHalf::memory(self.life.clone(), our_receive)))
             }
             Carriers::Shared(conversation) => conversation.open().await,
-            Carriers::Wire { pipe, chosen } => {
-                if let Some(quic) = chosen.get()
+            Carriers::Wire { pipe, choice } => {
+                choice.settle(|| pipe.rtt()).await;
+                if let Some(quic) = choice.quic()
                     && let Some(halves) = quic.open(&self.life).await
                 {
                     return Some(halves);
                 }
-                let (sending, receiving) = pipe.open().await?;
-                let send = SendHalf::pipe(self.life.clone(), sending);
-                Some((send, ReceiveHalf::pipe(self.life.clone(), receiving)))
+                self.open_on(pipe).await
             }
         }
     }
@@ -248,7 +299,7 @@ impl Inner {
         // The farewell goes its own way and may overtake a stream of QUIC, even the first.
         let rtt = match &self.carriers {
             Carriers::Memory { .. } => return,
-            Carriers::Wire { pipe, chosen } => chosen.get().map_or_else(|| pipe.rtt().unwrap_or_default(), Quic::rtt),
+            Carriers::Wire { pipe, choice } => choice.quic().map_or_else(|| pipe.rtt().unwrap_or_default(), Quic::rtt),
             Carriers::Shared(conversation) => conversation.rtt(),
         };
         tokio::time::sleep((rtt * 4).max(OVERTAKEN)).await;
@@ -260,8 +311,8 @@ impl Inner {
             Carriers::Memory { their_life, .. } => {
                 their_life.end(Fault::Lost("it ended the link".to_owned()));
             }
-            Carriers::Wire { chosen, .. } => {
-                if let Some(quic) = chosen.get() {
+            Carriers::Wire { choice, .. } => {
+                if let Some(quic) = choice.quic() {
                     quic.close();
                 }
             }

@@ -5,12 +5,16 @@
 
 mod arrive;
 mod bootstrap;
+mod choice;
+mod congestion;
 mod dialling;
 mod error;
+mod lane;
 mod life;
 mod link;
 pub mod node;
 mod over;
+mod pace;
 mod pipe;
 mod queue;
 mod quic;
@@ -26,6 +30,7 @@ mod wire;
 pub use error::{Cause, Error};
 pub use link::{Carrier, Link, Traffic};
 pub use over::{Connected, Terms, connect_over};
+pub use pace::{Congestion, Pace};
 pub use receive::{ReceiveHalf, receive_frame};
 pub use send::{SendHalf, send_frame};
 pub use serve::{Seen, serve, serve_over};

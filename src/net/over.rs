@@ -1,26 +1,26 @@
-//! The client's side of a link over an open byte pipe: swaps keys through it, dials QUIC, and decides what carries the conversation.
+//! The client's side of a link over an open byte pipe: swaps keys through it and dials QUIC.
 
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::arrive::start_pipe;
 use super::bootstrap::{self, Intake, MESSAGE_MAX, Offer, Request, Stop};
-use super::dialling::{Dialled, Dialling, Lookup};
+use super::choice::Choice;
+use super::dialling::{Dialling, Lookup};
 use super::error::{Cause, Error};
 use super::life::{Life, Meter};
 use super::link::{ARRIVED_MAX, Link, Wire};
+use super::pace::Pace;
 use super::pipe::{Side, Start};
 use super::quic::dial::Dial;
 use super::receive::receive_frame;
 use super::tls::Identity;
 
-/// The conversation waits for QUIC at least so long.
-const WAIT_MIN: Duration = Duration::from_millis(300);
 /// On what terms a link is made.
 #[derive(Debug, Clone)]
 pub struct Terms {
@@ -28,8 +28,10 @@ pub struct Terms {
     pub peer: String,
     /// Silence for so long ends the link.
     pub timeout: Duration,
-    /// UDP to this peer was blocked the last time: start on the pipe at once, and let QUIC come later if it does.
+    /// UDP to this peer was blocked the last time: content goes through the pipe at once, until QUIC comes if it does.
     pub skip_wait: bool,
+    /// How fast either side may send.
+    pub pace: Pace,
 }
 
 /// A link, and what came with it.
@@ -39,8 +41,6 @@ pub struct Connected {
     pub answer: Bytes,
     /// For all streams.
     pub link: Link,
-    /// Whether QUIC did not come up in time, so that the conversation starts on the pipe.
-    pub udp_blocked: bool,
     /// What the far side prints from now on, line by line; nothing where it has no such channel.
     pub notes: mpsc::Receiver<String>,
 }
@@ -60,7 +60,6 @@ pub(super) struct Opening<'a, R, W> {
 pub(super) struct Opened {
     pub(super) noise: String,
     pub(super) wire: Wire,
-    dialled: watch::Receiver<Dialled>,
 }
 
 /// Makes a link over a pipe whose other end runs [`super::serve_over`]. `note` hears, in words, what is worth telling the user.
@@ -79,7 +78,7 @@ where
     let opening = Opening { reader, writer, terms, request, lookup, closed };
     let opened = open(opening).await.map_err(|stop| stop.error(&terms.peer))?;
     let (_, notes) = mpsc::channel(1);
-    opened.finish(terms, notes, note).await
+    opened.finish(notes, note).await
 }
 
 /// Why there is no link.
@@ -113,10 +112,16 @@ where
     let identity = Identity::new().map_err(|error| Failure::Error(no_key(error)))?;
     let meter = Arc::new(Meter::default());
     let mut intake = Intake::new(reader);
-    let request = Request { key: identity.public, timeout: terms.timeout, body: Bytes::copy_from_slice(request) };
+    let request = Request {
+        key: identity.public,
+        timeout: terms.timeout,
+        pace: terms.pace,
+        waits: !terms.skip_wait,
+        body: Bytes::copy_from_slice(request),
+    };
     let (noise, offer) = swap(&mut intake, &mut writer, &request, &meter).await.map_err(Failure::Stop)?;
 
-    let life = Life::new(&terms.peer, terms.timeout);
+    let life = Life::paced(&terms.peer, terms.timeout, terms.pace);
     let (arrivals, arrived) = mpsc::channel(ARRIVED_MAX);
     let start = Start {
         side: Side::Client,
@@ -130,15 +135,18 @@ where
     let pipe = start_pipe(start, arrivals.clone());
     pipe.ping();
 
-    let chosen = Arc::new(OnceLock::new());
-    let (progress, dialled) = watch::channel(Dialled::Trying);
+    let choice = Choice::new();
+    if terms.skip_wait {
+        choice.give_up();
+    }
     let tls = identity.client(&offer.key).map_err(|error| Failure::Error(no_key(error)))?;
-    let dial = Dial::new(tls, terms.timeout, meter.clone(), life.peer.clone()).map_err(Failure::Error)?;
+    let dial = Dial::new(tls, (terms.timeout, terms.pace.congestion), meter.clone(), life.peer.clone());
+    let dial = dial.map_err(Failure::Error)?;
     let loopback = offer.local || offer.addresses.iter().any(IpAddr::is_loopback);
-    let dialling = Dialling { offer, dial, life: life.clone(), chosen: chosen.clone(), arrivals };
-    tokio::spawn(dialling.run(lookup, progress));
-    let wire = Wire { life, pipe, chosen, arrived, meter, loopback, child: None };
-    Ok(Opened { noise, wire, dialled })
+    let dialling = Dialling { offer, dial, life: life.clone(), choice: Arc::clone(&choice), arrivals };
+    tokio::spawn(dialling.run(lookup));
+    let wire = Wire { life, pipe, choice, arrived, meter, loopback, child: None };
+    Ok(Opened { noise, wire })
 }
 
 fn no_key(error: impl std::error::Error + Send + Sync + 'static) -> Error {
@@ -174,18 +182,17 @@ where
 }
 
 impl Opened {
-    /// Takes the answer, and waits for QUIC as long as that is worth it; what the far side prints meanwhile is told.
+    /// Takes the answer; what the far side prints meanwhile is told.
     pub(super) async fn finish(
         mut self,
-        terms: &Terms,
         mut notes: mpsc::Receiver<String>,
         note: &mut dyn FnMut(String),
     ) -> Result<Connected, Error> {
-        let begun = {
-            let mut beginning = std::pin::pin!(self.begin(terms.skip_wait));
+        let answer = {
+            let mut answer = std::pin::pin!(self.answer());
             loop {
                 tokio::select! {
-                    begun = &mut beginning => break begun,
+                    answer = &mut answer => break answer,
                     Some(line) = notes.recv() => note(line),
                 }
             }
@@ -193,17 +200,7 @@ impl Opened {
         while let Ok(line) = notes.try_recv() {
             note(line);
         }
-        let (answer, dialled) = begun?;
-        let udp_blocked = dialled != Dialled::Up;
-        if udp_blocked && !terms.skip_wait {
-            note(format!("{} is not reached over UDP: everything goes through ssh, which is slower", terms.peer));
-        }
-        Ok(Connected { answer, link: Link::wire(self.wire), udp_blocked, notes })
-    }
-
-    async fn begin(&mut self, skip_wait: bool) -> Result<(Bytes, Dialled), Error> {
-        let answer = self.answer().await?;
-        Ok((answer, self.wait(skip_wait).await))
+        Ok(Connected { answer: answer?, link: Link::wire(self.wire), notes })
     }
 
     async fn answer(&mut self) -> Result<Bytes, Error> {
@@ -219,28 +216,5 @@ impl Opened {
             peer: life.peer.to_string(),
             source: Cause("it gave no answer".to_owned()),
         })
-    }
-
-    /// How dialling stands after max(3 of the pipe's round trips, 300 ms).
-    async fn wait(&mut self, skip: bool) -> Dialled {
-        let wait = async {
-            if skip {
-                return;
-            }
-            tokio::time::sleep(WAIT_MIN).await;
-            // Where the pipe itself has not answered yet, QUIC has no reason to be faster.
-            while self.wire.pipe.rtt().is_none() {
-                tokio::time::sleep(WAIT_MIN / 10).await;
-            }
-            let wanted = self.wire.pipe.rtt().unwrap_or_default() * 3;
-            tokio::time::sleep(wanted.saturating_sub(WAIT_MIN)).await;
-        };
-        let wait = tokio::time::timeout(self.wire.life.timeout, wait);
-        tokio::select! {
-            biased;
-            _ = self.dialled.wait_for(|dialled| *dialled != Dialled::Trying) => {}
-            _ = wait => {}
-        }
-        *self.dialled.borrow()
     }
 }

@@ -23,6 +23,8 @@ pub(super) fn cost(length: usize) -> usize {
 #[derive(Debug, Clone)]
 pub(super) enum End {
     Finished,
+    /// What follows comes elsewhere.
+    Moved,
     Reset,
     Fault(Fault),
 }

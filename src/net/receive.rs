@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::error::{Cause, Error};
+use super::lane::Lane;
 use super::life::Life;
 use super::pipe::Receiving;
 use super::queue::{Consumer, End};
@@ -24,6 +25,8 @@ pub struct ReceiveHalf {
 enum Carried {
     Quic(quic::Receiving),
     Pipe(Receiving),
+    /// On the pipe until the peer moves it.
+    Control(Receiving, Arc<Lane>),
     Memory(Consumer),
 }
 
@@ -36,23 +39,49 @@ impl ReceiveHalf {
         Self { life, carried: Carried::Pipe(receiving) }
     }
 
+    /// The same half of a stream that moves to QUIC; only one on the pipe does.
+    pub(super) fn moving(self, lane: Arc<Lane>) -> Self {
+        let carried = match self.carried {
+            Carried::Pipe(receiving) => Carried::Control(receiving, lane),
+            carried => carried,
+        };
+        Self { life: self.life, carried }
+    }
+
     pub(super) fn memory(life: Arc<Life>, consumer: Consumer) -> Self {
         Self { life, carried: Carried::Memory(consumer) }
     }
 
     /// The next bytes, at most `max`; `None` where the peer finished cleanly. Cancelling it loses nothing.
     pub async fn read_chunk(&mut self, max: usize) -> Result<Option<Bytes>, Error> {
+        if let Carried::Control(receiving, lane) = &mut self.carried {
+            match receiving.pop(max).await {
+                Err(End::Moved) => {}
+                popped => return popped.map_err(|end| self.ended(&end)),
+            }
+            let lane = Arc::clone(lane);
+            let receiving = tokio::select! {
+                receiving = lane.receiving() => receiving,
+                () = self.life.ended.cancelled() => None,
+            };
+            self.carried = Carried::Quic(receiving.ok_or_else(|| self.life.error())?);
+        }
         let popped = match &mut self.carried {
             Carried::Quic(receiving) => {
                 return receiving.read(max).await.map_err(|ended| ended.error(&self.life));
             }
-            Carried::Pipe(receiving) => receiving.pop(max).await,
+            Carried::Pipe(receiving) | Carried::Control(receiving, _) => receiving.pop(max).await,
             Carried::Memory(consumer) => consumer.pop(max).await.map(|popped| popped.map(|(chunk, _)| chunk)),
         };
-        popped.map_err(|end| match end {
+        popped.map_err(|end| self.ended(&end))
+    }
+
+    fn ended(&self, end: &End) -> Error {
+        match end {
             End::Fault(fault) => fault.error(&self.life.peer),
             End::Reset | End::Finished => Error::Reset { peer: self.life.peer.to_string() },
-        })
+            End::Moved => self.violation("a stream moved that is not the first"),
+        }
     }
 
     /// Fills `buffer`. A stream that ends before is a violation.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::error::Error;
+use super::lane::Lane;
 use super::life::{Fault, Life};
 use super::pipe::Sending;
 use super::queue::{End, Producer};
@@ -21,6 +22,8 @@ pub struct SendHalf {
 enum Carried {
     Quic(quic::Sending),
     Pipe(Sending),
+    /// On the pipe until QUIC is up.
+    Control(Sending, Arc<Lane>),
     Memory(Producer),
 }
 
@@ -33,6 +36,15 @@ impl SendHalf {
         Self { life, carried: Carried::Pipe(sending) }
     }
 
+    /// The same half of a stream that moves to QUIC; only one on the pipe does.
+    pub(super) fn moving(self, lane: Arc<Lane>) -> Self {
+        let carried = match self.carried {
+            Carried::Pipe(sending) => Carried::Control(sending, lane),
+            carried => carried,
+        };
+        Self { life: self.life, carried }
+    }
+
     pub(super) fn memory(life: Arc<Life>, producer: Producer) -> Self {
         Self { life, carried: Carried::Memory(producer) }
     }
@@ -40,14 +52,18 @@ impl SendHalf {
     /// Sends all of `bytes`; waits where the peer does not read. They are copied: see [`Self::write_chunks`].
     pub async fn write_all(&mut self, bytes: &[u8]) -> Result<(), Error> {
         match &mut self.carried {
-            Carried::Quic(sending) => sending.write(bytes).await.map_err(|ended| ended.error(&self.life)),
-            Carried::Pipe(_) | Carried::Memory(_) => self.write_chunk(Bytes::copy_from_slice(bytes)).await,
+            Carried::Quic(sending) if self.life.throttle.is_none() => {
+                sending.write(bytes).await.map_err(|ended| ended.error(&self.life))
+            }
+            Carried::Quic(_) | Carried::Pipe(_) | Carried::Control(..) | Carried::Memory(_) => {
+                self.write_chunk(Bytes::copy_from_slice(bytes)).await
+            }
         }
     }
 
     /// Sends all of `chunks` without copying them, and leaves them empty.
     pub async fn write_chunks(&mut self, chunks: &mut [Bytes]) -> Result<(), Error> {
-        if let Carried::Quic(sending) = &mut self.carried {
+        if let (Carried::Quic(sending), None) = (&mut self.carried, &self.life.throttle) {
             return sending.write_chunks(chunks).await.map_err(|ended| ended.error(&self.life));
         }
         for chunk in chunks {
@@ -56,12 +72,34 @@ impl SendHalf {
         Ok(())
     }
 
-    async fn write_chunk(&mut self, chunk: Bytes) -> Result<(), Error> {
+    /// Moves to QUIC where that is up by now.
+    fn follow(&mut self) {
+        let Carried::Control(_, lane) = &self.carried else { return };
+        let Some(sending) = lane.sending() else { return };
+        if let Carried::Control(before, _) = std::mem::replace(&mut self.carried, Carried::Quic(sending)) {
+            before.moved();
+        }
+    }
+
+    /// Where the user limits the link, piece by piece, as the limit allows.
+    async fn write_chunk(&mut self, mut chunk: Bytes) -> Result<(), Error> {
+        let life = Arc::clone(&self.life);
+        let Some(throttle) = &life.throttle else { return self.write_piece(chunk).await };
+        while !chunk.is_empty() {
+            let piece = chunk.split_to(chunk.len().min(throttle.piece()));
+            throttle.take(piece.len()).await;
+            self.write_piece(piece).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_piece(&mut self, chunk: Bytes) -> Result<(), Error> {
+        self.follow();
         let unwanted = match &mut self.carried {
             Carried::Quic(sending) => {
                 return sending.write_chunks(&mut [chunk]).await.map_err(|ended| ended.error(&self.life));
             }
-            Carried::Pipe(sending) => sending.send(chunk).await.is_err(),
+            Carried::Pipe(sending) | Carried::Control(sending, _) => sending.send(chunk).await.is_err(),
             Carried::Memory(producer) => producer.push(chunk).await.is_err(),
         };
         if unwanted { Err(self.unwanted()) } else { Ok(()) }
@@ -73,7 +111,7 @@ impl SendHalf {
     pub async fn finish(self) -> Result<(), Error> {
         match self.carried {
             Carried::Quic(sending) => return sending.finish().map_err(|ended| ended.error(&self.life)),
-            Carried::Pipe(sending) => sending.finish(),
+            Carried::Pipe(sending) | Carried::Control(sending, _) => sending.finish(),
             Carried::Memory(producer) => producer.end(End::Finished),
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The far side of a link: `alike serve --stdio`. Listens for one connection with one key, and ends when the pipe does.
 
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::arrive::{pump, start_pipe};
 use super::bootstrap::{self, Intake, Offer, Request, Stop};
+use super::choice::Choice;
 use super::error::{Cause, Error};
 use super::life::{Life, Meter};
 use super::link::{ARRIVED_MAX, Halves, Link, Wire};
@@ -77,7 +78,7 @@ where
     let (listener, offer) = listen(&request, &seen, &meter)?;
     say(&mut writer, &offer.encode(), &meter).await?;
 
-    let life = Life::new(CLIENT, request.timeout);
+    let life = Life::paced(CLIENT, request.timeout, request.pace);
     let (arrivals, arrived) = mpsc::channel(ARRIVED_MAX);
     let start = Start {
         side: Side::Server,
@@ -89,13 +90,18 @@ where
         closed: Box::new(|| "the pipe closed".to_owned()),
     };
     let pipe = start_pipe(start, arrivals.clone());
-    let chosen = Arc::new(OnceLock::new());
-    if let Some(listener) = listener {
-        tokio::spawn(admit(Arc::new(listener), life.clone(), chosen.clone(), arrivals));
+    pipe.ping();
+    let choice = Choice::new();
+    if !request.waits {
+        choice.give_up();
+    }
+    match listener {
+        Some(listener) => drop(tokio::spawn(admit(Arc::new(listener), life.clone(), choice.clone(), arrivals))),
+        None => choice.give_up(),
     }
     let body = answer(request.body).await;
     send_answer(&pipe, &life, &body).await?;
-    Ok(Link::wire(Wire { life, pipe, chosen, arrived, meter, loopback: seen.local, child: None }))
+    Ok(Link::wire(Wire { life, pipe, choice, arrived, meter, loopback: seen.local, child: None }))
 }
 
 async fn say<W: AsyncWrite + Unpin>(writer: &mut W, bytes: &[u8], meter: &Meter) -> Result<(), Error> {
@@ -127,6 +133,7 @@ fn listen(request: &Request, seen: &Seen, meter: &Arc<Meter>) -> Result<(Option<
         peer: &request.key,
         path: if seen.local { Path::Local } else { Path::Network },
         timeout: request.timeout,
+        congestion: request.pace.congestion,
         meter: meter.clone(),
     };
     // Without UDP the pipe carries everything.
@@ -144,18 +151,21 @@ async fn send_answer(pipe: &Pipe, life: &Arc<Life>, body: &[u8]) -> Result<(), E
 }
 
 /// Lets the client in. Of several connections with its key, the first that carries a stream is the one it chose.
-async fn admit(listener: Arc<Listener>, life: Arc<Life>, chosen: Arc<OnceLock<Quic>>, arrivals: mpsc::Sender<Halves>) {
+async fn admit(listener: Arc<Listener>, life: Arc<Life>, choice: Arc<Choice>, arrivals: mpsc::Sender<Halves>) {
     let arrived = |quic: Quic| {
-        let (listener, chosen, mut decided) = (listener.clone(), chosen.clone(), false);
-        let candidate = quic.clone();
-        let first = move || {
-            if !decided {
-                decided = chosen.set(candidate.clone()).is_ok();
-                listener.refuse_others();
+        let (listener, life, choice, arrivals) = (listener.clone(), life.clone(), choice.clone(), arrivals.clone());
+        tokio::spawn(async move {
+            let first = tokio::select! {
+                first = quic.accept_lane() => first,
+                () = life.ended.cancelled() => None,
+            };
+            if !first.is_some_and(|first| choice.take(&quic, first)) {
+                quic.close();
+                return;
             }
-            decided
-        };
-        tokio::spawn(pump(quic, life.clone(), arrivals.clone(), first));
+            listener.refuse_others();
+            pump(quic, life, arrivals).await;
+        });
     };
     tokio::select! {
         () = listener.run(arrived) => {}

@@ -15,6 +15,7 @@ use super::bootstrap::Stop;
 use super::dialling::Lookup;
 use super::error::{Cause, Error};
 use super::over::{self, Connected, Failure, Opened, Opening, Terms};
+use super::pace::Pace;
 
 /// A password may be asked for; sshd gives two minutes for that.
 const LOGIN: Duration = Duration::from_secs(120);
@@ -38,6 +39,8 @@ pub struct SshTarget {
     pub timeout: Duration,
     /// UDP to this host was blocked the last time: start on the pipe at once.
     pub skip_wait: bool,
+    /// How fast either side may send.
+    pub pace: Pace,
 }
 
 impl SshTarget {
@@ -49,6 +52,7 @@ impl SshTarget {
             remote_bin: "alike".to_owned(),
             timeout: Duration::from_secs(30),
             skip_wait: false,
+            pace: Pace::default(),
         }
     }
 }
@@ -63,7 +67,8 @@ pub async fn connect(target: &SshTarget, request: &[u8], note: &mut dyn FnMut(St
         return Err(Error::System { step: "open pipes to ssh", source: std::io::ErrorKind::BrokenPipe.into() });
     };
     let (said, mut lines) = Said::listen(stderr);
-    let terms = Terms { peer: target.host.clone(), timeout: target.timeout, skip_wait: target.skip_wait };
+    let SshTarget { timeout, skip_wait, pace, .. } = *target;
+    let terms = Terms { peer: target.host.clone(), timeout, skip_wait, pace };
     let kept = said.clone();
     let closed = Box::new(move || kept.or("the ssh connection closed"));
     let lookup = lookup(words, target.host.clone());
@@ -93,7 +98,7 @@ pub async fn connect(target: &SshTarget, request: &[u8], note: &mut dyn FnMut(St
         note(format!("{}: {line}", target.host));
     }
     opened.wire.child = Some(child);
-    opened.finish(&terms, lines, note).await
+    opened.finish(lines, note).await
 }
 
 fn words(target: &SshTarget) -> Result<Vec<String>, Error> {

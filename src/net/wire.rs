@@ -32,6 +32,8 @@ pub(super) enum Frame {
     Pong(u32),
     /// The sender wants nothing more of this link.
     Bye,
+    /// The sender's direction goes on in the first stream of QUIC.
+    Moved(u32),
 }
 
 /// Not a frame of ours.
@@ -52,6 +54,7 @@ impl Frame {
             Self::Ping(token) => (7, 0, *token),
             Self::Pong(token) => (8, 0, *token),
             Self::Bye => (9, 0, 0),
+            Self::Moved(stream) => (10, *stream, 0),
         };
         let mut header = [0; HEADER];
         header[0] = kind;
@@ -85,6 +88,7 @@ impl Frame {
             7 => Self::Ping(value),
             8 => Self::Pong(value),
             9 => Self::Bye,
+            10 => Self::Moved(stream),
             _ => return Err(Garbled),
         }))
     }
@@ -113,6 +117,7 @@ mod tests {
             Frame::Ping(8),
             Frame::Pong(8),
             Frame::Bye,
+            Frame::Moved(7),
         ];
         let mut buffer = BytesMut::new();
         for frame in &frames {

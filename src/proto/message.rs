@@ -49,9 +49,22 @@ pub struct Ask {
     pub cache: bool,
     /// Which end decides conflicts.
     pub decides: Decides,
+    /// How content is packed, where the user says so.
+    pub compress: Option<Compress>,
     /// What the asking side's root comes in order by, where it is a replica: of two machines that ask each other at the same
     /// time one waits for the other.
     pub order: Option<(u64, u64)>,
+}
+
+/// How hard content is packed for the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Compress {
+    /// Not at all.
+    Off,
+    /// Faster than almost any link.
+    Fast,
+    /// For slow links.
+    Best,
 }
 
 /// Which end of a meeting decides conflicts.

@@ -231,7 +231,7 @@ impl State {
         write.commit().map_err(|error| self.refuse(error))
     }
 
-    /// Gives back what changes left behind, where that is most of a large file. Nothing is done where nothing was changed.
+    /// Gives back what changes left behind, where that is a third of a large file. Nothing is done where nothing was changed.
     pub fn compact(&self) {
         let mut access = self.access();
         let Access::Write(database) = &mut *access else { return };
@@ -243,7 +243,7 @@ impl State {
             let stats = write.stats().ok();
             write.abort().ok().and(stats)
         });
-        let is_loose = |stats: redb::DatabaseStats| bytes > (stats.stored_bytes() + stats.metadata_bytes()) * 2;
+        let is_loose = |stats: redb::DatabaseStats| bytes * 2 > (stats.stored_bytes() + stats.metadata_bytes()) * 3;
         if stats.is_some_and(is_loose) {
             // A memory that stays large costs room and nothing else.
             let _ = database.compact();

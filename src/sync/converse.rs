@@ -15,13 +15,13 @@ pub struct Control {
 impl Control {
     /// Opens the control stream: the asking side does.
     pub async fn open(link: &Link) -> Result<Control, Error> {
-        let (send, receive) = link.open().await?;
+        let (send, receive) = link.open_control().await?;
         Ok(Control { send, receive })
     }
 
     /// Takes the first stream that the asking side opens.
     pub async fn accept(link: &Link) -> Result<Control, Error> {
-        let (send, receive) = link.accept().await?;
+        let (send, receive) = link.accept_control().await?;
         Ok(Control { send, receive })
     }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub use crate::disk::target::Fsync;
 use crate::model::plan::guard::Limit;
 pub use crate::model::resolve::Keep;
+pub use crate::net::{Congestion, Pace};
+pub use crate::proto::message::Compress;
 
 /// Where a root is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,10 @@ pub struct Remote {
     pub program: String,
     /// Without progress for this long the peer counts as lost; `None`: the default of 30 s for a silent connection.
     pub timeout: Option<Duration>,
+    /// How content is packed; `None`: fast, and not at all on one machine.
+    pub compress: Option<Compress>,
+    /// How fast either side may send.
+    pub pace: Pace,
 }
 
 /// How a root is read: the same on both sides.

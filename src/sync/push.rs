@@ -79,7 +79,7 @@ async fn converse(
     let settings = Settings { salt: salt()?, wants: Wants::Responder, push: end.found.changed() };
     let mut machine = Machine::initiator(end.compared(), settings);
     let outcome = control.reconcile(&mut machine, |message| hearing.heard(message)).await?;
-    let supplier = Supplier::new(Arc::clone(side), end.listing().clone(), !far.link.is_loopback());
+    let supplier = Supplier::new(Arc::clone(side), end.listing().clone(), far.packing);
     let supplying = tokio::spawn(Arc::new(supplier).serve(far.link.clone()));
     while hearing.finished.is_none() {
         match control.receive().await? {

@@ -12,8 +12,8 @@ use super::job::{Fidelity, Reading, Remote, Writing};
 use super::report::{Event, Gauges, Report};
 use super::side;
 use crate::disk::target::Fsync;
-use crate::net::{self, Carrier, Link, SshTarget};
-use crate::proto::message::{self, Answer, Ask, Failure, Role};
+use crate::net::{self, Link, SshTarget};
+use crate::proto::message::{self, Answer, Ask, Compress, Failure, Role};
 use crate::store::hosts::Hosts;
 
 /// A link on which nothing comes for so long is lost, unless `--timeout` says otherwise.
@@ -29,12 +29,26 @@ pub struct Far {
     pub shown: String,
     /// Whether both sides may set owners.
     pub both_superuser: bool,
+    /// How content is packed.
+    pub packing: Compress,
     notes: Receiver<String>,
+    host: String,
+    /// UDP was blocked the last time.
+    was_blocked: bool,
 }
 
 impl Far {
-    /// Tells what the far side printed meanwhile.
+    /// Tells what the far side printed meanwhile and how it was reached, at the end of a conversation; the next one knows it too.
     pub fn tell(&mut self, report: &mut dyn Report) {
+        if let Some(blocked) = self.link.is_udp_blocked() {
+            report.event(Event::Note(carrier(blocked)));
+            Hosts::open().note(&self.host, blocked);
+            if blocked && !self.was_blocked {
+                let host = &self.host;
+                let note = format!("{host} is not reached over UDP: everything goes through ssh, which is slower");
+                report.event(Event::Note(&note));
+            }
+        }
         while let Ok(note) = self.notes.try_recv() {
             report.event(Event::Note(&note));
         }
@@ -50,16 +64,19 @@ pub async fn connect(remote: &Remote, host: &str, ask: &Ask, report: &mut dyn Re
         remote_bin: remote.program.clone(),
         timeout: remote.timeout.unwrap_or(SILENCE_MAX),
         skip_wait: hosts.udp_blocked(host),
+        pace: remote.pace,
     };
+    let ask = Ask { compress: remote.compress, ..ask.clone() };
     let connected = net::connect(&target, &ask.encode(), &mut |note| report.event(Event::Note(&note))).await?;
-    hosts.note(host, connected.udp_blocked);
-    report.event(Event::Note(carrier(&connected.link)));
     match Answer::decode(&connected.answer).map_err(super::converse::violation)? {
         Answer::Opened { path, superuser } => Ok(Far {
+            packing: packing(remote.compress, &connected.link),
             link: connected.link,
             shown: format!("{host}:{path}"),
             both_superuser: superuser && side::superuser(),
             notes: connected.notes,
+            host: host.to_owned(),
+            was_blocked: target.skip_wait,
         }),
         Answer::Refused(failure) => {
             connected.link.close().await;
@@ -68,13 +85,14 @@ pub async fn connect(remote: &Remote, host: &str, ask: &Ask, report: &mut dyn Re
     }
 }
 
+/// How content is packed: as the user says, else fast, and not at all between processes of one machine.
+pub fn packing(asked: Option<Compress>, link: &Link) -> Compress {
+    asked.unwrap_or(if link.is_loopback() { Compress::Off } else { Compress::Fast })
+}
+
 /// What carries the streams, in words.
-fn carrier(link: &Link) -> &'static str {
-    match link.kind() {
-        Carrier::Quic => "the streams go over QUIC",
-        Carrier::Pipe => "the streams go through ssh",
-        Carrier::Memory => "the streams stay in this process",
-    }
+fn carrier(blocked: bool) -> &'static str {
+    if blocked { "the streams go through ssh" } else { "the streams go over QUIC" }
 }
 
 /// Lets a conversation run until it ends or the user stops it.
@@ -126,6 +144,7 @@ pub fn question(role: Role, path: &std::path::Path, (reading, writing): (&Readin
         superuser: side::superuser(),
         cache,
         decides: message::Decides::Nobody,
+        compress: None,
         order: None,
     }
 }

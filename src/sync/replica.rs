@@ -28,7 +28,7 @@ use crate::disk::hidden::Hidden;
 use crate::disk::root::Root;
 use crate::model::agreed::{self, Agreed};
 use crate::model::dot::{Dot, ReplicaId};
-use crate::model::era::{Era, Eras, Story};
+use crate::model::era::{Eras, Story};
 use crate::model::knowledge::Knowledge;
 use crate::model::lane::Lane;
 use crate::model::meeting::{self, Half, Joined, Teller};
@@ -363,7 +363,8 @@ impl Replica {
         witnesses: Vec<(RelPath, Option<Witness>)>,
         settle: bool,
     ) -> Result<(), Error> {
-        let agreed = self.agreed()?.with(changed).map_err(|_| self.too_large())?;
+        let agreed = self.agreed()?.clone();
+        let agreed = if changed.is_empty() { agreed } else { agreed.with(changed).map_err(|_| self.too_large())? };
         self.commit(agreed, changed, witnesses, settle)
     }
 
@@ -376,12 +377,16 @@ impl Replica {
         settle: bool,
     ) -> Result<(), Error> {
         let tree = match (&self.agreed, &self.tree) {
-            (Some(before), Some(tree)) => agreed.tree(before, tree, changed),
-            _ => Tree::build(agreed.listing(), Lane::STATE),
+            // Witnesses or knowledge alone change nothing of what is compared.
+            (_, tree) if changed.is_empty() => tree.clone(),
+            (Some(before), Some(tree)) => Some(Arc::new(agreed.tree(before, tree, changed))),
+            _ => Some(Arc::new(Tree::build(agreed.listing(), Lane::STATE))),
         };
-        self.header.top = tree.top();
-        self.header.entries = agreed.listing().len() as u64;
-        self.header.copies = agreed.copies() as u64;
+        if let Some(tree) = tree.as_ref().filter(|_| !changed.is_empty()) {
+            self.header.top = tree.top();
+            self.header.entries = agreed.listing().len() as u64;
+            self.header.copies = agreed.copies() as u64;
+        }
         if let Some(state) = self.state.as_ref().filter(|_| !self.writing.dry_run) {
             let entries: Vec<_> = changed.iter().collect();
             let change = Change { entries: &entries, settle, witnesses: &witnesses, eras: Some(&self.eras) };
@@ -391,20 +396,7 @@ impl Replica {
             let _ = self.registry.note(&Known { id, root, counter });
         }
         self.noted.extend(witnesses);
-        self.agreed = Some(agreed);
-        self.tree = Some(Arc::new(tree));
-        Ok(())
-    }
-
-    /// The first write after a memory was opened begins an era.
-    fn begin_era(&mut self, first: u64) -> Result<(), Error> {
-        if self.header.counter < first || self.era == Some(self.header.id) {
-            return Ok(());
-        }
-        self.era = Some(self.header.id);
-        let token = u128::from_le_bytes(net::random()?) as u64;
-        let own = self.eras.entry(self.header.id).or_default();
-        own.begin(Era { first, token });
+        (self.agreed, self.tree) = (Some(agreed), tree);
         Ok(())
     }
 

@@ -12,11 +12,12 @@ use super::converse::{Control, receive_message, send_message, violation};
 use super::error::Error;
 use super::fetch::recall::Recalling;
 use super::fetch::remote::RemoteSource;
+use super::job::Compress;
 use super::ledger::Ledger;
 use super::mirror::End;
 use super::narrate::{Narration, Narrator, Tally};
 use super::placements::InPlace;
-use super::remote::{reading, writing};
+use super::remote::{packing, reading, writing};
 use super::report::Gauges;
 use super::rules;
 use super::side::{self, Found, Side};
@@ -163,7 +164,10 @@ impl Opened {
         tell_all(control, &end.found.problems).await?;
         control.send(&Message::Scanned(summary)).await?;
         match (ask.role, side) {
-            (Role::Source, Some(side)) => source(control, link, side, end).await,
+            (Role::Source, Some(side)) => {
+                let packing = packing(ask.compress, link);
+                source(control, link, (side, packing), end).await
+            }
             (_, side) => Receiving { ask, lane, gauges, link }.target(control, side, end, summary).await,
         }
     }
@@ -180,10 +184,15 @@ fn local_path(bytes: &[u8]) -> PathBuf {
 }
 
 /// Answers the comparison and hands out content until the asking side needs no more.
-async fn source(control: &mut Control, link: &Link, side: Arc<Side>, end: End) -> Result<(), Error> {
+async fn source(
+    control: &mut Control,
+    link: &Link,
+    (side, packing): (Arc<Side>, Compress),
+    end: End,
+) -> Result<(), Error> {
     let mut machine = Machine::responder(end.compared());
     control.reconcile(&mut machine, |_| Err(violation("a message out of turn"))).await?;
-    let supplier = Arc::new(Supplier::new(Arc::clone(&side), end.listing().clone(), !link.is_loopback()));
+    let supplier = Arc::new(Supplier::new(Arc::clone(&side), end.listing().clone(), packing));
     let supplying = tokio::spawn(supplier.serve(link.clone()));
     let (asked, listing) = (Arc::clone(&side), end.listing().clone());
     let End { found, tree } = end;
@@ -278,6 +287,11 @@ impl Receiving<'_> {
     /// Which end decides conflicts.
     pub const fn decides(&self) -> Decides {
         self.ask.decides
+    }
+
+    /// How content is packed.
+    pub fn packing(&self) -> Compress {
+        packing(self.ask.compress, self.link)
     }
 
     /// The link of the conversation.

@@ -54,10 +54,8 @@ pub struct Found {
     obeyed: bool,
     /// Bytes that were read and hashed.
     pub hashed_bytes: u64,
-    /// The tree that the index held, where it still covers a listing.
-    kept: Option<(Listing, Tree)>,
-    /// What the index held.
-    before: Option<Listing>,
+    /// What the index held, and its tree where it still covers the listing.
+    before: Option<(Listing, Option<Tree>)>,
     changed: bool,
     /// The paths at which the listing differs from what was before; `None` where nobody has counted them.
     names: Option<BTreeSet<RelPath>>,
@@ -188,8 +186,7 @@ impl Side {
             problems,
             obeyed: before.obeyed,
             hashed_bytes,
-            kept: None,
-            before: Some(before.listing.clone()),
+            before: Some((before.listing.clone(), None)),
             names: Some(names),
             again,
         }))
@@ -212,17 +209,15 @@ impl Side {
         let base = kept.as_ref().map(|(listing, _)| listing);
         let Scanned { listing, changed, problems, obeyed, hashed_bytes, .. } =
             scan::scan(&self.root, base, memory, &options, gauge)?;
-        let before = kept.as_ref().map(|(listing, _)| listing.clone());
-        let kept = kept.and_then(|(listing, tree)| tree.map(|tree| (listing, tree)));
         let (names, again) = (None, BTreeSet::new());
-        Ok(Found { listing, problems, obeyed, hashed_bytes, kept, before, changed, names, again })
+        Ok(Found { listing, problems, obeyed, hashed_bytes, before: kept, changed, names, again })
     }
 
     /// Keeps the index for the next run. A cache that cannot be written costs time only, so it is a note, not an error.
     /// Gives the index, where it was written.
     pub fn save(&self, found: &Found, tree: &Tree) -> Result<Option<File>, String> {
         let Some(cache) = self.cache.as_ref().filter(|cache| cache.writable) else { return Ok(None) };
-        let unchanged = !found.changed && found.kept.as_ref().is_some_and(|(_, kept)| kept.lane() == tree.lane());
+        let unchanged = !found.changed && found.kept().is_some_and(|(_, kept)| kept.lane() == tree.lane());
         if unchanged {
             // What a journal holds of files that were read again says nothing new.
             let _ = std::fs::remove_file(&cache.journal);
@@ -274,7 +269,6 @@ impl Found {
             problems: Vec::new(),
             obeyed: false,
             hashed_bytes: 0,
-            kept: None,
             before: None,
             changed: false,
             names: None,
@@ -295,8 +289,7 @@ impl Found {
     /// What was found becomes what was before: from here on it is not compared with anything older, and any index that is
     /// kept of it is written whole.
     pub fn rest(&mut self) {
-        self.before = Some(self.listing.clone());
-        self.kept = None;
+        self.before = Some((self.listing.clone(), None));
         self.changed = true;
         self.names = Some(BTreeSet::new());
     }
@@ -312,8 +305,12 @@ impl Found {
     }
 
     /// What the index held before this scan; `None` where there was none.
-    pub const fn before(&self) -> Option<&Listing> {
-        self.before.as_ref()
+    pub fn before(&self) -> Option<&Listing> {
+        self.before.as_ref().map(|(listing, _)| listing)
+    }
+
+    fn kept(&self) -> Option<(&Listing, &Tree)> {
+        self.before.as_ref().and_then(|(listing, tree)| Some((listing, tree.as_ref()?)))
     }
 
     /// Takes the listing from the index that was just written: mapped, it takes no memory while it rests.
@@ -336,7 +333,7 @@ impl Found {
 
     /// The tree of the listing in `lane`, with as little work as what the index kept allows.
     pub fn tree(&self, lane: Lane) -> Tree {
-        match &self.kept {
+        match self.kept() {
             Some((_, tree)) if tree.lane() == lane && !self.changed => tree.clone(),
             Some((before, tree)) if tree.lane() == lane => tree.refresh(before, &self.listing),
             _ => Tree::build(&self.listing, lane),

@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::converse::violation;
 use super::error::Error;
 use super::holdings::Holdings;
+use super::job::Compress;
 use super::side::Side;
 use crate::disk::gauge::Gauge;
 use crate::disk::hash;
@@ -29,19 +30,27 @@ const QUEUE_PIECES: usize = 4;
 /// Compression is tried on this much first.
 const PROBE_BYTES: usize = 4096;
 /// zstd's level: 0.43 GiB/s here, more than any link on which it is used.
-const ZSTD_LEVEL: i32 = 1;
+const LEVEL_FAST: i32 = 1;
+/// A tenth smaller or so, at a tenth of the speed: for links below 20 MB/s.
+const LEVEL_BEST: i32 = 9;
 
 /// A root that hands out content.
 pub struct Supplier {
     side: Arc<Side>,
     holdings: Holdings,
-    compress: bool,
+    /// zstd's level; `None` where nothing is packed but zeros.
+    level: Option<i32>,
 }
 
 impl Supplier {
     /// Hands out what `listing` says is in `side`'s root.
-    pub fn new(side: Arc<Side>, listing: Listing, compress: bool) -> Supplier {
-        Supplier { side, holdings: Holdings::new(listing), compress }
+    pub fn new(side: Arc<Side>, listing: Listing, compress: Compress) -> Supplier {
+        let level = match compress {
+            Compress::Off => None,
+            Compress::Fast => Some(LEVEL_FAST),
+            Compress::Best => Some(LEVEL_BEST),
+        };
+        Supplier { side, holdings: Holdings::new(listing), level }
     }
 
     /// Answers requests until the link ends.
@@ -131,7 +140,7 @@ impl Supplier {
         let Subject { mut opened, size, content } = subject;
         let read = read_piece(&mut opened.file, size as usize).and_then(|piece| Ok((piece, opened.unchanged()?)));
         match read {
-            Ok((piece, true)) if piece.len() as u64 == size => match self.packed(&piece, self.compress) {
+            Ok((piece, true)) if piece.len() as u64 == size => match self.packed(&piece, self.probe(&piece)) {
                 Some(packed) => {
                     pen.out.extend_from_slice(&whole_file(want, size, content, Some(packed.len() as u32)));
                     pen.out.extend_from_slice(&packed);
@@ -155,8 +164,7 @@ impl Supplier {
             let length = left.min(PIECE_BYTES as u64) as usize;
             match read_piece(&mut opened.file, length) {
                 Ok(piece) if piece.len() == length => {
-                    // What is compressed already costs one probe and no more.
-                    let compress = *compress.get_or_insert_with(|| self.compress && shrinks(&piece));
+                    let compress = *compress.get_or_insert_with(|| self.probe(&piece));
                     self.write_chunk(&piece, compress, pen);
                 }
                 Ok(_) => return Ok(Verdict::Changed),
@@ -183,13 +191,18 @@ impl Supplier {
         }
     }
 
-    /// The piece in fewer bytes. Zeros are packed on any link: a sparse file costs next to nothing.
-    fn packed(&self, piece: &[u8], compress: bool) -> Option<Vec<u8>> {
+    /// Whether the start of a file shrinks by an eighth. What is packed already costs this probe and no more.
+    fn probe(&self, piece: &[u8]) -> bool {
+        let probe = &piece[..piece.len().min(PROBE_BYTES)];
+        let shrinks = || zstd::bulk::compress(probe, LEVEL_FAST).is_ok_and(|packed| packed.len() * 9 / 8 < probe.len());
+        self.level.is_some() && !probe.is_empty() && shrinks()
+    }
+
+    /// The piece in fewer bytes, if its file shrinks. Zeros are packed on any link: a sparse file costs next to nothing.
+    fn packed(&self, piece: &[u8], shrinks: bool) -> Option<Vec<u8>> {
         let zeros = piece.len() >= PROBE_BYTES && piece.iter().all(|&byte| byte == 0);
-        if piece.is_empty() || !(compress || zeros) {
-            return None;
-        }
-        zstd::bulk::compress(piece, ZSTD_LEVEL).ok().filter(|packed| packed.len() < piece.len())
+        let level = self.level.filter(|_| shrinks).or(zeros.then_some(LEVEL_FAST))?;
+        zstd::bulk::compress(piece, level).ok().filter(|packed| packed.len() < piece.len())
     }
 }
 
@@ -232,10 +245,4 @@ fn read_piece(file: &mut impl Read, length: usize) -> io::Result<Vec<u8>> {
     let mut piece = Vec::with_capacity(length);
     file.take(length as u64).read_to_end(&mut piece)?;
     Ok(piece)
-}
-
-/// Whether the start of a file shrinks.
-fn shrinks(piece: &[u8]) -> bool {
-    let probe = &piece[..piece.len().min(PROBE_BYTES)];
-    zstd::bulk::compress(probe, ZSTD_LEVEL).is_ok_and(|packed| packed.len() + packed.len() / 8 < probe.len())
 }

@@ -9,7 +9,9 @@ use alike::net::node::{Asked, DeviceKey, Event, Events, Node, NodeSettings, Publ
 use bytes::Bytes;
 
 /// No test hangs.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(120);
+/// The silence after which a peer is given up, in tests that are not about it.
+const SILENCE: Duration = Duration::from_secs(60);
 
 pub fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -28,7 +30,7 @@ pub struct Device {
 
 /// A device whose key comes of a seed, on a free port of every loopback address.
 pub fn fresh(seed: u8) -> Device {
-    Device::open(seed, 0)
+    Device::open(seed, 0, SILENCE)
 }
 
 /// Two that know each other, with a connection that the first has dialled.
@@ -43,17 +45,22 @@ pub async fn pair() -> (Device, Device) {
 
 impl Device {
     /// On a runtime of its own, so that it can be stopped without a word.
-    fn open(seed: u8, port: u16) -> Self {
+    fn open(seed: u8, port: u16, silence: Duration) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let key = DeviceKey::from_seed([seed; 32]).expect("a key");
         let listen = SocketAddr::from(([0; 16], port));
         let (node, events) = {
             let _within = runtime.enter();
-            Node::open(NodeSettings { listen, ..NodeSettings::new(key) }).expect("a node")
+            Node::open(NodeSettings { listen, silence, ..NodeSettings::new(key) }).expect("a node")
         };
         let port = node.local_addresses().first().expect("an address").port();
         Self { node, events, seed, port, runtime: Some(runtime) }
+    }
+
+    /// One that gives up a peer after so long.
+    pub fn silent_after(seed: u8, silence: Duration) -> Self {
+        Self::open(seed, 0, silence)
     }
 
     pub fn key(&self) -> PublicKey {
@@ -111,7 +118,7 @@ impl Device {
         // Without its tasks nothing is sent any more, not even the end of a connection.
         tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(5))).await.expect("stopped");
         drop(self);
-        Self::open(seed, port)
+        Self::open(seed, port, SILENCE)
     }
 }
 

@@ -23,8 +23,8 @@ pub struct Accepted {
     xattrs: u8,
     #[arg(short = 'A', long, hide = true, action = ArgAction::Count)]
     acls: u8,
-    #[arg(short = 'z', long, hide = true, action = ArgAction::Count)]
-    compress: u8,
+    #[arg(short = 'z', hide = true, action = ArgAction::Count)]
+    compressed: u8,
     #[arg(short = 'h', long, hide = true, action = ArgAction::Count)]
     human_readable: u8,
     #[arg(short = 'o', long, hide = true, action = ArgAction::Count)]
@@ -76,10 +76,7 @@ const INSTEAD: &[(&[&str], &str)] = &[
     (&["--no-p"], "write `--no-perms`"),
     (&["--no-o", "--no-g", "--no-group"], "write `--no-owner`"),
     (&["--port", "--password-file", "--daemon"], "a far side is reached through ssh: `host:path`"),
-    (
-        &["--bwlimit", "--max-size", "--min-size", "--numeric-ids", "--link-dest", "--copy-dest", "--compare-dest"],
-        NOT_YET,
-    ),
+    (&["--max-size", "--min-size", "--numeric-ids", "--link-dest", "--copy-dest", "--compare-dest"], NOT_YET),
     (&["-L", "--copy-links", "-k", "--copy-dirlinks", "-K", "--keep-dirlinks"], "links are kept as links"),
     (&["-R", "--relative"], "name the two directories that shall be alike"),
 ];

@@ -107,7 +107,8 @@ impl Task {
                 self.steps.open_after = now;
             }
             Word::Approve(_limit, answer) => {
-                let _ = answer.send(Err(work::failed("approving")));
+                let _ = answer
+                    .send(Err(Error::Busy { what: "held deletes cannot be approved through the daemon yet".into() }));
             }
             Word::Close(closed) => self.closing = Some(closed),
         }

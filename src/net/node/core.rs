@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::hash::Hash;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,9 +19,9 @@ use super::warm::Warm;
 use crate::net::quic::Farewell;
 
 /// Strangers that are remembered, so that each is reported once in a while only.
-const STRANGERS_MAX: usize = 64;
-/// How long a stranger is not reported again.
-const STRANGER_AGAIN: Duration = Duration::from_secs(60);
+const LATELY_MAX: usize = 64;
+/// How long what was reported is not reported again.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// A node as its tasks see it.
 pub(super) struct Core {
@@ -37,7 +38,29 @@ pub(super) struct Core {
     /// A connection has come up.
     pub(super) changed: Notify,
     table: Mutex<Table>,
-    strangers: Mutex<HashMap<PublicKey, Instant>>,
+    strangers: Mutex<Lately<PublicKey>>,
+    deaf: Mutex<Lately<IpAddr>>,
+}
+
+/// What was reported lately.
+#[derive(Debug)]
+struct Lately<K>(HashMap<K, Instant>);
+
+impl<K: Eq + Hash> Lately<K> {
+    fn new() -> Self {
+        Self(HashMap::new())
+    }
+
+    /// Whether this is to be reported now.
+    fn is_new(&mut self, what: K) -> bool {
+        let now = Instant::now();
+        self.0.retain(|_, seen| now - *seen < AGAIN);
+        if self.0.contains_key(&what) || self.0.len() >= LATELY_MAX {
+            return false;
+        }
+        self.0.insert(what, now);
+        true
+    }
 }
 
 impl fmt::Debug for Core {
@@ -72,7 +95,8 @@ impl Core {
             events: parts.events,
             changed: Notify::new(),
             table: Mutex::default(),
-            strangers: Mutex::default(),
+            strangers: Mutex::new(Lately::new()),
+            deaf: Mutex::new(Lately::new()),
         })
     }
 
@@ -135,16 +159,15 @@ impl Core {
     }
 
     pub(super) fn stranger(&self, key: PublicKey, address: SocketAddr) {
-        let now = Instant::now();
-        {
-            let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
-            strangers.retain(|_, seen| now - *seen < STRANGER_AGAIN);
-            if strangers.contains_key(&key) || strangers.len() >= STRANGERS_MAX {
-                return;
-            }
-            strangers.insert(key, now);
+        if self.strangers.lock().unwrap_or_else(PoisonError::into_inner).is_new(key) {
+            self.note(Event::Stranger { key, address });
         }
-        self.note(Event::Stranger { key, address });
+    }
+
+    pub(super) fn deaf(&self, address: SocketAddr) {
+        if self.deaf.lock().unwrap_or_else(PoisonError::into_inner).is_new(address.ip()) {
+            self.note(Event::Deaf { address });
+        }
     }
 
     /// Reports what may go unreported where nobody reads.

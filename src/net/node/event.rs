@@ -49,6 +49,12 @@ pub enum Event {
         /// Wrong proofs that are left until an invitation closes; it is closed where none is.
         tries_left: u32,
     },
+    /// Somebody at this address begins handshakes and does not hear our answers: packets from there arrive, those to there do not.
+    /// Reported once in a while only.
+    Deaf {
+        /// Where; who it is cannot be known.
+        address: SocketAddr,
+    },
     /// Somebody proved to have a key that is not let in. Each key is reported once in a while only.
     Stranger {
         /// Its key.

@@ -37,6 +37,12 @@ impl PublicKey {
         text
     }
 
+    /// A name that only who knows the key can tell whose it is: for what is said to everybody on a network.
+    pub fn alias(&self) -> String {
+        let digest = blake3::derive_key("alike 2026 the name of a device on its network", &self.0);
+        base32::encode(&digest[..15])
+    }
+
     /// Whether this device has signed a message.
     pub fn has_signed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         UnparsedPublicKey::new(&ED25519, &self.0).verify(message, signature).is_ok()

@@ -1,6 +1,7 @@
 //! The side that is dialled: one handshake a caller, few at a time, and a key that is not let in is out before any stream.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use quinn::crypto::rustls::{HandshakeData, QuicServerConfig};
 use quinn::{Incoming, ServerConfig};
@@ -51,9 +52,13 @@ async fn welcome(core: Arc<Core>, incoming: Incoming) {
     let path = if local { Path::Local } else { Path::Network };
     config.transport_config(closed(path, core.silence));
     let Ok(handshake) = incoming.accept_with(Arc::new(config)) else { return };
+    let began = Instant::now();
     let Ok(Ok(connection)) = tokio::time::timeout(HANDSHAKE, handshake).await else {
-        if let Some(key) = door.stranger() {
-            core.stranger(key, address);
+        match door.stranger() {
+            Some(key) => core.stranger(key, address),
+            // Who heard us goes on, or is refused, in a few round trips.
+            None if began.elapsed() > HANDSHAKE / 2 => core.deaf(address),
+            None => {}
         }
         return;
     };

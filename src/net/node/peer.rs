@@ -12,6 +12,8 @@ pub struct PeerNow {
     pub key: PublicKey,
     /// Where.
     pub address: SocketAddr,
+    /// Where it sees this device: another address than ours where something in between translates.
+    pub seen_at: SocketAddr,
     /// The round trip.
     pub rtt: Duration,
     /// Bytes of UDP payload to it, over all connections since the node was opened.

@@ -33,8 +33,8 @@ pub(super) const ANSWER: Duration = Duration::from_secs(30);
 pub(super) const CONVERSATION_SILENCE: Duration = Duration::from_secs(300);
 /// How often a connection with conversations on it is looked after.
 pub(super) const WATCH: Duration = Duration::from_secs(5);
-/// A peer that owes us an answer and is not heard for so long, is gone.
-pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+/// A peer that owes us something, is asked for a sign of life every fifth of this, and is not heard for so long, is gone.
+pub(super) const PATIENCE: Duration = Duration::from_secs(6);
 /// Two connections that came up within so long were dialled at the same time.
 pub(super) const RACE: Duration = Duration::from_secs(10);
 /// A connection that lost to another is kept so long for what is still under way to it.

@@ -122,6 +122,7 @@ impl Row {
         Some(PeerNow {
             key,
             address: plain(first.connection.remote_address()),
+            seen_at: first.theirs.seen,
             rtt: first.connection.rtt(),
             sent: self.sent + all().map(|stats| stats.udp_tx.bytes).sum::<u64>(),
             received: self.received + all().map(|stats| stats.udp_rx.bytes).sum::<u64>(),

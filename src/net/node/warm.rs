@@ -73,6 +73,8 @@ pub(super) struct Warm {
     /// A conversation has begun.
     begun: Notify,
     farewell: OnceLock<Farewell>,
+    /// How long nothing was heard of the peer, where we gave it up for that.
+    quiet: OnceLock<Duration>,
 }
 
 /// A conversation that is open.
@@ -113,6 +115,7 @@ impl Warm {
             next: AtomicU32::new(first),
             begun: Notify::new(),
             farewell: OnceLock::new(),
+            quiet: OnceLock::new(),
         })
     }
 
@@ -181,7 +184,10 @@ impl Warm {
     /// How the connection ended: for whoever runs the node, and for the conversations on it.
     fn ending(&self) -> (Why, Fault) {
         match (self.farewell.get(), self.connection.close_reason()) {
-            (Some(Farewell::Unheard), _) => (Why::Silent(PATIENCE), Fault::TimedOut(PATIENCE)),
+            (Some(Farewell::Unheard), _) => {
+                let quiet = self.quiet.get().copied().unwrap_or(PATIENCE);
+                (Why::Silent(quiet), Fault::TimedOut(quiet))
+            }
             (Some(Farewell::Forgotten), _) => (Why::Forgotten, Fault::Lost("it is not let in any more".to_owned())),
             (_, Some(error)) => (Why::of(&error, self.life.timeout), fault(&error, self.life.timeout)),
             (_, None) => (Why::Lost("the connection was closed".to_owned()), Fault::Closed),
@@ -257,25 +263,36 @@ impl Warm {
         }
     }
 
-    /// Ends with the connection, where the peer is not heard though we wait for it.
+    /// Ends where the peer is not heard: soon where we wait for it, else shortly before the connection would end without a word.
+    /// The peer may hear us still, and learns so which way is cut.
     async fn watch(&self) {
-        let mut heard = (0, Instant::now());
+        let mut heard = (self.packets(), Instant::now());
         loop {
-            if self.conversations() == 0 {
-                self.begun.notified().await;
-                heard = (self.packets(), Instant::now());
+            let busy = self.conversations() > 0;
+            let patience = self.patience(busy);
+            tokio::select! {
+                () = tokio::time::sleep((patience / 5).min(WATCH * 2)) => {}
+                // What was not heard before nobody waited says nothing.
+                () = self.begun.notified(), if !busy => heard.1 = Instant::now(),
             }
-            tokio::time::sleep(WATCH).await;
-            let packets = self.packets();
+            let (packets, quiet) = (self.packets(), heard.1.elapsed());
             if packets != heard.0 {
                 heard = (packets, Instant::now());
-            } else if heard.1.elapsed() >= PATIENCE {
+            } else if quiet >= patience {
+                // Asked once a connection.
+                let _ = self.quiet.set(quiet);
                 return self.part(Farewell::Unheard);
-            } else {
+            } else if busy || quiet >= patience / 2 {
                 self.tell(Bytes::new());
             }
             self.end_silent_ones();
         }
+    }
+
+    /// How long we wait for a sign of life.
+    fn patience(&self, busy: bool) -> Duration {
+        let idle = self.life.timeout * 5 / 6;
+        if busy { idle.min(PATIENCE) } else { idle }
     }
 
     fn packets(&self) -> u64 {

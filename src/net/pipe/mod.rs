@@ -234,6 +234,12 @@ impl Sending {
         self.done = true;
         self.held.session.post(Frame::Finish(self.held.id));
     }
+
+    /// Ends the direction here: it goes on in the first stream of QUIC.
+    pub(super) fn moved(mut self) {
+        self.done = true;
+        self.held.session.post(Frame::Moved(self.held.id));
+    }
 }
 
 impl Drop for Sending {

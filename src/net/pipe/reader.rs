@@ -74,6 +74,7 @@ impl Reading {
             }
             Frame::Data(id, data) => session.streams.data(id, data)?,
             Frame::Finish(id) => session.streams.end(id, End::Finished),
+            Frame::Moved(id) => session.streams.end(id, End::Moved),
             Frame::Reset(id) => session.streams.end(id, End::Reset),
             Frame::Stop(id) => session.streams.stop(id),
             Frame::Credit(id, amount) => session.streams.credit(id, amount)?,

@@ -7,11 +7,12 @@ use std::time::Duration;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Endpoint, TokioRuntime};
 
-use super::settings::{self, Path};
+use super::settings::{self, KeepAlive, Path};
 use super::{Quic, setup};
 use crate::net::Error;
 use crate::net::error::Cause;
 use crate::net::life::Meter;
+use crate::net::pace::Congestion;
 use crate::net::socket::Socket;
 
 /// How long an attempt may take. The pipe carries the conversation meanwhile.
@@ -21,7 +22,8 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(in crate::net) struct Dial {
     pub(in crate::net) tls: Arc<QuicClientConfig>,
-    pub(in crate::net) timeout: Duration,
+    timeout: Duration,
+    congestion: Congestion,
     pub(in crate::net) meter: Arc<Meter>,
     pub(in crate::net) peer: Arc<str>,
 }
@@ -29,12 +31,12 @@ pub(in crate::net) struct Dial {
 impl Dial {
     pub(in crate::net) fn new(
         tls: rustls::ClientConfig,
-        timeout: Duration,
+        (timeout, congestion): (Duration, Congestion),
         meter: Arc<Meter>,
         peer: Arc<str>,
     ) -> Result<Self, Error> {
         let tls = Arc::new(QuicClientConfig::try_from(tls).map_err(setup)?);
-        Ok(Self { tls, timeout, meter, peer })
+        Ok(Self { tls, timeout, congestion, meter, peer })
     }
 
     /// Ends at once where the system says that nobody listens at `address`.
@@ -45,7 +47,7 @@ impl Dial {
             Endpoint::new_with_abstract_socket(settings::endpoint(path)?, None, socket, Arc::new(TokioRuntime))
                 .map_err(setup)?;
         let mut config = ClientConfig::new(self.tls.clone());
-        config.transport_config(settings::transport(path, self.timeout, true));
+        config.transport_config(settings::transport(path, self.congestion, self.timeout, Some(KeepAlive)));
         // The name means nothing: the key alone is checked.
         let connecting = endpoint.connect_with(config, address, "alike").map_err(setup)?;
         let connection = tokio::select! {

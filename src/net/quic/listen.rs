@@ -15,6 +15,7 @@ use super::settings::{self, Path};
 use super::{Quic, setup};
 use crate::net::Error;
 use crate::net::life::Meter;
+use crate::net::pace::Congestion;
 use crate::net::socket::Socket;
 use crate::net::tls::{Identity, PublicKey};
 
@@ -29,6 +30,7 @@ pub(in crate::net) struct Listen<'a> {
     pub(in crate::net) peer: &'a PublicKey,
     pub(in crate::net) path: Path,
     pub(in crate::net) timeout: Duration,
+    pub(in crate::net) congestion: Congestion,
     pub(in crate::net) meter: Arc<Meter>,
 }
 
@@ -44,7 +46,7 @@ impl Listen<'_> {
         let tls = self.identity.server(self.peer).map_err(setup)?;
         let mut config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).map_err(setup)?));
         config
-            .transport_config(settings::transport(self.path, self.timeout, false))
+            .transport_config(settings::transport(self.path, self.congestion, self.timeout, None))
             .max_incoming(HANDSHAKES_MAX)
             .incoming_buffer_size(EARLY_MAX)
             .incoming_buffer_size_total(EARLY_MAX * HANDSHAKES_MAX as u64);

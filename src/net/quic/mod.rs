@@ -2,8 +2,10 @@
 
 pub(super) mod dial;
 pub(super) mod listen;
+mod modelled;
 pub(super) mod settings;
 pub(super) mod streams;
+mod windows;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,9 @@ use super::receive::ReceiveHalf;
 use super::send::SendHalf;
 pub(super) use settings::Path;
 pub(super) use streams::{Receiving, Sending};
+
+/// The first byte of the first stream.
+const LANE: u8 = 1;
 
 /// One connection to the peer.
 #[derive(Debug, Clone)]
@@ -28,6 +33,11 @@ impl Quic {
         self.connection.close_reason().is_none()
     }
 
+    /// Widens the windows as the path shows what it holds, as long as the future is polled.
+    pub(super) async fn widen(&self) {
+        windows::widen(self).await;
+    }
+
     pub(super) fn rtt(&self) -> Duration {
         self.connection.rtt()
     }
@@ -40,6 +50,22 @@ impl Quic {
     pub(super) async fn open(&self, life: &Arc<Life>) -> Option<(SendHalf, ReceiveHalf)> {
         let (send, receive) = self.connection.open_bi().await.ok()?;
         Some(streams::halves(life, send, receive))
+    }
+
+    /// Opens the first stream, by which the peer learns that this is the connection to use.
+    pub(super) async fn open_lane(&self) -> Option<(Sending, Receiving)> {
+        let (mut send, receive) = self.connection.open_bi().await.ok()?;
+        // A stream shows at the other side with its first byte.
+        send.write_all(&[LANE]).await.ok()?;
+        Some(streams::directions(send, receive))
+    }
+
+    /// Waits for the first stream that the peer opens. `None` where the connection has ended, or began with something else.
+    pub(super) async fn accept_lane(&self) -> Option<(Sending, Receiving)> {
+        let (send, mut receive) = self.connection.accept_bi().await.ok()?;
+        let mut first = [0];
+        receive.read_exact(&mut first).await.ok()?;
+        (first == [LANE]).then(|| streams::directions(send, receive))
     }
 
     /// The next stream that the peer opens. `None` where the connection has ended.

@@ -3,19 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::congestion::CubicConfig;
+use quinn::congestion::{BbrConfig, ControllerFactory, CubicConfig};
 use quinn::{EndpointConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 
+use super::modelled::Modelled;
 use crate::net::Error;
+use crate::net::pace::Congestion;
 
 /// Streams that a side may have open at a time.
 const STREAMS_MAX: u32 = 1024;
 /// More than 1024 gaps in one stream end the connection; with full packets a window of 2 MiB cannot have so many.
 const STREAM_WINDOW: u32 = 2 << 20;
-/// What all streams together may hold for their readers: 160 MB/s at 100 ms.
-const CONNECTION_WINDOW: u32 = 16 << 20;
-/// What may wait for an acknowledgement. More costs the processor's cache: 20 % at 16 MiB on loopback.
-const SEND_WINDOW: u64 = 8 << 20;
+/// What all streams together may hold for their readers, before the path is known better: 160 MB/s at 100 ms.
+pub(super) const CONNECTION_WINDOW: u32 = 16 << 20;
+/// What may wait for an acknowledgement, before the path is known better. More costs the processor's cache: 20 % at 16 MiB on loopback.
+pub(super) const SEND_WINDOW: u64 = 8 << 20;
+/// Neither grows further, whatever the path could hold: this is what a peer may cost in memory, once for each direction. It is 320 MB/s at 100 ms.
+pub(super) const WINDOW_MAX: u64 = 32 << 20;
 /// A handshake buffer of 16 KiB is the default; our flights are below 1 KiB.
 const CRYPTO_BUFFER: usize = 4 << 10;
 /// What every path takes: a tunnel on the way takes less than Ethernet.
@@ -53,11 +57,20 @@ impl Path {
     }
 }
 
-/// The settings of a connection for one job. The dialling side keeps it alive.
-pub(super) fn transport(path: Path, timeout: Duration, keeps_alive: bool) -> Arc<TransportConfig> {
-    let mut config = base(path, timeout);
+/// Says that a side keeps the connection alive: the one that dials.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeepAlive;
+
+/// The settings of a connection for one job.
+pub(super) fn transport(
+    path: Path,
+    congestion: Congestion,
+    timeout: Duration,
+    keep_alive: Option<KeepAlive>,
+) -> Arc<TransportConfig> {
+    let mut config = base(path, congestion, timeout);
     config.datagram_receive_buffer_size(None);
-    if keeps_alive {
+    if keep_alive.is_some() {
         config.keep_alive_interval(Some((timeout / 4).min(Duration::from_secs(5))));
     }
     Arc::new(config)
@@ -72,7 +85,7 @@ pub(in crate::net) fn warm(path: Path, silence: Duration, keep_alive: Duration) 
 }
 
 fn warm_base(path: Path, silence: Duration) -> TransportConfig {
-    let mut config = base(path, silence);
+    let mut config = base(path, Congestion::Auto, silence);
     if path == Path::Network {
         config.initial_mtu(WARM_MTU);
     }
@@ -96,9 +109,7 @@ pub(in crate::net) fn open_up(connection: &quinn::Connection) {
     connection.set_receive_window(VarInt::from_u32(CONNECTION_WINDOW));
 }
 
-fn base(path: Path, timeout: Duration) -> TransportConfig {
-    let mut cubic = CubicConfig::default();
-    cubic.initial_window(path.first_window());
+fn base(path: Path, congestion: Congestion, timeout: Duration) -> TransportConfig {
     let mut probing = MtuDiscoveryConfig::default();
     probing.upper_bound(path.mtu());
     let mut config = TransportConfig::default();
@@ -111,9 +122,26 @@ fn base(path: Path, timeout: Duration) -> TransportConfig {
         .crypto_buffer_size(CRYPTO_BUFFER)
         .initial_mtu(path.mtu())
         .mtu_discovery_config(Some(probing))
-        .congestion_controller_factory(Arc::new(cubic))
+        .congestion_controller_factory(controller(path, congestion))
         .max_idle_timeout(Some(IdleTimeout::try_from(timeout).unwrap_or(VarInt::from_u32(30_000).into())));
     config
+}
+
+fn controller(path: Path, congestion: Congestion) -> Arc<dyn ControllerFactory + Send + Sync> {
+    match (congestion, path) {
+        (Congestion::Auto, Path::Network) => Arc::new(Modelled { first: path.first_window() }),
+        // Between two processes the processor is the path: its delays are no queue, and nothing is lost.
+        (Congestion::Auto, Path::Local) | (Congestion::Cubic, _) => {
+            let mut cubic = CubicConfig::default();
+            cubic.initial_window(path.first_window());
+            Arc::new(cubic)
+        }
+        (Congestion::Bbr, _) => {
+            let mut bbr = BbrConfig::default();
+            bbr.initial_window(path.first_window());
+            Arc::new(bbr)
+        }
+    }
 }
 
 /// The settings of an endpoint: the largest packet that it takes.

@@ -134,6 +134,12 @@ async fn read(stream: &mut RecvStream, max: usize) -> Result<Option<Bytes>, Ende
     }
 }
 
+/// The two directions of a stream of a link that has its connection for itself.
+pub(super) fn directions(send: SendStream, receive: RecvStream) -> (Sending, Receiving) {
+    let sending = Sending { stream: send, finished: false, within: None };
+    (sending, Receiving { stream: receive, within: None })
+}
+
 /// A stream of a link that has its connection for itself.
 pub(in crate::net) fn halves(life: &Arc<Life>, send: SendStream, receive: RecvStream) -> (SendHalf, ReceiveHalf) {
     both(life, (send, receive), None)

@@ -18,6 +18,7 @@ use crate::net::Link;
 use crate::store::registry::Registry;
 use crate::sync::error::Error;
 use crate::sync::job::Writing;
+use crate::sync::remote::packing;
 use crate::sync::replica::Replica;
 use crate::sync::side::Side;
 use crate::sync::supply::Supplier;
@@ -127,7 +128,7 @@ impl Share {
     /// Hands out content until the other side has closed the link. Waits for no step of this share.
     pub async fn supply(&self, link: Link) -> Result<(), Error> {
         let listing = self.0.listing();
-        let supplier = Supplier::new(Arc::clone(&self.0.side), listing, !link.is_loopback());
+        let supplier = Supplier::new(Arc::clone(&self.0.side), listing, packing(None, &link));
         Arc::new(supplier).serve(link.clone()).await;
         link.close().await;
         Ok(())

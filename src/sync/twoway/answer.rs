@@ -10,7 +10,6 @@ use super::prefer::{self, Rule};
 use super::tell;
 use crate::model::era::Side;
 use crate::model::mint::Renamed;
-use crate::net::Link;
 use crate::proto::message::{Decides, Message, Scanned};
 use crate::proto::reconcile::Machine;
 use crate::sync::converse::{Control, violation};
@@ -50,7 +49,7 @@ pub async fn converse(
     if receiving.is_dry_run() {
         return receiving.rehearse(control, &task.plan, Scanned::from(end.summary())).await;
     }
-    wait_for_turn(control, receiving.link(), &end).await?;
+    wait_for_turn(control, receiving, &end).await?;
     let end = install(receiving, control, end, task).await?;
     finish(control, Scanned::from(end.summary())).await
 }
@@ -83,10 +82,10 @@ async fn greeting(control: &mut Control) -> Result<Heard, Error> {
 }
 
 /// Hands out content until it is this end's turn.
-async fn wait_for_turn(control: &mut Control, link: &Link, end: &End) -> Result<(), Error> {
+async fn wait_for_turn(control: &mut Control, receiving: &Receiving<'_>, end: &End) -> Result<(), Error> {
     let listing = end.looked.found.listing.clone();
-    let supplier = Supplier::new(Arc::clone(end.replica.side()), listing, !link.is_loopback());
-    let supplying = tokio::spawn(Arc::new(supplier).serve(link.clone()));
+    let supplier = Supplier::new(Arc::clone(end.replica.side()), listing, receiving.packing());
+    let supplying = tokio::spawn(Arc::new(supplier).serve(receiving.link().clone()));
     let message = control.receive().await;
     supplying.abort();
     match message? {

@@ -204,7 +204,7 @@ impl Asking<'_> {
         };
         self.turn_to(self.other());
         let listing = end.looked.found.listing.clone();
-        let supplier = Supplier::new(Arc::clone(end.replica.side()), listing, !self.far.link.is_loopback());
+        let supplier = Supplier::new(Arc::clone(end.replica.side()), listing, self.far.packing);
         let supplying = tokio::spawn(Arc::new(supplier).serve(self.far.link.clone()));
         control.send(&Message::Turn).await?;
         let far = self.listen(control).await;
