@@ -137,7 +137,7 @@ fn json_has_its_shape_and_nothing_else_is_printed() {
     assert_eq!(
         summary,
         json!({"v": 1, "type": "summary", "alike": true, "left": null, "right": null, "files": 3, "bytes": 1504,
-               "renames": 1, "deletes": 1, "conflicts": 0, "problems": 0, "sent": 0, "received": 0,
+               "renames": 1, "deletes": 1, "conflicts": 0, "problems": 0, "sent": 0, "received": 0, "reused": 0,
                "round_trips": 0, "seconds": null})
     );
 }

@@ -53,7 +53,7 @@ impl Pair {
     fn complete(&self, far: &Far) {
         far.sandbox.run(&mut self.command(far)).expect(0);
         assert_alike(self.source.path(), self.target.path());
-        assert!(!self.target.has(".alike/staging"), "litter");
+        assert!(!self.target.has(".alike/staging") && !self.target.has(".alike/parts"), "litter");
         far.assert_gone();
     }
 }

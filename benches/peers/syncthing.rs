@@ -86,7 +86,13 @@ impl Daemon {
         let log = fs::File::create(self.home.join("log")).map_err(fail)?;
         let mut command = Command::new("syncthing");
         command.args(["serve", "--no-browser", "--no-restart"]).arg(format!("--home={}", self.home.display()));
-        command.env("STNOUPGRADE", "1").stdin(Stdio::null()).stderr(Stdio::null()).stdout(log);
+        // Without the process that watches over the one that works: that would outlive it.
+        command
+            .env("STMONITORED", "yes")
+            .env("STNOUPGRADE", "1")
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .stdout(log);
         self.child = Some(command.spawn().map_err(fail)?);
         Ok(())
     }
@@ -118,7 +124,7 @@ impl Daemon {
 
     fn ask(&self, path: &str) -> Option<Value> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.rest_port)).ok()?;
-        write!(stream, "GET {path} HTTP/1.0\r\nX-API-Key: key\r\n\r\n").ok()?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\nX-API-Key: key\r\n\r\n").ok()?;
         let mut text = String::new();
         stream.read_to_string(&mut text).ok()?;
         serde_json::from_str(text.split_once("\r\n\r\n")?.1).ok()

@@ -12,6 +12,7 @@ use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::error::Error;
+use super::parts;
 use super::remove;
 use super::root::{Root, exists, open_directory};
 use super::status::Status;
@@ -112,10 +113,10 @@ impl Control {
     }
 }
 
-/// Whether there is a staging directory: a run that ended by itself leaves none.
-pub(super) fn has_staging(root: &Root) -> bool {
+/// Whether there is a staging directory, or parts: a run that ended by itself and did all leaves none.
+pub(super) fn has_remains(root: &Root) -> bool {
     open_directory(root.handle(), NAME.as_bytes())
-        .and_then(|control| exists(control, STAGING.as_bytes()))
+        .and_then(|control| Ok(exists(&control, STAGING.as_bytes())? || parts::any(&control)))
         .unwrap_or(false)
 }
 

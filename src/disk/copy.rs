@@ -19,6 +19,8 @@ use crate::model::{Digest, Problem, ProblemKind, RelPath};
 const CHUNK_BYTES: usize = 256 * 1024;
 /// Below this a copy is cheaper than a clone and its two calls.
 const CLONE_BYTES_MIN: u64 = 128 * 1024;
+/// Copied within the kernel by one call: a call cannot be interrupted.
+const COPY_BYTES_MAX: usize = 64 << 20;
 /// Below this nobody cares for holes.
 const HOLES_BYTES_MIN: u64 = 64 * 1024;
 /// So much is written out at once, long before it must be durable.
@@ -75,6 +77,31 @@ pub(super) fn fill(staged: &Staged, source: &File, size: u64, content: Option<&D
         Some(expected) if *expected != digest => Err(PlaceError::Changed),
         _ => Ok(digest),
     }
+}
+
+/// Copies a stretch from one offset to another: within the kernel, which shares blocks where it can, else by hand.
+pub(super) fn range(target: &File, source: &File, (from, at): (u64, u64), bytes: u64) -> io::Result<()> {
+    let mut done = 0;
+    while done < bytes {
+        let (mut read, mut write) = (from + done, at + done);
+        let most = usize::try_from(bytes - done).unwrap_or(usize::MAX).min(COPY_BYTES_MAX);
+        match fs::copy_file_range(source, Some(&mut read), target, Some(&mut write), most) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(copied) => done += copied as u64,
+            Err(Errno::INTR) => {}
+            Err(Errno::NOSPC) => return Err(Errno::NOSPC.into()),
+            Err(_) => return range_by_hand(target, source, (from + done, at + done), bytes - done),
+        }
+    }
+    Ok(())
+}
+
+fn range_by_hand(target: &File, source: &File, (from, at): (u64, u64), bytes: u64) -> io::Result<()> {
+    let copied = each_chunk(source, from, from + bytes, |read, place| target.write_all_at(read, place - from + at));
+    copied.map_err(|error| match error {
+        PlaceError::Changed => io::ErrorKind::UnexpectedEof.into(),
+        PlaceError::Read(error) | PlaceError::Write(error) => error,
+    })
 }
 
 /// Shares the blocks of `source`. False where that cannot be, or the source has another size by now.

@@ -13,8 +13,10 @@ pub struct Gauge {
     pub bytes_hashed: AtomicU64,
     /// Files put in place.
     pub files_done: AtomicU64,
-    /// Bytes of content that came from the source.
+    /// Bytes of content that came from the source, or would have, had they not been here.
     pub bytes_done: AtomicU64,
+    /// Those of them that were here: in an old version, or in what an earlier run left.
+    pub bytes_reused: AtomicU64,
     stop: AtomicBool,
 }
 
@@ -32,6 +34,11 @@ impl Gauge {
     /// Files and bytes put in place so far.
     pub fn done(&self) -> (u64, u64) {
         (self.files_done.load(Ordering::Relaxed), self.bytes_done.load(Ordering::Relaxed))
+    }
+
+    /// Bytes that did not have to come.
+    pub fn reused(&self) -> u64 {
+        self.bytes_reused.load(Ordering::Relaxed)
     }
 
     /// Sets one of the counters to what another machine told.

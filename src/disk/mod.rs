@@ -5,6 +5,7 @@
 pub mod announce;
 mod assemble;
 mod blocks;
+pub mod chunks;
 pub mod control;
 pub mod copy;
 mod directories;
@@ -23,6 +24,7 @@ pub mod map;
 mod metadata;
 mod names;
 mod observe;
+mod parts;
 pub mod place;
 pub mod read;
 mod remove;

@@ -15,9 +15,11 @@ use rustix::io::Errno;
 use super::control;
 use super::directories::lock;
 use super::metadata::Born;
+use super::parts::{self, Claim, Parts};
 use super::place::swap::Leaf;
 use super::root::{open_directory, open_file};
 use super::target::Fsync;
+use crate::model::Digest;
 
 /// Threads that make entries in one directory wait for each other: on ext4 two threads are no faster than one in one
 /// directory, and 1.8 times as fast in two.
@@ -30,6 +32,18 @@ thread_local! {
     static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
 }
 
+/// The mode of what is not for others before it is in place.
+const PRIVATE: u16 = 0o600;
+
+/// What is done with what an earlier run left of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remains {
+    /// It is of no use: the file starts empty.
+    Void,
+    /// The caller knows which of it is right.
+    Kept,
+}
+
 /// The directories in which things are staged, one a thread while there are few threads.
 #[derive(Debug)]
 pub(super) struct Staging {
@@ -38,8 +52,9 @@ pub(super) struct Staging {
     lanes: [OnceLock<Arc<Lane>>; LANES],
 }
 
+/// A directory in which things are staged.
 #[derive(Debug)]
-struct Lane {
+pub(super) struct Lane {
     handle: OwnedFd,
     next: AtomicU64,
     /// Whose the files are that we make here, once there was one.
@@ -54,6 +69,9 @@ pub(super) struct Slot {
     lane: Arc<Lane>,
     name: Box<[u8]>,
     kept: bool,
+    /// Of a part, which stays where it is not finished.
+    claim: Option<Claim>,
+    spoiled: AtomicBool,
 }
 
 /// A directory that is not yet in place, whose files have their own names already: one rename puts all of them in place.
@@ -67,7 +85,7 @@ pub struct Nest {
     spoilt: AtomicBool,
 }
 
-/// A file that is not yet in place. Dropped without being placed: removed.
+/// A file that is not yet in place. Dropped without being placed: removed, or left where it is a part.
 #[derive(Debug)]
 pub struct Staged {
     slot: Slot,
@@ -89,7 +107,7 @@ impl Staging {
     pub fn slot(&self) -> io::Result<Slot> {
         let lane = self.lane()?;
         let name = lane.next.fetch_add(1, Ordering::Relaxed).to_string().into_bytes().into();
-        Ok(Slot { lane, name, kept: false })
+        Ok(Slot::new(lane, name))
     }
 
     /// An empty file of this mode, which the umask leaves whole.
@@ -107,6 +125,26 @@ impl Staging {
         Ok(Nest { slot, lane, durable: self.durable, spoilt: AtomicBool::new(false) })
     }
 
+    /// A file for this content that outlasts the run if it is not finished, with what an earlier run left of it where that is
+    /// of use. A plain file while another path receives the same content.
+    pub fn part(&self, parts: &Parts, content: &Digest, remains: Remains) -> io::Result<Staged> {
+        let Some((lane, claim)) = parts.claim(content)? else { return self.file(PRIVATE) };
+        let left = parts::reopen(lane.handle.as_fd(), claim.name());
+        let name = claim.name().as_bytes().into();
+        let mut slot = Slot::new(lane, name);
+        slot.claim = Some(claim);
+        let Some(file) = left else {
+            let _none_there = fs::unlinkat(slot.directory(), slot.name(), AtFlags::empty());
+            return Staged::create(slot, PRIVATE, self.durable);
+        };
+        if remains == Remains::Void {
+            file.set_len(0)?;
+        }
+        let stat = fs::fstat(&file)?;
+        let born = Born { mode: PRIVATE, owner: (stat.st_uid, stat.st_gid) };
+        Ok(Staged { slot, file, born, early: self.durable, settled: Mutex::default() })
+    }
+
     fn lane(&self) -> io::Result<Arc<Lane>> {
         let number = THREAD.with(|thread| thread % LANES);
         let lane = &self.lanes[number];
@@ -119,7 +157,8 @@ impl Staging {
 }
 
 impl Lane {
-    const fn new(handle: OwnedFd) -> Lane {
+    /// This directory.
+    pub(super) const fn new(handle: OwnedFd) -> Lane {
         Lane { handle, next: AtomicU64::new(0), owner: OnceLock::new(), placed: AtomicBool::new(false) }
     }
 
@@ -173,11 +212,15 @@ impl Nest {
     }
 
     fn named(&self, name: &[u8]) -> Slot {
-        Slot { lane: Arc::clone(&self.lane), name: name.into(), kept: false }
+        Slot::new(Arc::clone(&self.lane), name.into())
     }
 }
 
 impl Slot {
+    fn new(lane: Arc<Lane>, name: Box<[u8]>) -> Slot {
+        Slot { lane, name, kept: false, claim: None, spoiled: AtomicBool::new(false) }
+    }
+
     /// The directory that the name is in.
     pub fn directory(&self) -> BorrowedFd<'_> {
         self.lane.handle.as_fd()
@@ -202,12 +245,20 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         if self.kept || self.lane.placed.load(Ordering::Acquire) {
+            self.claim.iter().for_each(Claim::release);
+            return;
+        }
+        if let Some(claim) = &self.claim
+            && !self.spoiled.load(Ordering::Relaxed)
+        {
+            claim.leave();
             return;
         }
         // What is left here is removed by the end of this run or the start of the next.
         if let Err(Errno::ISDIR | Errno::PERM) = fs::unlinkat(self.directory(), self.name(), AtFlags::empty()) {
             let _left_for_later = fs::unlinkat(self.directory(), self.name(), AtFlags::REMOVEDIR);
         }
+        self.claim.iter().for_each(Claim::release);
     }
 }
 
@@ -233,6 +284,16 @@ impl Staged {
     /// The file, for reading and writing.
     pub const fn file(&self) -> &File {
         &self.file
+    }
+
+    /// What it holds is not what it was to hold: it is removed when it is dropped, also where it is a part.
+    pub fn spoil(&self) {
+        self.slot.spoiled.store(true, Ordering::Relaxed);
+    }
+
+    /// Copies a stretch of another file, from the first offset to the second; shares its blocks where the file system can.
+    pub fn copy_range(&self, source: &File, (from, at): (u64, u64), bytes: u64) -> io::Result<()> {
+        super::copy::range(&self.file, source, (from, at), bytes)
     }
 
     /// The file's inode.

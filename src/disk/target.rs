@@ -19,9 +19,10 @@ use super::directories::{Directories, lock};
 use super::discard::{self, Discard};
 use super::error::Error;
 use super::metadata::{self, Now, Reach, Wanted};
+use super::parts::{Keep, Parts};
 use super::remove;
 use super::root::{self, Root};
-use super::stage::{Staged, Staging};
+use super::stage::{Remains, Staged, Staging};
 use super::status::Status;
 use super::trash::{Leaving, Rest, Trash};
 use crate::model::plan::action::Before;
@@ -65,6 +66,7 @@ pub struct Target {
     options: TargetOptions,
     control: Control,
     staging: Staging,
+    parts: Parts,
     directories: Directories,
     trash: Trash,
     discard: Option<Discard>,
@@ -88,15 +90,29 @@ impl Target {
         let control = Control::open(&root, held)?;
         let refuse = |source: io::Error| Error::Control { path: root.path().join(super::control::NAME), source };
         let (staging, directories, trash, discard) = prepare(&root, &control, options).map_err(refuse)?;
+        let parts = Parts::open(control.handle()).map_err(refuse)?;
         let announcements = held.map(|_| Announcements::new(control.handle())).transpose().map_err(refuse)?;
         let user = (process::geteuid().as_raw(), process::getegid().as_raw());
         let (umask, touched) = (metadata::umask(), Mutex::default());
-        Ok(Target { root, options, control, staging, directories, trash, discard, announcements, umask, user, touched })
+        Ok(Target {
+            root,
+            options,
+            control,
+            staging,
+            parts,
+            directories,
+            trash,
+            discard,
+            announcements,
+            umask,
+            user,
+            touched,
+        })
     }
 
     /// Whether a run that was killed, or that still goes on, left something in staging.
     pub fn has_remains(root: &Root) -> bool {
-        super::control::has_staging(root)
+        super::control::has_remains(root)
     }
 
     /// The root.
@@ -117,6 +133,27 @@ impl Target {
     /// An empty file for an entry: with its mode, where nothing else needs to be set first.
     pub fn stage_for(&self, entry: &Entry) -> io::Result<Staged> {
         self.staging.file(self.born_mode(entry))
+    }
+
+    /// A file on the target's file system for content that may be long on its way: if it is not finished, the next run can
+    /// go on with it.
+    pub fn stage_part(&self, content: &Digest, remains: Remains) -> io::Result<Staged> {
+        self.staging.part(&self.parts, content, remains)
+    }
+
+    /// How long a file with this content is that was begun and not finished.
+    pub fn part(&self, content: &Digest) -> Option<u64> {
+        self.parts.found(content)
+    }
+
+    /// The room that what was begun of this content takes.
+    pub fn part_room(&self, content: &Digest) -> u64 {
+        self.parts.room(content)
+    }
+
+    /// Gives up what was begun of this content, for its room.
+    pub fn drop_part(&self, content: &Digest) {
+        self.parts.remove(content);
     }
 
     /// Stages the bytes of another path of the target, which must still be what was scanned.
@@ -177,9 +214,19 @@ impl Target {
         self.announcements.as_ref().map_or(Ok(()), |list| list.add(files)).map_err(refuse)
     }
 
-    /// Ends the run: all is durable, staging is gone, and `.alike` too where nothing is in it. Names the paths that
-    /// were to be removed for good and were written to instead: they are in the trash.
+    /// Ends a run that got through: all is durable, staging is gone, of the parts those that this run could not finish are
+    /// left, and `.alike` is gone too where nothing is in it. Names the paths that were to be removed for good and were
+    /// written to instead: they are in the trash.
     pub fn finish(self) -> Result<Vec<Problem>, Error> {
+        self.end(Keep::Unfinished)
+    }
+
+    /// Ends a run that did not get through: the same, but all parts are left, as nobody knows which are still wanted.
+    pub fn finish_early(self) -> Result<Vec<Problem>, Error> {
+        self.end(Keep::All)
+    }
+
+    fn end(self, keep: Keep) -> Result<Vec<Problem>, Error> {
         let path = self.root.path().to_owned();
         self.directories.restore();
         if self.options.fsync != Fsync::Off {
@@ -190,6 +237,7 @@ impl Target {
         let kept = self.discard.as_ref().map_or(Ok(Vec::new()), |discard| discard.finish(&self.trash));
         let kept = kept.map_err(refuse)?;
         self.trash.close().map_err(refuse)?;
+        self.parts.finish(keep).map_err(refuse)?;
         self.control.finish(&self.root).map_err(refuse)?;
         Ok(kept)
     }
@@ -298,9 +346,9 @@ impl Target {
     }
 }
 
-type Parts = (Staging, Directories, Trash, Option<Discard>);
+type Prepared = (Staging, Directories, Trash, Option<Discard>);
 
-fn prepare(root: &Root, control: &Control, options: TargetOptions) -> io::Result<Parts> {
+fn prepare(root: &Root, control: &Control, options: TargetOptions) -> io::Result<Prepared> {
     let trash = Trash::new(control.handle().try_clone()?);
     announce::forget_in(control.handle())?;
     discard::recover(control.staging(), &trash)?;

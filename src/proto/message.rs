@@ -190,8 +190,8 @@ pub enum Message {
     Planned(Totals),
     /// Actions that were done, or in a dry run would be.
     Actions(Vec<Told>),
-    /// Counters of the target so far: files, bytes.
-    Progress(u64, u64),
+    /// Counters of the target so far: files, bytes, and how many of the bytes were there already.
+    Progress(u64, u64, u64),
     /// The target is done; its scan afterwards.
     Finished(Scanned),
     /// A target asks for the text of the source's ignore files at these paths.

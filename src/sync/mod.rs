@@ -4,6 +4,7 @@
 
 pub mod conflicts;
 pub mod converse;
+mod differ;
 pub mod error;
 pub mod execute;
 pub mod fetch;

@@ -82,7 +82,7 @@ async fn converse(
     control.finish().await?;
     far.link.close().await;
     let traffic = far.link.bytes();
-    Ok(Summary { sent: traffic.sent, received: traffic.received, ..summary })
+    Ok(Summary { sent: traffic.sent, received: traffic.received, reused: gauges.reused(), ..summary })
 }
 
 /// A local target that is being scanned.

@@ -97,6 +97,7 @@ async fn converse(
     Ok(Summary {
         sent: traffic.sent,
         received: traffic.received,
+        reused: gauges.reused(),
         round_trips: outcome.round_trips_halves.div_ceil(2),
         ..summarize(hearing.tally, left, right, left.top == right.top)
     })
@@ -138,7 +139,9 @@ impl Hearing<'_> {
                     self.telling.action(&action);
                 }
             }
-            Message::Progress(files, bytes) => {
+            Message::Progress(files, bytes, reused) => {
+                // Counted apart from what is reused at this end.
+                Gauge::set(&self.gauges.left.bytes_reused, reused);
                 Gauge::set(&self.gauges.right.files_done, files);
                 Gauge::set(&self.gauges.right.bytes_done, bytes);
             }

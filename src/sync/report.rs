@@ -120,6 +120,13 @@ pub struct Gauges {
     pub right: Arc<Gauge>,
 }
 
+impl Gauges {
+    /// Bytes that did not have to come to either end.
+    pub fn reused(&self) -> u64 {
+        self.left.reused() + self.right.reused()
+    }
+}
+
 /// One root at the end of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct RootSummary {
@@ -156,6 +163,8 @@ pub struct Summary {
     pub sent: u64,
     /// Bytes on the wire, received by this process.
     pub received: u64,
+    /// Bytes of content that did not have to come, as old versions or what an earlier run left had them.
+    pub reused: u64,
     /// Round trips of the comparison after the handshake; 0 between local roots.
     pub round_trips: u32,
     /// Wall-clock seconds.

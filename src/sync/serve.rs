@@ -357,7 +357,7 @@ impl Receiving<'_> {
             send_message(send, &message).await?;
         }
         let (files, bytes) = installation.gauge.done();
-        send_message(send, &Message::Progress(files, bytes)).await
+        send_message(send, &Message::Progress(files, bytes, installation.gauge.reused())).await
     }
 }
 

@@ -16,8 +16,9 @@ use crate::disk::gauge::Gauge;
 use crate::disk::hash;
 use crate::disk::place::cause;
 use crate::disk::read::{Opened, Reader};
+use crate::disk::root::Root;
 use crate::model::{Digest, Listing};
-use crate::net::{Link, ReceiveHalf, SendHalf, receive_frame};
+use crate::net::{Link, ReceiveHalf, SendHalf, receive_frame, send_frame};
 use crate::proto::content::{Request, Verdict, Want, chunk, decode_request, end, head, whole_file};
 use crate::proto::limits::REQUEST_BYTES_MAX;
 
@@ -71,8 +72,15 @@ impl Supplier {
 
     async fn answer(self: Arc<Self>, mut send: SendHalf, mut receive: ReceiveHalf) -> Result<(), Error> {
         let frame = receive_frame(&mut receive, REQUEST_BYTES_MAX).await?;
-        let Request::Wants(wants) = decode_request(&frame.unwrap_or_default()).map_err(violation)? else {
-            return Err(violation("a question"));
+        let wants = match decode_request(&frame.unwrap_or_default()).map_err(violation)? {
+            Request::Wants(wants) => wants,
+            Request::Question(question) => {
+                let described = tokio::task::spawn_blocking(move || self.describe(&question)).await;
+                for frame in described.map_err(|_| violation("a question that could not be answered"))? {
+                    send_frame(&mut send, &frame).await?;
+                }
+                return Ok(send.finish().await?);
+            }
         };
         let (sender, mut pieces) = mpsc::channel::<Bytes>(QUEUE_PIECES);
         let reading = tokio::task::spawn_blocking(move || {
@@ -95,20 +103,26 @@ impl Supplier {
 
     /// Writes the reply to one want; fails only where nobody listens any more.
     fn write(&self, reader: &Reader<'_>, want: &Want, pen: &mut Pen) -> Result<(), Hung> {
-        match self.open(reader, want) {
-            Ok(subject) if want.offset == 0 && want.bytes >= subject.size && subject.size <= PIECE_BYTES as u64 => {
+        match (self.open(reader, want), &want.offer) {
+            (Ok(subject), Some(offer)) => {
+                let verdict = self.send_against((want, offer), subject, pen)?;
+                pen.put(&end(&verdict));
+            }
+            (Ok(subject), None)
+                if want.offset == 0 && want.bytes >= subject.size && subject.size <= PIECE_BYTES as u64 =>
+            {
                 self.send_whole(want, subject, pen);
             }
-            Ok(subject) => {
+            (Ok(subject), None) => {
                 let verdict = self.send_range(want, subject, pen)?;
                 pen.out.extend_from_slice(&end(&verdict));
             }
-            Err(verdict) => pen.out.extend_from_slice(&end(&verdict)),
+            (Err(verdict), _) => pen.out.extend_from_slice(&end(&verdict)),
         }
         pen.flush_if_full()
     }
 
-    fn open(&self, reader: &Reader<'_>, want: &Want) -> Result<Subject, Verdict> {
+    pub(super) fn open(&self, reader: &Reader<'_>, want: &Want) -> Result<Subject, Verdict> {
         let path = want.path.as_ref();
         let row = self.holdings.find(path, &want.content).ok_or(Verdict::Missing)?;
         let (stamp, size, content) = (row.stamp(), row.size(), row.content());
@@ -180,6 +194,17 @@ impl Supplier {
         })
     }
 
+    /// Bytes of which it is not known whether they shrink.
+    pub(super) fn write_literal(&self, bytes: &[u8], pen: &mut Pen) {
+        let compress = self.probe(bytes);
+        bytes.chunks(PIECE_BYTES).for_each(|piece| self.write_chunk(piece, compress, pen));
+    }
+
+    /// The root that is handed out.
+    pub(super) fn root(&self) -> &Root {
+        self.side.root()
+    }
+
     fn write_chunk(&self, piece: &[u8], compress: bool, pen: &mut Pen) {
         let raw_bytes = piece.len() as u32;
         if let Some(packed) = self.packed(piece, compress) {
@@ -207,27 +232,34 @@ impl Supplier {
 }
 
 /// A file that is open for a want.
-struct Subject {
-    opened: Opened,
-    size: u64,
-    content: Digest,
+pub(super) struct Subject {
+    /// The file, where what is wanted of it begins.
+    pub opened: Opened,
+    /// Its size.
+    pub size: u64,
+    /// Its digest.
+    pub content: Digest,
 }
 
-fn unreadable(error: &io::Error) -> Verdict {
+pub(super) fn unreadable(error: &io::Error) -> Verdict {
     Verdict::Unreadable(cause(error))
 }
 
 /// Gathers replies into pieces for the network.
-struct Pen {
+pub(super) struct Pen {
     out: BytesMut,
     sender: mpsc::Sender<Bytes>,
 }
 
 /// Nobody listens any more.
-struct Hung;
+pub(super) struct Hung;
 
 impl Pen {
-    fn flush_if_full(&mut self) -> Result<(), Hung> {
+    pub(super) fn put(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
+    pub(super) fn flush_if_full(&mut self) -> Result<(), Hung> {
         if self.out.len() >= PIECE_BYTES { self.flush() } else { Ok(()) }
     }
 
@@ -241,7 +273,7 @@ impl Pen {
     }
 }
 
-fn read_piece(file: &mut impl Read, length: usize) -> io::Result<Vec<u8>> {
+pub(super) fn read_piece(file: &mut impl Read, length: usize) -> io::Result<Vec<u8>> {
     let mut piece = Vec::with_capacity(length);
     file.take(length as u64).read_to_end(&mut piece)?;
     Ok(piece)

@@ -140,7 +140,7 @@ impl Installation {
         let outcome = execute::execute(&run, fetch);
         // What was done before a failure is made durable and tidied up too.
         self.put_away(&target).into_iter().for_each(|problem| tell(Told::Problem(problem)));
-        let finished = target.finish();
+        let finished = if outcome.is_ok() { target.finish() } else { target.finish_early() };
         let placements = outcome?;
         finished?.into_iter().for_each(|problem| tell(Told::Problem(problem)));
         Ok(placements)

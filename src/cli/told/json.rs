@@ -122,6 +122,7 @@ struct Pair {
     problems: u64,
     sent: u64,
     received: u64,
+    reused: u64,
     round_trips: u32,
     seconds: f64,
 }
@@ -224,6 +225,7 @@ impl Ended {
                 problems: summary.problems,
                 sent: summary.sent,
                 received: summary.received,
+                reused: summary.reused,
                 round_trips: summary.round_trips,
                 seconds: summary.seconds,
             }),
@@ -323,7 +325,7 @@ mod tests {
             r#""problem","path":"p\n","kind":"unreadable","cause":"permission \u0007 denied","side":"left"}"#,
             &format!(
                 r#""summary","alike":true,"left":{root},"right":{root},"files":12,"bytes":3100000,"renames":2,{}}}"#,
-                r#""deletes":1,"conflicts":0,"problems":0,"sent":38200,"received":1100,"round_trips":2,"seconds":0.41"#
+                r#""deletes":1,"conflicts":0,"problems":0,"sent":38200,"received":1100,"reused":0,"round_trips":2,"seconds":0.41"#
             ),
             &format!(
                 r#""summary",{},"bytes":34000,"hashed_bytes":56,"problems":3,"seconds":0.5}}"#,

@@ -84,6 +84,7 @@ pub fn summary() -> Summary {
         problem_exit: 0,
         sent: 38_200,
         received: 1100,
+        reused: 0,
         round_trips: 2,
         seconds: 0.41,
     }

@@ -159,7 +159,7 @@ fn last(summary: &Summary) -> String {
     }
     let totals = &summary.totals;
     format!(
-        "{}, {}, {}, {}, {}, {} in {} ({} sent, {} received)",
+        "{}, {}, {}, {}, {}, {} in {} ({} sent, {} received{})",
         quantity::count(totals.files, "file"),
         quantity::bytes(totals.bytes),
         quantity::count(totals.renames, "rename"),
@@ -168,7 +168,8 @@ fn last(summary: &Summary) -> String {
         quantity::count(summary.problems, "problem"),
         quantity::seconds(summary.seconds),
         quantity::bytes(summary.sent),
-        quantity::bytes(summary.received)
+        quantity::bytes(summary.received),
+        if summary.reused > 0 { format!(", {} reused", quantity::bytes(summary.reused)) } else { String::new() }
     )
 }
 
@@ -189,6 +190,7 @@ fn figures(summary: &Summary) -> Vec<Figure> {
         ("problems", summary.problems.to_string()),
         ("sent", sized(summary.sent)),
         ("received", sized(summary.received)),
+        ("reused", sized(summary.reused)),
         ("round trips", summary.round_trips.to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
@@ -260,6 +262,8 @@ mod tests {
         assert_eq!(last(&nothing), "alike");
         assert!(last(&Summary { problems: 1, ..nothing.clone() }).contains("1 problem in"));
         assert!(last(&Summary { alike: false, ..nothing }).starts_with("0 files"));
+        let reused = Summary { reused: 1_500, ..samples::summary() };
+        assert!(last(&reused).ends_with("(38.2 kB sent, 1.1 kB received, 1.5 kB reused)"));
     }
 
     #[test]

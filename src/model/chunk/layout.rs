@@ -46,14 +46,15 @@ pub struct Reuse {
 }
 
 /// A stretch that must come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
     /// Where in the new version.
     pub at: u64,
     /// How many bytes.
     pub bytes: u64,
-    /// What stood in its place, which may still share much with it.
-    pub facing: Option<Facing>,
+    /// What stood in its place, which may still share much with it: what follows the stretch before it, and what precedes the
+    /// stretch behind it.
+    pub facing: Vec<Facing>,
 }
 
 /// A stretch of a base that is worth a finer look.
@@ -85,10 +86,10 @@ pub fn layout(cutter: Cutter, bases: &[Base<'_>], level: usize, spans: &[Span]) 
     }
     let Laying { mut done, .. } = laying;
     let gaps = std::mem::take(&mut done.gaps);
-    done.gaps = gaps.into_iter().flat_map(split).collect();
+    done.gaps = gaps.iter().flat_map(split).collect();
     for gap in &mut done.gaps {
         gap.facing = match cutter {
-            Cutter::Even => facing_same_place(bases, gap),
+            Cutter::Even => facing_same_place(bases, gap).into_iter().collect(),
             Cutter::Content => facing_between(bases, &done.reuses, gap),
         };
     }
@@ -190,7 +191,7 @@ impl<'a> Laying<'a> {
     fn gap(&mut self, bytes: u64) {
         match self.done.gaps.last_mut() {
             Some(last) if last.at + last.bytes == self.at => last.bytes += bytes,
-            _ => self.done.gaps.push(Gap { at: self.at, bytes, facing: None }),
+            _ => self.done.gaps.push(Gap { at: self.at, bytes, facing: Vec::new() }),
         }
         self.at += bytes;
     }
@@ -204,11 +205,11 @@ fn placed(nodes: &[Chunk]) -> impl Iterator<Item = (Chunk, u64)> + '_ {
     })
 }
 
-fn split(gap: Gap) -> impl Iterator<Item = Gap> {
+fn split(gap: &Gap) -> impl Iterator<Item = Gap> {
     let parts = gap.bytes.div_ceil(GAP_BYTES_MAX);
     (0..parts).map(move |part| {
         let skipped = part * GAP_BYTES_MAX;
-        Gap { at: gap.at + skipped, bytes: GAP_BYTES_MAX.min(gap.bytes - skipped), facing: None }
+        Gap { at: gap.at + skipped, bytes: GAP_BYTES_MAX.min(gap.bytes - skipped), facing: Vec::new() }
     })
 }
 
@@ -222,25 +223,31 @@ fn facing_same_place(bases: &[Base<'_>], gap: &Gap) -> Option<Facing> {
     Some(Facing { base, from: gap.at, bytes: gap.bytes.min(bytes - gap.at) })
 }
 
-/// What lies between the stretches that are known on both sides of the gap; with one known side, as much beside it.
-fn facing_between(bases: &[Base<'_>], reuses: &[Reuse], gap: &Gap) -> Option<Facing> {
+/// What lies between the stretches that are known on both sides of the gap, where that is one stretch and not too long; else
+/// what goes on behind the one and leads to the other.
+fn facing_between(bases: &[Base<'_>], reuses: &[Reuse], gap: &Gap) -> Vec<Facing> {
     let next = reuses.partition_point(|reuse| reuse.at < gap.at);
     let usable = |reuse: &&Reuse| !bases[reuse.base].in_place;
     let before = next.checked_sub(1).map(|index| &reuses[index]).filter(|last| last.at + last.bytes == gap.at);
     let after = reuses.get(next).filter(|first| first.at == gap.at + gap.bytes);
     let (before, after) = (before.filter(usable), after.filter(usable));
     let most = FACING_BYTES_MAX.min(gap.bytes.saturating_mul(2).saturating_add(FACING_BYTES_MORE));
-    let (base, from, end) = match (before, after) {
-        (Some(before), Some(after)) if before.base == after.base && before.from + before.bytes <= after.from => {
-            (before.base, before.from + before.bytes, after.from)
-        }
-        (Some(before), _) => (before.base, before.from + before.bytes, u64::MAX),
-        (None, Some(after)) => (after.base, after.from.saturating_sub(most), after.from),
-        (None, None) => (bases.iter().position(|base| !base.in_place)?, gap.at, u64::MAX),
+    let stretch = |base: usize, from: u64, end: u64| {
+        let bytes = end.min(length(&bases[base])).saturating_sub(from).min(most);
+        (bytes > 0).then_some(Facing { base, from, bytes })
     };
-    let end = end.min(length(&bases[base]));
-    let bytes = end.saturating_sub(from).min(most);
-    (bytes > 0).then_some(Facing { base, from, bytes })
+    let behind = |before: &Reuse| stretch(before.base, before.from + before.bytes, u64::MAX);
+    let ahead = |after: &Reuse| stretch(after.base, after.from.saturating_sub(most), after.from);
+    let facing = match (before, after) {
+        (Some(before), Some(after)) => {
+            let (from, end) = (before.from + before.bytes, after.from);
+            let is_between = before.base == after.base && from <= end && end - from <= most;
+            if is_between { [stretch(before.base, from, end), None] } else { [behind(before), ahead(after)] }
+        }
+        (before, after) if before.is_some() || after.is_some() => [before.and_then(behind), after.and_then(ahead)],
+        _ => [bases.iter().position(|base| !base.in_place).and_then(|base| stretch(base, gap.at, u64::MAX)), None],
+    };
+    facing.into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -322,7 +329,7 @@ mod tests {
         let layout = laid(Cutter::Even, &alone, &new, 100);
         assert!(build(&layout, &alone, &new) == new);
         assert_eq!(layout.missing(), 7 << 20);
-        assert!(layout.gaps.iter().all(|gap| gap.facing.is_none()));
+        assert!(layout.gaps.iter().all(|gap| gap.facing.is_empty()));
     }
 
     #[test]
@@ -332,10 +339,27 @@ mod tests {
         new[2_000_000..2_000_100].fill(7);
         for cutter in [Cutter::Even, Cutter::Content] {
             let layout = laid(cutter, &[(&old, false)], &new, 1000);
-            let [gap] = layout.gaps[..] else { panic!("{:?}", layout.gaps) };
-            let facing = gap.facing.expect("the old version has it");
+            let [gap] = &layout.gaps[..] else { panic!("{:?}", layout.gaps) };
+            let [facing] = gap.facing[..] else { panic!("{gap:?}") };
             assert!((facing.from, facing.bytes) == (gap.at, gap.bytes), "{cutter:?} {gap:?}");
         }
+    }
+
+    #[test]
+    fn a_gap_between_stretches_that_were_apart_faces_both_their_neighbours() {
+        let old = noise(4 << 20, 7);
+        let half = old.len() / 2 + 777;
+        let new = [&old[half..], &old[..half]].concat();
+        let layout = laid(Cutter::Content, &[(&old, false)], &new, 1000);
+        for gap in &layout.gaps {
+            // The bytes of the gap stand in what it faces.
+            let covers = |at: u64| {
+                let from = (at + half as u64) % old.len() as u64;
+                gap.facing.iter().any(|facing| (facing.from..facing.from + facing.bytes).contains(&from))
+            };
+            assert!((gap.at..gap.at + gap.bytes).all(covers), "{gap:?}");
+        }
+        assert!(!layout.gaps.is_empty());
     }
 
     #[test]

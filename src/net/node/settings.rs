@@ -31,9 +31,9 @@ pub(super) const CONVERSATIONS_MAX: usize = 64;
 pub(super) const ANSWER: Duration = Duration::from_secs(30);
 /// A conversation whose peer neither sends nor takes anything for so long, is over: it would hold its place for ever.
 pub(super) const CONVERSATION_SILENCE: Duration = Duration::from_secs(300);
-/// How often a connection with conversations on it is looked after.
+/// How often a connection is looked after at least.
 pub(super) const WATCH: Duration = Duration::from_secs(5);
-/// A peer that owes us something, is asked for a sign of life every fifth of this, and is not heard for so long, is gone.
+/// A peer that owes us something, is asked for a sign of life after a third of this, and is not heard for so long, is gone.
 pub(super) const PATIENCE: Duration = Duration::from_secs(6);
 /// Two connections that came up within so long were dialled at the same time.
 pub(super) const RACE: Duration = Duration::from_secs(10);

@@ -271,7 +271,7 @@ impl Warm {
             let busy = self.conversations() > 0;
             let patience = self.patience(busy);
             tokio::select! {
-                () = tokio::time::sleep((patience / 5).min(WATCH * 2)) => {}
+                () = tokio::time::sleep((patience / 10).min(WATCH)) => {}
                 // What was not heard before nobody waited says nothing.
                 () = self.begun.notified(), if !busy => heard.1 = Instant::now(),
             }
@@ -282,7 +282,8 @@ impl Warm {
                 // Asked once a connection.
                 let _ = self.quiet.set(quiet);
                 return self.part(Farewell::Unheard);
-            } else if busy || quiet >= patience / 2 {
+            // Early and often: the other side, which hears this, shall not give up for want of it before we do.
+            } else if quiet >= patience / 3 {
                 self.tell(Bytes::new());
             }
             self.end_silent_ones();

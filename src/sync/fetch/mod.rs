@@ -1,6 +1,9 @@
 //! Where content comes from: the same request to a source on this machine or across a link.
 
+mod compare;
+mod fill;
 pub mod local;
+mod olds;
 pub mod recall;
 pub mod receive;
 pub mod remote;

@@ -1,21 +1,31 @@
 //! Writes what arrives to staged files and verifies it: nothing leaves here whose digest is not what was asked for.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
+use super::olds::Old;
 use super::{Fetched, MISSING};
 use crate::disk::gauge::Gauge;
 use crate::disk::hash;
 use crate::disk::place::cause;
-use crate::disk::stage::Staged;
+use crate::disk::stage::{Remains, Staged};
+use crate::model::chunk::Chunk;
 use crate::model::digest::Hasher;
 use crate::model::{Digest, Problem, ProblemKind};
 use crate::proto::content::{Reply, Verdict};
 use crate::sync::execute::Run;
+
+/// Shorter files are not kept for the next run where they are not finished: they are lost with the batch that they wait in.
+const PART_BYTES_MIN: u64 = 64 << 10;
+/// Taken from an old file at once.
+const TAKEN_BYTES_MAX: u64 = 256 << 10;
 
 /// What one read of a stream brought.
 pub struct Pieces {
@@ -34,6 +44,44 @@ pub struct Item {
     pub offset: u64,
     /// The file, where it comes in several ranges.
     pub large: Option<Arc<Large>>,
+    /// The pieces that were offered for it.
+    pub offered: Option<Arc<Offered>>,
+}
+
+/// Pieces of an old file.
+pub struct Offered {
+    old: Old,
+    pieces: Vec<Range<u64>>,
+}
+
+impl Offered {
+    /// None yet of this file.
+    pub const fn new(old: Old) -> Offered {
+        Offered { old, pieces: Vec::new() }
+    }
+
+    /// Adds pieces in a row, the first of which lies at `from`.
+    pub fn add(&mut self, from: u64, pieces: &[Chunk]) {
+        let mut at = from;
+        for piece in pieces {
+            self.pieces.push(at..at + piece.bytes);
+            at += piece.bytes;
+        }
+    }
+
+    /// Where so many pieces from this one on lie, if they have so many bytes.
+    fn stretches(&self, first: u32, count: u32, bytes: u64) -> Option<Vec<Range<u64>>> {
+        let pieces = self.pieces.get(first as usize..first.checked_add(count)? as usize)?;
+        let mut stretches: Vec<Range<u64>> = Vec::new();
+        for piece in pieces {
+            match stretches.last_mut() {
+                Some(last) if last.end == piece.start => last.end = piece.end,
+                _ => stretches.push(piece.clone()),
+            }
+        }
+        let found: u64 = stretches.iter().map(|stretch| stretch.end - stretch.start).sum();
+        (found == bytes).then_some(stretches)
+    }
 }
 
 /// A file that comes in several ranges.
@@ -42,12 +90,21 @@ pub struct Large {
     missing: AtomicU64,
     failed: AtomicBool,
     size: u64,
+    /// Whether it held bytes before: then zeros are written, too.
+    begun: bool,
 }
 
 impl Large {
     /// A file of `size` bytes in `ranges` ranges.
     pub fn new(ranges: u64, size: u64) -> Large {
-        Large { staged: Mutex::default(), missing: AtomicU64::new(ranges), failed: AtomicBool::new(false), size }
+        let (missing, failed) = (AtomicU64::new(ranges), AtomicBool::new(false));
+        Large { staged: Mutex::default(), missing, failed, size, begun: false }
+    }
+
+    /// A file of which these many ranges are missing.
+    pub fn begun(staged: Staged, ranges: u64, size: u64) -> Large {
+        let large = Large::new(ranges, size);
+        Large { staged: Mutex::new(Some(Arc::new(staged))), begun: true, ..large }
     }
 }
 
@@ -69,6 +126,10 @@ struct Incoming {
     failure: Option<Problem>,
     /// Whether the bytes written so far end in a hole.
     hole: bool,
+    /// Whether there may be other bytes where a hole would be.
+    begun: bool,
+    /// The old file, once something is taken from it.
+    old: Option<File>,
 }
 
 impl<'a> Receiver<'a> {
@@ -104,7 +165,13 @@ impl<'a> Receiver<'a> {
                         .chunk(&data, zstd, raw_bytes, |cause| problem(self.run, item, ProblemKind::Unwritable, cause));
                 }
             }
-            Reply::Known { .. } => {}
+            Reply::Known { first, count, bytes } => {
+                if let (Some(incoming), Some(offered)) = (self.open.get_mut(&stream), &item.offered) {
+                    incoming.take(self.run, (offered, first, count), bytes, |kind, cause| {
+                        problem(self.run, item, kind, cause)
+                    });
+                }
+            }
             Reply::End(verdict) => {
                 let incoming = self.open.remove(&stream);
                 self.end(item, incoming, verdict);
@@ -119,7 +186,7 @@ impl<'a> Receiver<'a> {
         if !same_size || (expected != Digest::UNKNOWN && expected != content) {
             return Err(problem(self.run, item, ProblemKind::Changed, "changed since it was scanned".into()));
         }
-        let stage = || self.run.target.stage().map(Arc::new);
+        let stage = || self.stage(&content, size).map(Arc::new);
         let staged = match &item.large {
             None => stage(),
             Some(large) => {
@@ -133,7 +200,17 @@ impl<'a> Receiver<'a> {
         let staged = staged.map_err(|e| problem(self.run, item, ProblemKind::Unwritable, cause(&e)))?;
         let hasher = item.large.is_none().then(Hasher::content);
         let end = item.offset + bytes;
-        Ok(Incoming { staged, hasher, content, at: item.offset, end, failure: None, hole: false })
+        let begun = item.large.as_ref().is_some_and(|large| large.begun);
+        Ok(Incoming { staged, hasher, content, at: item.offset, end, failure: None, hole: false, begun, old: None })
+    }
+
+    /// What is long on its way must not have to come twice.
+    fn stage(&self, content: &Digest, size: u64) -> io::Result<Staged> {
+        if size >= PART_BYTES_MIN && *content != Digest::UNKNOWN {
+            self.run.target.stage_part(content, Remains::Void)
+        } else {
+            self.run.target.stage()
+        }
     }
 
     fn end(&self, item: &Item, incoming: Option<Incoming>, verdict: Verdict) {
@@ -145,6 +222,10 @@ impl<'a> Receiver<'a> {
             Verdict::Missing => told(ProblemKind::Missing, MISSING),
             Verdict::Unreadable(cause) => told(ProblemKind::Unreadable, &cause),
         };
+        if let (Err(Problem { kind: ProblemKind::Changed, .. }), Some(incoming)) = (&whole, &incoming) {
+            // Nobody will ever send the rest.
+            incoming.staged.spoil();
+        }
         let outcome = match (whole, incoming) {
             (Err(problem), _) => Err(problem),
             // The failure to begin was told at once.
@@ -183,13 +264,20 @@ impl<'a> Receiver<'a> {
         let hashed = sized.and_then(|()| hash::digest_of(staged.file(), large.size, self.run.gauge));
         match hashed {
             Ok(Some(digest)) if digest == content => self.hand_over(item, staged, content, None),
-            Ok(_) => self.fail(item, problem(self.run, item, ProblemKind::Changed, "changed while it was sent".into())),
+            Ok(found) => {
+                // A hash that was stopped says nothing of what is there.
+                if found.is_some() {
+                    staged.spoil();
+                }
+                self.fail(item, problem(self.run, item, ProblemKind::Changed, "changed while it was sent".into()));
+            }
             Err(e) => self.fail(item, problem(self.run, item, ProblemKind::Unwritable, cause(&e))),
         }
     }
 
     fn hand_over(&self, item: &Item, staged: Arc<Staged>, content: Digest, hasher: Option<Hasher>) {
         if hasher.is_some_and(|hasher| hasher.finish() != content) {
+            staged.spoil();
             self.fail(item, problem(self.run, item, ProblemKind::Changed, "changed while it was sent".into()));
             return;
         }
@@ -231,13 +319,47 @@ impl Incoming {
             hasher.update(bytes);
         }
         // A run of zeros becomes a hole: a sparse file stays sparse.
-        self.hole = bytes.len() >= 4096 && bytes.iter().all(|&byte| byte == 0);
+        self.hole = !self.begun && bytes.len() >= 4096 && bytes.iter().all(|&byte| byte == 0);
         if !self.hole
             && let Err(e) = self.staged.file().write_all_at(bytes, self.at)
         {
             return self.failure = Some(problem(cause(&e)));
         }
         self.at += bytes.len() as u64;
+    }
+}
+
+impl Incoming {
+    /// Takes pieces that were offered from where they lie.
+    fn take(
+        &mut self,
+        run: &Run<'_>,
+        (offered, first, count): (&Offered, u32, u32),
+        bytes: u64,
+        problem: impl Fn(ProblemKind, String) -> Problem,
+    ) {
+        let changed = || problem(ProblemKind::Changed, "changed while it was sent".into());
+        let Some(stretches) = offered.stretches(first, count, bytes).filter(|_| self.failure.is_none()) else {
+            self.failure.get_or_insert_with(changed);
+            return;
+        };
+        if self.old.is_none() {
+            self.old = offered.old.open(run.target.root());
+        }
+        let mut buffer = vec![0; bytes.min(TAKEN_BYTES_MAX) as usize];
+        for stretch in stretches {
+            let mut at = stretch.start;
+            while at < stretch.end && self.failure.is_none() {
+                let part = &mut buffer[..(stretch.end - at).min(TAKEN_BYTES_MAX) as usize];
+                if self.old.as_ref().is_none_or(|old| old.read_exact_at(part, at).is_err()) {
+                    self.failure = Some(changed());
+                    return;
+                }
+                self.chunk(part, false, part.len() as u32, |cause| problem(ProblemKind::Unwritable, cause));
+                at += part.len() as u64;
+            }
+        }
+        Gauge::add(&run.gauge.bytes_reused, bytes);
     }
 }
 

@@ -3,15 +3,16 @@
 //! the other longer than the queue between them allows.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use super::fill::{Filler, Step};
 use super::receive::{Item, Large, Pieces, Receiver};
 use super::{Fetch, Fetched};
 use crate::model::plan::Plan;
-use crate::model::{Digest, RelPath};
+use crate::model::{Digest, ProblemKind, RelPath};
 use crate::net::{Link, send_frame};
 use crate::proto::content::{Decoder, Want, encode_request};
 use crate::sync::converse::violation;
@@ -27,6 +28,10 @@ const QUEUE_READS: usize = 16;
 /// Small files are asked for together until a request has this many bytes or files.
 const REQUEST_BYTES: u64 = 2 << 20;
 const REQUEST_FILES: usize = 256;
+/// Pieces that one request offers, about; far below what the other side takes.
+const REQUEST_PIECES: usize = 10_000;
+/// Files that are compared before any of them is asked for: each holds a handle.
+const AIDED_AT_ONCE: usize = 64;
 /// Larger files are asked for in ranges of this size, each on a stream of its own.
 const RANGE_BYTES: u64 = 8 << 20;
 /// What is read from a stream at once.
@@ -53,10 +58,51 @@ impl RemoteSource {
 
 impl Fetch for RemoteSource {
     fn fetch(&self, run: &Run<'_>, wants: &[usize], done: &(dyn Fn(usize, Fetched) + Sync)) -> Result<(), Error> {
-        if wants.is_empty() {
+        let filler = Filler::new(run, &self.link, &self.runtime);
+        let (aided, mut plain): (Vec<usize>, Vec<usize>) = wants.iter().partition(|&&index| filler.helps(index));
+        if aided.is_empty() {
+            return self.stream(run, split(run.plan, wants), done);
+        }
+        // What was made of wrong pieces comes once more, whole.
+        let again = Mutex::new(Vec::new());
+        let sift = |index: usize, fetched: Fetched| match fetched {
+            Err(problem) if problem.kind == ProblemKind::Changed => lock(&again).push(index),
+            fetched => done(index, fetched),
+        };
+        for group in aided.chunks(AIDED_AT_ONCE) {
+            let (prepared, streamed) = std::thread::scope(|scope| {
+                let preparing = scope.spawn(|| filler.prepare(group));
+                // What needs no comparison does not wait for any.
+                let streamed = self.stream(run, split(run.plan, &std::mem::take(&mut plain)), done);
+                (preparing.join().unwrap_or(Err(Error::Interrupted)), streamed)
+            });
+            streamed?;
+            let mut parts = Vec::new();
+            for (index, step) in prepared? {
+                match step {
+                    Step::Whole(staged, digest) => done(index, Ok((*staged, digest))),
+                    Step::Ask(wants) => parts.extend(wants),
+                    Step::Plain => lock(&again).push(index),
+                }
+            }
+            self.stream(run, gather(parts), &sift)?;
+        }
+        self.stream(run, split(run.plan, &again.into_inner().unwrap_or_else(PoisonError::into_inner)), done)
+    }
+}
+
+impl RemoteSource {
+    /// Makes requests, several at a time, and hands over what they bring.
+    fn stream(
+        &self,
+        run: &Run<'_>,
+        requests: VecDeque<Request>,
+        done: &(dyn Fn(usize, Fetched) + Sync),
+    ) -> Result<(), Error> {
+        if requests.is_empty() {
             return Ok(());
         }
-        let requests = Arc::new(Mutex::new(split(run.plan, wants)));
+        let requests = Arc::new(Mutex::new(requests));
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..WRITERS).map(|_| mpsc::channel::<Pieces>(QUEUE_READS)).unzip();
         let streams: Vec<_> = (0..STREAMS)
             .map(|stream| {
@@ -91,7 +137,7 @@ async fn drain(
     sender: mpsc::Sender<Pieces>,
 ) -> Result<(), Error> {
     loop {
-        let next = requests.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let next = lock(&requests).pop_front();
         let Some(request) = next else { return Ok(()) };
         if !ask(&link, request, stream, &sender).await? {
             return Ok(());
@@ -134,7 +180,7 @@ fn split(plan: &Plan, wants: &[usize]) -> VecDeque<Request> {
             continue;
         }
         small.wants.push(Want::whole(action.path.clone(), entry.content));
-        small.items.push(Item { index, offset: 0, large: None });
+        small.items.push(Item { index, offset: 0, large: None, offered: None });
         small_bytes += entry.size;
         if small_bytes >= REQUEST_BYTES || small.wants.len() >= REQUEST_FILES {
             requests.push_back(std::mem::replace(&mut small, Request { wants: Vec::new(), items: Vec::new() }));
@@ -154,7 +200,32 @@ fn ranges(requests: &mut VecDeque<Request>, index: usize, path: &RelPath, conten
         let offset = number * RANGE_BYTES;
         let bytes = RANGE_BYTES.min(size - offset);
         let want = Want { offset, bytes, ..Want::whole(path.clone(), content) };
-        let item = Item { index, offset, large: Some(Arc::clone(&large)) };
+        let item = Item { index, offset, large: Some(Arc::clone(&large)), offered: None };
         requests.push_back(Request { wants: vec![want], items: vec![item] });
     }
+}
+
+/// Groups parts of files into requests.
+fn gather(parts: Vec<(Want, Item)>) -> VecDeque<Request> {
+    let mut requests = VecDeque::new();
+    let mut request = Request { wants: Vec::new(), items: Vec::new() };
+    let (mut bytes, mut offered) = (0, 0);
+    for (want, item) in parts {
+        bytes += want.bytes.min(REQUEST_BYTES);
+        offered += want.offer.as_ref().map_or(0, |offer| offer.pieces.len());
+        request.wants.push(want);
+        request.items.push(item);
+        if bytes >= REQUEST_BYTES || request.wants.len() >= REQUEST_FILES || offered >= REQUEST_PIECES {
+            requests.push_back(std::mem::replace(&mut request, Request { wants: Vec::new(), items: Vec::new() }));
+            (bytes, offered) = (0, 0);
+        }
+    }
+    if !request.wants.is_empty() {
+        requests.push_back(request);
+    }
+    requests
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

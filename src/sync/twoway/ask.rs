@@ -249,6 +249,7 @@ impl Asking<'_> {
         Summary {
             sent: traffic.sent,
             received: traffic.received,
+            reused: self.hearing.gauges.reused(),
             round_trips: self.round_trips,
             ..end::summarize((left, right), self.hearing.tally, conflicts, rehearsed)
         }

@@ -1,0 +1,193 @@
+//! The chunks of an opened file, cut and hashed on all cores. Owns how a file is cut in several places at once and still
+//! as from its start. Compares no stats: the caller's, before and after, say whether the file changed meanwhile; what was
+//! cut of a file that did is wrong chunks, which the digest of what is made of them shows.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use rayon::prelude::*;
+
+use super::gauge::Gauge;
+use crate::model::chunk::{Chunk, Chunks, Cutter, Grain};
+
+/// What one thread reads and cuts at once.
+const SEGMENT_BYTES: u64 = 4 << 20;
+
+/// The chunks of a file of `size` bytes; `None` where it is shorter, or the gauge asked to stop.
+pub fn chunks_of(file: &File, size: u64, cutter: Cutter, gauge: &Gauge) -> io::Result<Option<Chunks>> {
+    let mut chunks = Vec::with_capacity((size / cutter.least(Grain::Chunk) as u64) as usize + 1);
+    let wave = SEGMENT_BYTES * rayon::current_num_threads() as u64;
+    // Where the last chunk ended.
+    let mut at = 0;
+    for start in (0..size).step_by(wave as usize) {
+        if gauge.stopped() {
+            return Ok(None);
+        }
+        let starts: Vec<u64> = (start..size.min(start + wave)).step_by(SEGMENT_BYTES as usize).collect();
+        let cut = |&start: &u64| Segment::read(file, start, size).map(|segment| segment.map(|read| read.cut(cutter)));
+        let cut: io::Result<Option<Vec<Segment>>> = starts.par_iter().map(cut).collect();
+        let Some(mut segments) = cut? else { return Ok(None) };
+        segments.iter_mut().for_each(|segment| at = segment.join(cutter, at));
+        chunks.par_extend(segments.par_iter().flat_map(Segment::hashed));
+    }
+    Ok(Some(Chunks::new(cutter, chunks)))
+}
+
+/// The pieces of a stretch of a file; fewer where the file is shorter.
+pub fn pieces_of(file: &File, from: u64, bytes: u64, cutter: Cutter) -> io::Result<Vec<Chunk>> {
+    let buffer = read(file, from, bytes)?;
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    while at < buffer.len() {
+        let length = cutter.cut(Grain::Piece, from + at as u64, &buffer[at..]);
+        pieces.push(Chunk::of(&buffer[at..at + length]));
+        at += length;
+    }
+    Ok(pieces)
+}
+
+/// A part of the file that one thread cuts, with as many bytes behind it as its last chunk may need.
+struct Segment {
+    start: u64,
+    /// Where the next segment starts.
+    end: u64,
+    buffer: Vec<u8>,
+    /// Where the chunks that begin in it end, if one begins with it; after [`Segment::join`] those that there are.
+    ends: Vec<u64>,
+    /// Where the first chunk begins.
+    first: u64,
+}
+
+impl Segment {
+    /// `None` where the file ends too early.
+    fn read(file: &File, start: u64, size: u64) -> io::Result<Option<Segment>> {
+        let most = Cutter::Content.most(Grain::Chunk) as u64;
+        let end = size.min(start + SEGMENT_BYTES);
+        let buffer = read(file, start, size.min(end + most) - start)?;
+        let whole = buffer.len() as u64 == size.min(end + most) - start;
+        Ok(whole.then_some(Segment { start, end, buffer, ends: Vec::new(), first: start }))
+    }
+
+    fn cut(mut self, cutter: Cutter) -> Segment {
+        let mut at = self.start;
+        while at < self.end {
+            at = self.next(cutter, at);
+            self.ends.push(at);
+        }
+        self
+    }
+
+    fn next(&self, cutter: Cutter, at: u64) -> u64 {
+        at + cutter.cut(Grain::Chunk, at, &self.buffer[(at - self.start) as usize..]) as u64
+    }
+
+    /// Lets the chunks begin at `at`, where those of the segment before end; returns where its own end. Two rows of cuts
+    /// that meet once are the same from there on, and they meet soon.
+    fn join(&mut self, cutter: Cutter, mut at: u64) -> u64 {
+        self.first = at;
+        let mut ends = Vec::with_capacity(self.ends.len());
+        while at < self.end {
+            let met = if at == self.start { Some(0) } else { self.ends.binary_search(&at).ok().map(|index| index + 1) };
+            if let Some(index) = met {
+                ends.extend_from_slice(&self.ends[index..]);
+                at = ends.last().copied().unwrap_or(at);
+                break;
+            }
+            at = self.next(cutter, at);
+            ends.push(at);
+        }
+        self.ends = ends;
+        at
+    }
+
+    fn hashed(&self) -> impl ParallelIterator<Item = Chunk> + '_ {
+        (0..self.ends.len()).into_par_iter().map(|index| {
+            let from = if index == 0 { self.first } else { self.ends[index - 1] };
+            Chunk::of(&self.buffer[(from - self.start) as usize..(self.ends[index] - self.start) as usize])
+        })
+    }
+}
+
+/// Reads so many bytes, or up to the end.
+fn read(file: &File, from: u64, bytes: u64) -> io::Result<Vec<u8>> {
+    let mut buffer = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
+    let mut done = 0;
+    while done < buffer.len() {
+        match file.read_at(&mut buffer[done..], from + done as u64) {
+            Ok(0) => break,
+            Ok(bytes) => done += bytes,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    buffer.truncate(done);
+    Ok(buffer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn file_of(bytes: &[u8]) -> File {
+        let mut named = tempfile::NamedTempFile::new().expect("a temporary file");
+        named.write_all(bytes).expect("written");
+        named.reopen().expect("opened")
+    }
+
+    fn noise(bytes: usize) -> Vec<u8> {
+        let mut state = 1_u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as u8
+        };
+        std::iter::repeat_with(&mut next).take(bytes).collect()
+    }
+
+    /// The chunks, one after the other from the start.
+    fn in_order(cutter: Cutter, bytes: &[u8]) -> Vec<Chunk> {
+        let mut chunks = Vec::new();
+        let mut at = 0;
+        while at < bytes.len() {
+            let length = cutter.cut(Grain::Chunk, at as u64, &bytes[at..]);
+            chunks.push(Chunk::of(&bytes[at..at + length]));
+            at += length;
+        }
+        chunks
+    }
+
+    #[test]
+    fn a_file_that_is_cut_in_many_places_has_the_cuts_of_its_bytes() {
+        let mut zeros = noise(9 << 20);
+        zeros[3_500_000..8_500_001].fill(0);
+        for bytes in [noise(13_000_001), zeros, noise(70_000).repeat(150), noise(SEGMENT_BYTES as usize), Vec::new()] {
+            for cutter in [Cutter::Even, Cutter::Content] {
+                let cut = chunks_of(&file_of(&bytes), bytes.len() as u64, cutter, &Gauge::default());
+                let cut = cut.expect("read").expect("whole");
+                assert!(cut.nodes(0) == in_order(cutter, &bytes), "{cutter:?} {}", bytes.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_shorter_than_told_and_a_stopped_gauge_give_no_chunks() {
+        let file = file_of(&noise(100_000));
+        assert_eq!(chunks_of(&file, 100_001, Cutter::Content, &Gauge::default()).expect("read"), None);
+        let gauge = Gauge::default();
+        gauge.stop();
+        assert_eq!(chunks_of(&file, 100_000, Cutter::Content, &gauge).expect("read"), None);
+    }
+
+    #[test]
+    fn pieces_cover_the_stretch_as_far_as_the_file_goes() {
+        let bytes = noise(300_000);
+        let file = file_of(&bytes);
+        for cutter in [Cutter::Even, Cutter::Content] {
+            for (from, wanted, there) in [(0, 300_000, 300_000), (5_000, 100_000, 100_000), (299_000, 9_000, 1_000)] {
+                let pieces = pieces_of(&file, from, wanted, cutter).expect("read");
+                assert_eq!(pieces.iter().map(|piece| piece.bytes).sum::<u64>(), there, "{cutter:?} {from}");
+            }
+        }
+    }
+}
