@@ -11,13 +11,14 @@ mod decide;
 mod doubts;
 mod settle;
 mod shown;
+mod witnessed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use self::shown::{is_beyond, is_past, is_shown, witness_of};
+use self::shown::{is_beyond, witness_of};
 use super::error::Error;
 use super::job::{Reading, Writing};
 use super::refuse;
@@ -28,7 +29,7 @@ use crate::disk::hidden::Hidden;
 use crate::disk::root::Root;
 use crate::model::agreed::{self, Agreed};
 use crate::model::dot::{Dot, ReplicaId};
-use crate::model::era::{Eras, Story};
+use crate::model::era::{Era, Eras, Story};
 use crate::model::knowledge::Knowledge;
 use crate::model::lane::Lane;
 use crate::model::meeting::{self, Half, Joined, Teller};
@@ -400,42 +401,16 @@ impl Replica {
         Ok(())
     }
 
-    /// What the disk shows where what is agreed on is about to change.
-    fn witnesses(
-        &mut self,
-        next: &Agreed,
-        changed: &BTreeMap<RelPath, Siblings>,
-        disk: &Listing,
-    ) -> Result<Vec<(RelPath, Option<Witness>)>, Error> {
-        let lane = self.lane();
-        let before = self.agreed()?.clone();
-        let mut witnesses = BTreeMap::new();
-        for path in changed.keys() {
-            let (was, is) = (before.project(path.as_ref()), next.project(path.as_ref()));
-            let names = [was.plain, is.plain].into_iter().flatten().chain(was.copies).chain(is.copies);
-            for name in names.map(|shown| shown.name) {
-                let row = disk.find(name.as_ref()).ok().map(|index| disk.row(index));
-                let entry = row.filter(|row| mint::is_kept(row.kind())).map(|row| row.entry());
-                let shown = before.shown(name.as_ref()).1;
-                self.open.insert(name.clone());
-                if !self.mints {
-                    // What was changed here alone stays until the path changes elsewhere: now.
-                    self.held.remove(&name);
-                }
-                // What was noted is older than this look, which may have found in place what a killed run had put there.
-                let is_shown =
-                    |entry: &Entry| shown.as_ref().is_some_and(|it| is_shown(&it.entry, entry.clone(), lane));
-                let in_place = entry.as_ref().is_some_and(is_shown);
-                let is_gone = entry.is_none() && is_past(self.noted.get(&name), &next.siblings(path.as_ref()));
-                if self.noted.contains_key(&name) && !in_place && !is_gone {
-                    continue;
-                }
-                let dots = || shown.map_or_else(Vec::new, |shown| shown.dots);
-                let witness = entry.map(|entry| Witness { dots: dots(), entry, unseen: false });
-                witnesses.insert(name, witness);
-            }
+    /// The first write after a memory was opened begins an era.
+    fn begin_era(&mut self, first: u64) -> Result<(), Error> {
+        if self.header.counter < first || self.era == Some(self.header.id) {
+            return Ok(());
         }
-        Ok(witnesses.into_iter().collect())
+        self.era = Some(self.header.id);
+        let token = u128::from_le_bytes(net::random()?) as u64;
+        let own = self.eras.entry(self.header.id).or_default();
+        own.begin(Era { first, token });
+        Ok(())
     }
 
     fn keep(&self, found: &Found) -> Result<(), Error> {

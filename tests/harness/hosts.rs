@@ -54,15 +54,20 @@ pub struct Host {
 
 /// Makes hosts that all reach each other. At most 200.
 pub fn hosts(names: &[&str]) -> Vec<Host> {
-    names.iter().enumerate().map(|(index, name)| Host::new(name, &format!("10.88.0.{}", index + 1))).collect()
+    hosts_from(1, names)
+}
+
+/// The same beside others: their addresses begin here.
+pub fn hosts_from(first: usize, names: &[&str]) -> Vec<Host> {
+    names.iter().enumerate().map(|(index, name)| Host::new(name, &format!("10.88.0.{}", index + first))).collect()
 }
 
 impl Host {
     fn new(name: &str, address: &str) -> Host {
         for line in [
             format!("ip netns add {name}"),
-            format!("ip link add {name} type veth peer name eth0 netns {name}"),
-            format!("ip link set {name} master bridge up"),
+            format!("ip link add name {name} type veth peer name eth0 netns {name}"),
+            format!("ip link set dev {name} master bridge up"),
             format!("ip -n {name} link set lo up"),
             format!("ip -n {name} addr add {address}/24 dev eth0"),
             format!("ip -n {name} link set eth0 up"),
@@ -117,7 +122,7 @@ impl Host {
         let daemon = command.stdout(Stdio::null()).stderr(log).spawn().expect("the daemon starts");
         self.daemon = Some(daemon);
         let deadline = Instant::now() + Duration::from_secs(20);
-        while self.alike(["status", "--json"]).code != 0 {
+        while self.alike(["status", "--json"]).code > 1 {
             let ended = self.daemon.as_mut().and_then(|daemon| daemon.try_wait().ok().flatten());
             let said = || format!("{}: {ended:?}\n{}", self.name, self.log());
             assert!(ended.is_none() && Instant::now() < deadline, "no daemon on {}", said());
@@ -170,7 +175,9 @@ impl Host {
     /// What the daemon says of a share.
     #[track_caller]
     pub fn status(&self, share: &str) -> Value {
-        let outcome = self.alike(["status", "--json"]).expect(0);
+        let outcome = self.alike(["status", "--json"]);
+        // 1 says that members differ.
+        assert!(outcome.code <= 1, "{}: {outcome:?}\n{}", self.name, self.log());
         let found = outcome.json().into_iter().find(|line| line["name"] == share);
         found.unwrap_or_else(|| panic!("{} has no share {share}: {}", self.name, outcome.stdout))
     }
@@ -193,15 +200,26 @@ impl Host {
 
     /// Lets a part of all packets vanish on the way to here.
     pub fn lose(&self, percent: u32) {
-        must(&format!("ip netns exec {} nft add rule inet cut in numgen random mod 100 < {percent} drop", self.name));
+        must(&format!(
+            "ip netns exec {} nft add rule inet cut in numgen random mod 100 < {percent} counter drop",
+            self.name
+        ));
     }
 
     /// Changes a byte of a part of all UDP packets on the way to here; their checksums are right again.
     pub fn corrupt(&self, percent: u32) {
         must(&format!(
-            "ip netns exec {} nft add rule inet cut in ip protocol udp numgen random mod 100 < {percent} @th,128,8 set 0x5a",
+            "ip netns exec {} nft add rule inet cut in ip protocol udp numgen random mod 100 < {percent} counter @th,128,8 set 0x5a",
             self.name
         ));
+    }
+
+    /// How many packets were lost or changed on the way to here.
+    pub fn struck(&self) -> u64 {
+        let listed = shell(&format!("ip netns exec {} nft list chain inet cut in", self.name));
+        let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+        let counts = text.split("counter packets ").skip(1);
+        counts.map(|rest| rest.split(' ').next().and_then(|count| count.parse::<u64>().ok()).expect("a number")).sum()
     }
 
     /// Lets everything arrive here again.
@@ -233,11 +251,17 @@ impl Host {
 }
 
 impl Drop for Host {
+    #[allow(clippy::print_stderr)]
     fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("-- the daemon on {} said\n{}", self.name, self.log());
+        }
         if let Some(daemon) = &mut self.daemon {
             let _ = daemon.kill();
             let _ = daemon.wait();
         }
+        // The next cluster of the same test may use the name again.
+        let _ = shell(&format!("ip link del dev {0}; ip netns del {0}", self.name));
     }
 }
 

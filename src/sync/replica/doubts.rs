@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Greeting, Replica};
 use crate::model::dot::Dot;
-use crate::model::era::{self, Era};
+use crate::model::era;
 use crate::model::meeting::{self, Doubts};
 use crate::model::{RelPath, ReplicaId, Siblings};
 use crate::net;
@@ -70,17 +70,5 @@ impl Replica {
         self.begin_era(first)?;
         let witnesses = self.noted.clone().into_iter().collect();
         self.write(&changed, witnesses, true)
-    }
-
-    /// The first write after a memory was opened begins an era.
-    pub(super) fn begin_era(&mut self, first: u64) -> Result<(), Error> {
-        if self.header.counter < first || self.era == Some(self.header.id) {
-            return Ok(());
-        }
-        self.era = Some(self.header.id);
-        let token = u128::from_le_bytes(net::random()?) as u64;
-        let own = self.eras.entry(self.header.id).or_default();
-        own.begin(Era { first, token });
-        Ok(())
     }
 }

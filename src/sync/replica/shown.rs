@@ -6,7 +6,7 @@ use crate::model::lane::Lane;
 use crate::model::listing::FLAG_INCOMPLETE;
 use crate::model::project::same_version;
 use crate::model::record::{Event, Witness};
-use crate::model::{Entry, Kind, Listing, PathRef, RelPath, Siblings};
+use crate::model::{Entry, Kind, Listing, PathRef, RelPath};
 
 /// What the disk showed when an event was minted.
 pub fn witness_of(dot: Dot, event: &Event) -> Option<Witness> {
@@ -43,11 +43,4 @@ pub fn is_in_place(agreed: &Agreed, name: &RelPath, disk: &Listing, lane: Lane) 
         (Some(shown), Some(now)) => is_shown(&shown.entry, now, lane),
         _ => false,
     }
-}
-
-/// Whether nothing is left of what was noted at a path where nothing stands: a witness that was kept for a delete that was
-/// refused would make what comes there look like the old file.
-pub fn is_past(noted: Option<&Option<Witness>>, siblings: &Siblings) -> bool {
-    let lives = |witness: &Witness| witness.dots.iter().any(|dot| siblings.version(*dot).is_some());
-    noted.is_some_and(|noted| noted.as_ref().is_some_and(|witness| !witness.unseen && !lives(witness)))
 }

@@ -1,0 +1,60 @@
+//! What is noted of the disk when what is agreed on changes under it: the witnesses of a join.
+
+use std::collections::BTreeMap;
+
+use super::Replica;
+use super::shown::is_shown;
+use crate::model::agreed::Agreed;
+use crate::model::mint;
+use crate::model::record::Witness;
+use crate::model::siblings::Siblings;
+use crate::model::{Entry, Listing, RelPath};
+use crate::sync::error::Error;
+
+impl Replica {
+    /// What the disk shows where what is agreed on is about to change.
+    pub(super) fn witnesses(
+        &mut self,
+        next: &Agreed,
+        changed: &BTreeMap<RelPath, Siblings>,
+        disk: &Listing,
+    ) -> Result<Vec<(RelPath, Option<Witness>)>, Error> {
+        let lane = self.lane();
+        let before = self.agreed()?.clone();
+        let mut witnesses = BTreeMap::new();
+        for path in changed.keys() {
+            let (was, is) = (before.project(path.as_ref()), next.project(path.as_ref()));
+            let names = [was.plain, is.plain].into_iter().flatten().chain(was.copies).chain(is.copies);
+            for name in names.map(|shown| shown.name) {
+                let row = disk.find(name.as_ref()).ok().map(|index| disk.row(index));
+                let entry = row.filter(|row| mint::is_kept(row.kind())).map(|row| row.entry());
+                let shown = before.shown(name.as_ref()).1;
+                self.open.insert(name.clone());
+                if !self.mints {
+                    // What was changed here alone stays until the path changes elsewhere: now.
+                    self.held.remove(&name);
+                }
+                // What was noted is older than this look, which may have found in place what a killed run had put there.
+                let is_shown =
+                    |entry: &Entry| shown.as_ref().is_some_and(|it| is_shown(&it.entry, entry.clone(), lane));
+                let in_place = entry.as_ref().is_some_and(is_shown);
+                // Nothing was there, and nothing is left of what was: a witness kept for a delete that was refused would make
+                // what comes there look like the old file.
+                let siblings = next.siblings(path.as_ref());
+                let lives = |witness: &Witness| witness.dots.iter().any(|dot| siblings.version(*dot).is_some());
+                let is_gone = entry.is_none()
+                    && self
+                        .noted
+                        .get(&name)
+                        .is_some_and(|noted| noted.as_ref().is_some_and(|witness| !witness.unseen && !lives(witness)));
+                if self.noted.contains_key(&name) && !in_place && !is_gone {
+                    continue;
+                }
+                let dots = || shown.map_or_else(Vec::new, |shown| shown.dots);
+                let witness = entry.map(|entry| Witness { dots: dots(), entry, unseen: false });
+                witnesses.insert(name, witness);
+            }
+        }
+        Ok(witnesses.into_iter().collect())
+    }
+}
