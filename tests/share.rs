@@ -6,5 +6,6 @@ mod share {
     pub mod changes;
     pub mod meetings;
     pub mod pair;
+    pub mod rot;
     pub mod watch;
 }

@@ -377,16 +377,16 @@ impl Replica {
         witnesses: Vec<(RelPath, Option<Witness>)>,
         settle: bool,
     ) -> Result<(), Error> {
-        // Witnesses or knowledge alone change nothing of what is compared.
-        if !changed.is_empty() {
-            let tree = match (&self.agreed, &self.tree) {
-                (Some(before), Some(tree)) => agreed.tree(before, tree, changed),
-                _ => Tree::build(agreed.listing(), Lane::STATE),
-            };
+        let tree = match (&self.agreed, &self.tree) {
+            // Witnesses or knowledge alone change nothing of what is compared.
+            (_, tree) if changed.is_empty() => tree.clone(),
+            (Some(before), Some(tree)) => Some(Arc::new(agreed.tree(before, tree, changed))),
+            _ => Some(Arc::new(Tree::build(agreed.listing(), Lane::STATE))),
+        };
+        if let Some(tree) = tree.as_ref().filter(|_| !changed.is_empty()) {
             self.header.top = tree.top();
             self.header.entries = agreed.listing().len() as u64;
             self.header.copies = agreed.copies() as u64;
-            self.tree = Some(Arc::new(tree));
         }
         if let Some(state) = self.state.as_ref().filter(|_| !self.writing.dry_run) {
             let entries: Vec<_> = changed.iter().collect();
@@ -397,7 +397,7 @@ impl Replica {
             let _ = self.registry.note(&Known { id, root, counter });
         }
         self.noted.extend(witnesses);
-        self.agreed = Some(agreed);
+        (self.agreed, self.tree) = (Some(agreed), tree);
         Ok(())
     }
 

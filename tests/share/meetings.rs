@@ -1,8 +1,9 @@
 //! What a meeting of two shares comes to.
 
-use alike::sync::share::Role;
+use alike::net::Link;
+use alike::sync::share::{Opening, Role, Share, Sources};
 
-use super::pair::{Member, assert_alike, exchange, meet};
+use super::pair::{Heard, Member, assert_alike, exchange, meet};
 use crate::harness::Sandbox;
 
 fn two(sandbox: &Sandbox) -> (Member, Member) {
@@ -63,4 +64,43 @@ async fn a_share_that_was_not_looked_at_meets_nobody() {
     for error in [asked.expect_err("refused"), answered.expect_err("refused")] {
         assert!(matches!(error, alike::sync::error::Error::Busy { .. }), "{error}");
     }
+}
+
+/// A member that is thought alive and is deaf stands before one that answers.
+struct DeafFirst(Share);
+
+impl Sources for DeafFirst {
+    fn count(&self) -> usize {
+        2
+    }
+
+    fn open(&self, number: usize) -> Opening<'_> {
+        let share = self.0.clone();
+        Box::pin(async move {
+            let (near, far) = Link::memory();
+            tokio::spawn(async move {
+                match number {
+                    0 => tokio::time::sleep(std::time::Duration::from_secs(3600)).await,
+                    _ => drop(share.supply(far.clone()).await),
+                }
+                drop(far);
+            });
+            Some(near)
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_deaf_member_does_not_keep_content_from_coming() {
+    let sandbox = Sandbox::new();
+    let (left, right) = two(&sandbox);
+    left.tree.file("a", b"one");
+    left.look().await;
+    right.look().await;
+    meet(&right, &left).await.0.expect("met");
+    let begun = std::time::Instant::now();
+    let sources = DeafFirst(left.share.clone());
+    right.share.materialize(&sources, &mut Heard::default()).await.expect("content");
+    assert_eq!(right.tree.read("a"), b"one");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(15), "the deaf one is not waited for");
 }

@@ -27,7 +27,11 @@ fn listing(tree: &Tree) -> Listing {
 
 /// A watch that has said what a new one says: that anything may have changed.
 fn watched(tree: &Tree) -> Watch {
-    let watch = Watch::start(root(tree), &listing(tree), WatchSettings::default()).expect("a watch");
+    watched_by(tree, WatchSettings::default())
+}
+
+fn watched_by(tree: &Tree, settings: WatchSettings) -> Watch {
+    let watch = Watch::start(root(tree), &listing(tree), settings).expect("a watch");
     assert_eq!(watch.next(PATIENCE), Hint::Dirty(Dirty::All), "what happened before is not known");
     watch
 }
@@ -115,12 +119,14 @@ fn a_burst_in_more_directories_than_are_named_is_told_as_anywhere() {
     for number in 0..directories {
         tree.directory(format!("d{number}"));
     }
-    let watch = watched(&tree);
+    // None of them is due before all of them are heard of.
+    let patient = WatchSettings { quiet: PATIENCE, longest: PATIENCE };
+    let watch = watched_by(&tree, WatchSettings { quiet: Duration::from_secs(3), ..patient });
     for number in 0..directories {
         tree.file(format!("d{number}/file"), b"burst");
     }
-    let until = Instant::now() + PATIENCE;
-    while watch.next(PATIENCE) != Hint::Dirty(Dirty::All) {
+    let until = Instant::now() + PATIENCE * 3;
+    while watch.next(PATIENCE * 3) != Hint::Dirty(Dirty::All) {
         assert!(Instant::now() < until, "all of the root is to be looked at");
     }
 }

@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 
 use super::settings::{Role, ShareSettings};
 use super::standing::Standing;
+use super::verify::Rotten;
 use crate::disk::gauge::Gauge;
 use crate::disk::watch::Watch;
 use crate::model::plan::guard::Limit;
@@ -62,6 +63,8 @@ pub(super) struct Core {
     pub saved: Instant,
     /// How many deletes were said to be meant, until they are done.
     pub approved: Option<Limit>,
+    /// Files that have rotted, and were not put right yet.
+    pub rotten: Rotten,
     /// Raised where this replica took back something that it had said of itself.
     pub epoch: u64,
     pub standing: Standing,
@@ -89,6 +92,7 @@ impl Share {
             unsaved: false,
             saved: Instant::now(),
             approved: None,
+            rotten: Rotten::new(),
             epoch: 0,
             standing: Standing::default(),
         };

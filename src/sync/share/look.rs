@@ -119,6 +119,7 @@ impl Core {
             None => self.end.looked.problems = problems,
         }
         self.end.looked.found = found;
+        self.drop_rot();
         Ok(())
     }
 

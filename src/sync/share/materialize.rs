@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::core::{Core, Share, WAIT_MAX};
+use super::reach;
 use super::settings::Role;
 use super::several::Several;
 use crate::disk::dirty::{DIRECTORIES_MAX, Dirty};
@@ -24,6 +25,7 @@ use crate::sync::fetch::remote::RemoteSource;
 use crate::sync::ledger::Ledger;
 use crate::sync::narrate::{Narration, Narrator, Tally};
 use crate::sync::placements::InPlace;
+use crate::sync::twoway::end::Task;
 
 /// A link for content that is being opened; `None` where the member cannot be reached.
 pub type Opening<'a> = Pin<Box<dyn Future<Output = Option<Link>> + Send + 'a>>;
@@ -93,10 +95,7 @@ impl Share {
             let ran = match slice {
                 Slice::Done => return Ok(Materialized { tally, wanted: 0 }),
                 Slice::Content => {
-                    let opening = links.insert(Vec::new());
-                    for number in 0..sources.count() {
-                        opening.extend(sources.open(number).await);
-                    }
+                    *links = Some(reach::reach(sources).await);
                     continue;
                 }
                 Slice::Ran(ran) => ran,
@@ -130,7 +129,7 @@ impl Core {
             self.standing.wanted = Some(0);
             return Ok(Slice::Done);
         }
-        let task = self.end.task_at(names.as_ref(), self.limit())?;
+        let task = self.plan(names.as_ref())?;
         let plan = Arc::clone(&task.plan);
         self.standing.wanted = Some(plan.actions.len() as u64);
         if links.is_none() && plan.actions.iter().any(|action| needs_content(&action.step)) {
@@ -160,6 +159,16 @@ impl Core {
         let told = ledger.take();
         self.note(&plan, &told);
         Ok(if plan.actions.is_empty() { Slice::Done } else { Slice::Ran(Ran { plan, told }) })
+    }
+
+    /// What is to be done; a file that has rotted is not what the last look took it for.
+    fn plan(&mut self, names: Option<&BTreeSet<RelPath>>) -> Result<Task, Error> {
+        let limit = self.limit();
+        let Some(with_rot) = self.with_rot() else { return self.end.task_at(names, limit) };
+        let listing = std::mem::replace(&mut self.end.looked.found.listing, with_rot);
+        let task = self.end.task_at(names, limit);
+        self.end.looked.found.listing = listing;
+        task
     }
 
     /// The names to plan for; `None`: all. Conflict copies depend on more than their own path.

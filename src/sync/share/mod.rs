@@ -12,9 +12,11 @@ mod core;
 mod look;
 mod materialize;
 mod meeting;
+mod reach;
 mod settings;
 mod several;
 mod standing;
+mod verify;
 
 pub use self::core::Share;
 pub use crate::disk::dirty::Dirty;
@@ -23,3 +25,4 @@ pub use materialize::{Materialized, Opening, Sources};
 pub use meeting::Met;
 pub use settings::{Allowed, Role, ShareSettings};
 pub use standing::Standing;
+pub use verify::Verified;

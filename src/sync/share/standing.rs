@@ -30,6 +30,8 @@ pub struct Standing {
     pub problems: Vec<Problem>,
     /// Changes here that are no writes, as this member only receives: they stay until the paths change elsewhere.
     pub local: Vec<RelPath>,
+    /// Files whose bytes changed though nobody wrote them, until they are put right.
+    pub rotten: Vec<RelPath>,
     /// When the root was looked at last; `None` before the first look.
     pub looked: Option<SystemTime>,
     /// How long that took.
