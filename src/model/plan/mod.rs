@@ -17,6 +17,7 @@ pub mod mirror;
 mod order;
 mod spot;
 pub mod totals;
+mod touched;
 mod triage;
 pub mod twoway;
 

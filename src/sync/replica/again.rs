@@ -9,7 +9,7 @@ use super::shown::{is_beyond, is_in_place};
 use crate::model::mint::{Events, Happened};
 use crate::model::plan::guard::Limit;
 use crate::model::record::{Event, Witness};
-use crate::model::{Entry, Listing, Problem, RelPath};
+use crate::model::{Entry, Listing, PathRef, Problem, RelPath};
 use crate::store::state::Change;
 use crate::sync::error::Error;
 use crate::sync::side::Found;
@@ -72,12 +72,14 @@ impl Replica {
         Ok(problems)
     }
 
-    /// Records what the look after a run found: what the run put in place is no write, and what the user did meanwhile is.
-    pub fn overtake(&mut self, found: &Found) -> Result<(), Error> {
-        // The run has announced what it was about to put in place, as to a look after a kill.
-        self.take_announced(found)?;
+    /// Records what the look after a run found where the run itself touched nothing: what the user did there meanwhile.
+    pub fn overtake(&mut self, found: &Found, touched: &dyn Fn(PathRef<'_>) -> bool) -> Result<(), Error> {
+        let mut events = self.events(found)?;
+        events.happened.retain(|happened| !touched(happened.name.as_ref()));
+        events.unseen.retain(|(name, _)| !touched(name.as_ref()));
         // What the guard holds back is held back again by the next look, which tells it.
-        self.observe(found).map(drop)
+        let events = self.guard(events, found, &mut Vec::new())?;
+        self.record(events)
     }
 
     /// Notes, of these names, what the disk shows as agreed: it stands for that from now on.

@@ -207,11 +207,12 @@ impl End {
     pub fn settle(&mut self, installation: Installation, placed: Option<&InPlace>) -> Result<(), Error> {
         self.looked.found = match placed {
             Some(placed) => {
-                let ended = installation.ended();
+                let (ended, plan) = (installation.ended(), Arc::clone(&installation.plan));
                 drop(installation);
                 let found = ended.look_again(placed)?.0;
                 // Saved in the index without being recorded, what the user did meanwhile would never be seen again.
-                self.replica.overtake(&found)?;
+                let touched = plan.touched();
+                self.replica.overtake(&found, &|path| touched.holds(path))?;
                 found
             }
             None => Arc::into_inner(installation.found).expect("nobody else holds what was found before a run"),
