@@ -26,7 +26,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "disk",
         layers: &["model"],
-        crates: &["rayon", "memmap2", "rustix", "ignore", "libc", "notify"],
+        crates: &["rayon", "memmap2", "rustix", "ignore", "libc"],
         pure: false,
     },
     Layer { name: "store", layers: &["model"], crates: &["redb"], pure: false },
