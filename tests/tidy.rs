@@ -23,12 +23,7 @@ struct Layer {
 const LAYERS: &[Layer] = &[
     Layer { name: "model", layers: &[], crates: &["blake3", "siphasher"], pure: true },
     Layer { name: "proto", layers: &["model"], crates: &["postcard", "zstd", "bytes"], pure: true },
-    Layer {
-        name: "disk",
-        layers: &["model"],
-        crates: &["rayon", "memmap2", "rustix", "ignore", "libc"],
-        pure: false,
-    },
+    Layer { name: "disk", layers: &["model"], crates: &["rayon", "memmap2", "rustix", "ignore", "libc"], pure: false },
     Layer { name: "store", layers: &["model"], crates: &["redb"], pure: false },
     Layer {
         name: "net",
