@@ -117,6 +117,8 @@ fn a_file_that_was_renamed_and_edited_is_made_of_the_one_that_goes() {
 /// Starts a run and kills it, or its far side, when so many bytes have come; how many those were.
 fn kill_at(pair: &Pair<'_>, way: Way, whom: Whom, bytes: u64) -> u64 {
     let mut command = pair.command(way);
+    // So slow that it is told of several times on its way.
+    command.args(["--bwlimit", "40M"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the command starts");
     let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
     let progress = |line: String| {
@@ -142,13 +144,13 @@ enum Whom {
 #[test]
 fn what_came_before_a_kill_is_not_sent_again() {
     let Some(far) = Far::in_memory() else { return };
-    let size = 160 * MIB;
+    let size = 120 * MIB;
     for (way, whom) in
         [(Way::Push, Whom::There), (Way::Pull, Whom::Here), (Way::Push, Whom::Here), (Way::Sync, Whom::There)]
     {
         let pair = Pair::new(&far, &format!("{way:?}-{whom:?}"));
         pair.source.file("large", pattern(size, 9));
-        let came = kill_at(&pair, way, whom, 40 << 20);
+        let came = kill_at(&pair, way, whom, 30 << 20);
         let outcome = pair.run(way);
         let rest = moved(&outcome);
         let reused = outcome.summary()["reused"].as_u64().expect("bytes");
