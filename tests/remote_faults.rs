@@ -284,7 +284,9 @@ fn under_way(far: &Far, pair: &Pair, flags: &[&str]) -> Child {
     for at in 0..40 {
         pair.source.file(format!("large/{at}"), pattern(4 << 20, at));
     }
-    let mut child = spawn(pair.command(far).args(flags).arg("--json").stdout(Stdio::piped()));
+    // So slow that it is told of several times on its way.
+    let mut command = pair.command(far);
+    let mut child = spawn(command.args(flags).args(["--json", "--bwlimit", "60M"]).stdout(Stdio::piped()));
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let came = |line: &str| {
         let event: serde_json::Value = serde_json::from_str(line).expect("an object a line");
