@@ -256,3 +256,30 @@ async fn a_large_file_comes_from_all_who_have_it_and_past_those_who_do_not() {
     assert_eq!(placed.expect("it came").wanted, 0);
     assert_alike(&left, &late);
 }
+
+#[tokio::test]
+async fn what_a_renamed_directory_brings_along_is_nobodys_write() {
+    let sandbox = Sandbox::new();
+    let (left, right) = (member(&sandbox, "left"), member(&sandbox, "right"));
+    for number in 0..10 {
+        left.tree.file(format!("old/{number}"), format!("first {number}"));
+    }
+    left.look().await;
+    right.look().await;
+    exchange(&right, &left).await;
+    left.tree.rename("old", "new").file("new/3", "second").remove("new/5");
+    left.look().await;
+    learn(&right, &left).await;
+    // Nobody has the new bytes yet: the directory has its new name before they come.
+    let placed = right.materialize(&[]).await;
+    assert_eq!((placed.wanted, right.tree.read("new/3")), (1, b"first 3".to_vec()));
+    assert!(!right.look().await.changed, "nobody wrote here");
+    right.tree.file("new/4", "by the right");
+    right.look().await;
+    exchange(&right, &left).await;
+    left.materialize(&[&right]).await;
+    assert_alike(&left, &right);
+    assert_eq!(left.share.standing().conflicts, 0);
+    assert_eq!(right.tree.read("new/3"), b"second");
+    assert!(!right.tree.has("new/5") && right.tree.read("new/4") == b"by the right");
+}
