@@ -47,7 +47,7 @@ fn through(window: &Window<'_>) -> Shown {
     traced.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={name}"), "-e"]);
     traced.arg(format!("inject={}={DELAY_US}", window.call)).arg(run.get_program()).args(run.get_args());
     traced.current_dir(sandbox.path("")).stdout(Stdio::null()).stderr(Stdio::null()).env_clear();
-    run.get_envs().for_each(|(name, value)| drop(value.map(|value| traced.env(name, value))));
+    traced.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let mut running = traced.spawn().expect("strace is installed");
     await_that("the run is in the window", || (window.reached)(&right));
     (window.user)(&right);
@@ -113,7 +113,7 @@ fn a_directory_that_nobody_touched_is_deleted_in_one_step() {
     let mut traced = std::process::Command::new("strace");
     traced.args(["-f", "-qq", "-e", "trace=renameat2", "-o"]).arg(&log).arg(run.get_program()).args(run.get_args());
     traced.current_dir(sandbox.path("")).env_clear();
-    run.get_envs().for_each(|(name, value)| drop(value.map(|value| traced.env(name, value))));
+    traced.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
     sandbox.run(&mut traced).expect(0);
     let calls = std::fs::read_to_string(&log).expect("a log");
     assert!(!right.has("d") && calls.lines().count() == 1, "{calls}");
