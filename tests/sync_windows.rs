@@ -60,9 +60,9 @@ fn through(window: &Window<'_>) -> Shown {
     shown
 }
 
-/// The run is about to act: its staging stands.
+/// The run acts: what it puts in place first is there, and it is held up by the call that did so.
 fn acts(right: &Tree) -> bool {
-    right.has(".alike/staging")
+    right.has("a-first")
 }
 
 /// Whether any file holds what the user wrote.
@@ -73,7 +73,8 @@ fn holds_users(shown: &Shown) -> bool {
 #[test]
 fn what_is_made_or_edited_in_a_directory_that_is_just_renamed_goes_along() {
     let renamed = |user: &Act| {
-        through(&Window { call: "renameat2:delay_enter", left: &|left| left.rename("d", "e"), reached: &acts, user })
+        let left: &Act = &|left| left.rename("kept", "a-first").rename("d", "e");
+        through(&Window { call: "renameat2:delay_exit", left, reached: &acts, user })
     };
     let shown = renamed(&|right| right.file("d/new", USERS));
     assert_eq!(shown[Path::new("e/new")], USERS);
@@ -85,8 +86,8 @@ fn what_is_made_or_edited_in_a_directory_that_is_just_renamed_goes_along() {
 #[test]
 fn what_is_made_or_edited_in_a_directory_that_is_just_deleted_stays() {
     let deleted = |user: &Act| {
-        let left: &Act = &|left| left.remove("d").file("sent", b"sent");
-        through(&Window { call: "renameat2:delay_enter", left, reached: &acts, user })
+        let left: &Act = &|left| left.remove("d").file("a-first", b"sent");
+        through(&Window { call: "renameat2:delay_exit", left, reached: &acts, user })
     };
     let shown = deleted(&|right| right.file("d/new", USERS));
     assert_eq!(shown[Path::new("d/new")], USERS);
@@ -122,8 +123,8 @@ fn a_directory_that_nobody_touched_is_deleted_in_one_step() {
 #[test]
 fn what_is_made_or_edited_in_a_directory_that_a_file_just_replaces_stays() {
     let replaced = |user: &Act| {
-        let left: &Act = &|left| left.remove("d").file("d", b"a file now").file("sent", b"sent");
-        through(&Window { call: "renameat2:delay_enter", left, reached: &acts, user })
+        let left: &Act = &|left| left.remove("d").file("d", b"a file now").file("a-first", b"sent");
+        through(&Window { call: "renameat2:delay_exit", left, reached: &acts, user })
     };
     assert!(holds_users(&replaced(&|right| right.file("d/new", USERS))));
     assert!(holds_users(&replaced(&|right| right.file("d/x", USERS))));
@@ -146,7 +147,7 @@ fn an_edit_of_a_file_that_was_just_put_in_place_is_seen() {
 
 #[test]
 fn an_edit_of_a_file_that_is_just_touched_is_seen() {
-    let left: &Act = &|left| left.mtime("f", 1_500_000_000, 0);
+    let left: &Act = &|left| left.mtime("f", 1_500_000_000, 0).file("a-first", b"sent");
     let user: &Act = &|right| right.file("f", b"by the user, longer");
     let shown = through(&Window { call: "utimensat:delay_enter", left, reached: &acts, user });
     assert!(shown.values().any(|bytes| bytes == b"by the user, longer"), "{shown:?}");

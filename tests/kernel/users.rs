@@ -245,9 +245,10 @@ fn is_told(replica: &Replica, path: &RelPath) -> bool {
     due.is_some_and(|((_, shown), row)| shown.dots == row.witness.dots)
 }
 
-/// Whether nobody looks at a name, or nobody has looked since something came there.
+/// Whether nobody looks at a name, or nobody has looked since something came there or since it was ignored.
 fn is_hidden(replica: &Replica, path: &RelPath) -> bool {
-    replica.ignores(path.as_ref()) || replica.unwitnessed.contains_key(path)
+    let is_marked = replica.memory.rows.get(path).is_some_and(|row| row.witness.unseen);
+    is_marked || replica.ignores(path.as_ref()) || replica.unwitnessed.contains_key(path)
 }
 
 fn is_below_a_file(replica: &Replica, path: &RelPath) -> bool {
