@@ -148,6 +148,36 @@ fn configuration_is_edited_without_a_daemon_and_read_again_by_one() {
     assert!(desk.stop(Signal::TERM) < Duration::from_secs(5));
 }
 
+#[test]
+fn deletes_that_the_guard_holds_wait_until_they_are_approved_on_either_side() {
+    let sandbox = Sandbox::new();
+    let (desk, laptop) = pair(&sandbox);
+    for number in 0..40 {
+        desk.docs().file(format!("many/{number}"), number.to_string());
+    }
+    laptop.until("all arrive", |laptop| laptop.docs().has("many/39"));
+    desk.until_alike();
+    fs::remove_dir_all(desk.path("docs/many")).expect("removed");
+    desk.until("they are held", |desk| desk.share()["held"].as_array().is_some_and(|held| !held.is_empty()));
+    let told = desk.alike(["status"]).expect(1).stdout;
+    assert!(told.contains("deletes are held: `alike approve docs` lets them through"), "{told}");
+    desk.docs().file("an-edit", b"flows");
+    laptop.until("edits flow meanwhile", |laptop| laptop.docs().has("an-edit"));
+    assert!(laptop.docs().has("many/0") && !desk.docs().has("many/0"));
+    let few = desk.alike(["approve", "docs", "--max-delete=3"]).expect(25);
+    assert!(few.stderr.contains("hint: `alike approve docs"), "{}", few.stderr);
+    desk.alike(["approve", "docs"]).expect(0);
+    laptop.until("they are held there as well", |laptop| !laptop.share()["held"].as_array().is_none_or(Vec::is_empty));
+    assert!(laptop.docs().has("many/0"), "each member is asked for its own bytes");
+    laptop.alike(["approve", "docs"]).expect(0);
+    laptop.until("they are through", |laptop| !laptop.docs().has("many"));
+    laptop.until_alike();
+    desk.until_alike();
+    assert_eq!(desk.share()["held"], serde_json::json!([]));
+    desk.alike(["approve", "docs"]).expect(0);
+    desk.alike(["approve", "nothing"]).expect(2);
+}
+
 /// What a server on loopback answers.
 fn fetched(port: u16, host: &str, path: &str) -> String {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a server");

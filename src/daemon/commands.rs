@@ -65,8 +65,8 @@ async fn answer(hub: &Arc<Hub>, caller: &mut Caller, ask: Ask) -> std::io::Resul
             let approved = telling(caller, "the share", answer).await?;
             let approved = match approved {
                 Ok(Ok(())) => Ok(None),
-                Ok(Err(error)) => Err(Refusal::of(exit::ROOT, &error)),
-                Err(_) => Err(unknown(&share)),
+                Ok(Err(refusal)) => Err(refusal),
+                Err(_) => Err(Refusal::new(exit::ROOT, format!("`{share}` was let go of meanwhile")).hint("try again")),
             };
             caller.say(&done(approved)).await
         }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::config::Role;
+use super::config::{Role, ShareName};
 use super::control::status::{
     At, DaemonNow, Liveness, MemberNow, PROBLEMS_MAX, ProblemNow, ShareNow, Status, StrangerNow, WatchNow,
 };
@@ -53,7 +53,7 @@ pub fn share(hub: &Hub, keeper: &Keeper, peers: &[PeerNow]) -> ShareNow {
         ))
     });
     let standing = &now.standing;
-    let (why, why_live) = why(&now, &members);
+    let (why, why_live) = why(&keeper.name, &now, &members);
     let problems = |problems: &[Problem]| problems.iter().take(PROBLEMS_MAX).map(problem).collect();
     ShareNow {
         name: keeper.name.clone(),
@@ -122,7 +122,7 @@ fn member((hub, keeper): (&Hub, &Keeper), now: &Now, member: Member<'_>, peers: 
 }
 
 /// Why a share is not alike, a sentence a reason; and whether all of it is about members that are down.
-fn why(now: &Now, members: &[MemberNow]) -> (Vec<String>, bool) {
+fn why(name: &ShareName, now: &Now, members: &[MemberNow]) -> (Vec<String>, bool) {
     let mut why = Vec::new();
     match now.at {
         At::Opening => why.push("it is being looked at for the first time since the daemon began".to_owned()),
@@ -144,10 +144,7 @@ fn why(now: &Now, members: &[MemberNow]) -> (Vec<String>, bool) {
         None => {}
     }
     if !now.standing.held.is_empty() {
-        why.push(format!(
-            "{} held: `alike approve` lets them through",
-            count(now.standing.held.len(), "delete is", "deletes are")
-        ));
+        why.push(format!("deletes are held: `alike approve {name}` lets them through"));
     }
     if !now.standing.problems.is_empty() {
         why.push(count(now.standing.problems.len(), "path has a problem", "paths have problems"));

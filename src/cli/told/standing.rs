@@ -61,7 +61,9 @@ fn share(share: &ShareNow, output: &mut Output) {
         ));
     }
     for problem in share.problems.iter().chain(&share.held).take(PROBLEMS_MAX) {
-        output.line(format_args!("  {}: {}", safe(&problem.path), safe(&problem.cause)));
+        // Of the whole root no path is told.
+        let path = if problem.path.is_empty() { String::new() } else { format!("{}: ", safe(&problem.path)) };
+        output.line(format_args!("  {path}{}", safe(&problem.cause)));
     }
     for member in share.members.iter().filter(|member| member.state != Liveness::Own) {
         output.line(format_args!("  {}  {}  {}", safe(&member.name), reach(member), member.role));

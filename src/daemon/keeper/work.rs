@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 use super::Keeper;
+use super::approvals::Answering;
 use super::place::{Kept, Members as Sources};
 use crate::daemon::hub::Hub;
 use crate::daemon::peers::Answered;
@@ -15,6 +16,7 @@ use crate::daemon::speech::{self, Reply, Request};
 use crate::disk::dirty::Dirty;
 use crate::disk::watch::{Watch, WatchSettings};
 use crate::model::Digest;
+use crate::model::plan::guard::Limit;
 use crate::net::node::PublicKey;
 use crate::net::{Link, receive_frame, send_frame};
 use crate::sync::error::Error;
@@ -29,6 +31,8 @@ pub enum Done {
     Looked(Result<Looked, Error>),
     /// A member was met; what was held here before.
     Met(PublicKey, Mark, Result<Met, Error>),
+    /// Deletes were let through.
+    Approved(Result<Looked, Error>, Answering),
     /// It is watched from now on, or cannot be.
     Watched(Result<Arc<Watch>, Error>),
     /// What could be put in place was.
@@ -59,6 +63,15 @@ pub async fn open(hub: Arc<Hub>, keeper: Arc<Keeper>) -> Done {
 /// Looks at the root.
 pub async fn look(share: Share, dirty: Dirty) -> Done {
     Done::Looked(share.look(dirty).await)
+}
+
+/// Lets deletes through that the guard holds.
+pub async fn approve(share: Option<Share>, limit: Limit, answer: Answering) -> Done {
+    let approved = match share {
+        Some(share) => share.approve(limit).await,
+        None => Err(Error::Busy { what: "the share is at rest".into() }),
+    };
+    Done::Approved(approved, answer)
 }
 
 /// Watches the root from now on.
