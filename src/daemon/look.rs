@@ -9,7 +9,7 @@ use super::control::status::{
 use super::hub::Hub;
 use super::keeper::{Keeper, Now};
 use super::members::Member;
-use crate::model::Problem;
+use crate::model::{Problem, RelPath};
 use crate::net::node::PeerNow;
 
 /// How everything stands now.
@@ -26,16 +26,18 @@ fn daemon(hub: &Hub) -> DaemonNow {
         ago_s: stranger.at.elapsed().as_secs(),
     };
     DaemonNow {
-        name: hub.name.clone(),
+        name: hub.name(),
         key: hub.key.public().to_string(),
         version: env!("CARGO_PKG_VERSION").into(),
         pid: std::process::id(),
         addresses: hub.node.local_addresses(),
         uptime_s: hub.now() / 1000,
+        bwlimit: hub.node.limited(),
         sent: traffic.sent,
         received: traffic.received,
         pending: hub.peers.strangers().into_iter().map(stranger).collect(),
         config_problem: hub.config_problem(),
+        config_waits: hub.config_waits(),
     }
 }
 
@@ -74,6 +76,8 @@ pub fn share(hub: &Hub, keeper: &Keeper, peers: &[PeerNow]) -> ShareNow {
         problems: problems(&standing.problems),
         members,
         watch: WatchNow { watching: now.watching, directories: now.directories, problem: now.blind.clone() },
+        local: texts(&standing.local),
+        rotten: texts(&standing.rotten),
         looked_s: standing.looked.and_then(|at| SystemTime::now().duration_since(at).ok()).map(|ago| ago.as_secs()),
         look_ms: standing.look.as_millis() as u64,
         rounds: now.counters.rounds,
@@ -83,6 +87,10 @@ pub fn share(hub: &Hub, keeper: &Keeper, peers: &[PeerNow]) -> ShareNow {
         content_bytes: now.counters.bytes,
         rate: now.rate(hub.now()),
     }
+}
+
+fn texts(paths: &[RelPath]) -> Vec<String> {
+    paths.iter().take(PROBLEMS_MAX).map(ToString::to_string).collect()
 }
 
 fn problem(problem: &Problem) -> ProblemNow {
@@ -148,6 +156,12 @@ fn why(name: &ShareName, now: &Now, members: &[MemberNow]) -> (Vec<String>, bool
     }
     if !now.standing.problems.is_empty() {
         why.push(count(now.standing.problems.len(), "path has a problem", "paths have problems"));
+    }
+    if !now.standing.rotten.is_empty() {
+        why.push(format!(
+            "{} rotted, and no member that is reached has it",
+            count(now.standing.rotten.len(), "file has", "files have")
+        ));
     }
     let live: Vec<String> =
         members.iter().filter(|member| member.state != Liveness::Down).filter_map(of_member).collect();

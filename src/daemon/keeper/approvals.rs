@@ -1,4 +1,4 @@
-//! Commands that said deletes are meant, and wait to hear whether that was enough: a look judges what was deleted here, the plan
+//! Commands that said what is meant, and wait to hear whether that was enough: a look judges what was deleted here, the plan
 //! after it what others deleted.
 
 use tokio::sync::oneshot;
@@ -9,13 +9,14 @@ use crate::daemon::control::Refusal;
 use crate::daemon::journal::Level;
 use crate::model::{Problem, ProblemKind};
 use crate::sync::error::Error;
-use crate::sync::share::Looked;
 
 /// Where a command waits.
 pub type Answering = oneshot::Sender<Result<(), Refusal>>;
 
 /// The exit status where the guard still refuses.
 const GUARDED: u8 = 25;
+/// Where it makes no sense.
+const USAGE: u8 = 2;
 /// And where the share cannot be worked on.
 const ROOT: u8 = 3;
 
@@ -50,19 +51,20 @@ impl Approvals {
 }
 
 impl Task {
-    /// The look that deletes were approved at has ended.
-    pub(super) fn approved(&mut self, approved: &Result<Looked, Error>, answer: Answering) {
-        let looked = match approved {
-            Ok(looked) => looked,
-            Err(error) => return tell(answer, Err(Refusal::new(ROOT, why(error)))),
+    /// It is known what somebody means, and what was held back all the same.
+    pub(super) fn meant(&mut self, meant: Result<Vec<Problem>, Error>, answer: Answering) {
+        let problems = match meant {
+            Ok(problems) => problems,
+            Err(Error::Usage { message, hint }) => return tell(answer, Err(Refusal::new(USAGE, message).hint(hint))),
+            Err(error) => return tell(answer, Err(Refusal::new(ROOT, why(&error)))),
         };
         self.refresh();
         let name = self.keeper.name.clone();
-        match looked.problems.iter().find(|problem| problem.kind == ProblemKind::Guarded) {
+        match problems.iter().find(|problem| problem.kind == ProblemKind::Guarded) {
             Some(held) => tell(answer, Err(refused(held, &name))),
             None => self.approvals.coming.push(answer),
         }
-        self.hub.note(Level::Info, "deletes approved", &name, &[("recorded", looked.changed.to_string())]);
+        self.hub.note(Level::Info, "told what is meant", &name, &[]);
         self.steps.unplaced = true;
         self.steps.place_after = self.hub.now();
     }

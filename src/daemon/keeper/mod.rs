@@ -65,10 +65,19 @@ pub enum Word {
     Lend(oneshot::Sender<()>),
     /// It has ended.
     Returned,
-    /// Deletes are meant; answered once it shows whether that was enough.
-    Approve(Limit, oneshot::Sender<Result<(), Refusal>>),
+    /// Somebody says what is meant; answered once it shows whether that was enough.
+    Mean(Meant, oneshot::Sender<Result<(), Refusal>>),
     /// The daemon ends, or the share is configured no longer.
     Close(oneshot::Sender<()>),
+}
+
+/// What must be said before it is done.
+#[derive(Debug, Clone, Copy)]
+pub enum Meant {
+    /// So many deletes.
+    Deletes(Limit),
+    /// What was changed here alone shall go.
+    Revert,
 }
 
 impl Keeper {

@@ -108,9 +108,9 @@ impl Task {
                 self.loans = self.loans.saturating_sub(1);
                 self.steps.open_after = now;
             }
-            Word::Approve(limit, answer) => {
+            Word::Mean(meant, answer) => {
                 let share = self.keeper.share();
-                self.work.spawn(work::approve(share, limit, answer));
+                self.work.spawn(work::mean(share, meant, answer));
             }
             Word::Close(closed) => self.closing = Some(closed),
         }
@@ -200,7 +200,7 @@ impl Task {
                     }
                 }
             }
-            Done::Approved(approved, answer) => self.approved(&approved, answer),
+            Done::Meant(meant, answer) => self.meant(meant, answer),
             Done::Watched(Ok(watch)) => {
                 self.covered(&watch.coverage());
                 watching::follow(&self.keeper, &watch);
