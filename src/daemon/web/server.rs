@@ -48,7 +48,7 @@ async fn serve_at(hub: &Arc<Hub>, port: Option<u16>) {
     if let Some(port) = port {
         serve(Arc::clone(hub), port).await;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Serves for ever. Where the port cannot be had, that is said, and everything else goes on.
