@@ -4,6 +4,7 @@ mod harness;
 
 mod share {
     pub mod changes;
+    pub mod content;
     pub mod meetings;
     pub mod pair;
     pub mod rot;

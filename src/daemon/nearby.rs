@@ -4,6 +4,7 @@
 //! no network or no multicast, nothing is found and nothing is said.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fmt, thread};
 
 use mdns_sd::{Receiver, ServiceDaemon, ServiceEvent, ServiceInfo};
@@ -29,21 +30,35 @@ pub struct Hint {
 
 /// Announces this device and hears of others. Dropped, it stops.
 pub struct Nearby {
-    daemon: ServiceDaemon,
+    service: Service,
     alias: String,
+}
+
+/// The one handle of the service; gone once it is told to end. A request that came after that would wait in its queue for ever.
+#[derive(Clone)]
+struct Service(Arc<Mutex<Option<ServiceDaemon>>>);
+
+impl Service {
+    fn now(&self) -> MutexGuard<'_, Option<ServiceDaemon>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn browse(&self) -> Option<Receiver<ServiceEvent>> {
+        self.now().as_ref()?.browse(SERVICE).ok()
+    }
 }
 
 impl Nearby {
     /// Starts on a thread of its own. `None` where the system refuses even that.
     pub fn start(key: &PublicKey) -> Option<(Self, mpsc::Receiver<Hint>)> {
-        let daemon = ServiceDaemon::new().ok()?;
-        let heard = daemon.browse(SERVICE).ok()?;
+        let service = Service(Arc::new(Mutex::new(Some(ServiceDaemon::new().ok()?))));
+        let heard = service.browse()?;
         let (hints, reader) = mpsc::channel(HINTS_MAX);
-        let nearby = Self { daemon, alias: key.alias() };
-        let (alias, daemon) = (nearby.alias.clone(), nearby.daemon.clone());
+        let nearby = Self { service: service.clone(), alias: key.alias() };
+        let alias = nearby.alias.clone();
         thread::Builder::new()
             .name("alike-nearby".to_owned())
-            .spawn(move || listen(&daemon, heard, &alias, &hints))
+            .spawn(move || listen(&service, heard, &alias, &hints))
             .ok()?;
         Some((nearby, reader))
     }
@@ -55,8 +70,8 @@ impl Nearby {
         let host = format!("alike-{}.local.", self.alias);
         let service = ServiceInfo::new(SERVICE, &self.alias, &host, &ips[..], port, None);
         // Hints are a convenience: what cannot be said is left out.
-        if let Ok(service) = service {
-            let _ = self.daemon.register(service);
+        if let (Ok(service), Some(daemon)) = (service, self.service.now().as_ref()) {
+            let _ = daemon.register(service);
         }
     }
 }
@@ -70,27 +85,29 @@ impl fmt::Debug for Nearby {
 impl Drop for Nearby {
     fn drop(&mut self) {
         // Ends the threads too.
-        let _ = self.daemon.shutdown();
+        if let Some(daemon) = self.service.now().take() {
+            let _ = daemon.shutdown();
+        }
     }
 }
 
 /// Ends with the service. A reader that was too slow is cut off without a word, and begins anew.
-fn listen(daemon: &ServiceDaemon, mut heard: Receiver<ServiceEvent>, ours: &str, hints: &mpsc::Sender<Hint>) {
+fn listen(service: &Service, mut heard: Receiver<ServiceEvent>, ours: &str, hints: &mpsc::Sender<Hint>) {
     while !hints.is_closed() {
         match heard.recv() {
-            Ok(ServiceEvent::ServiceResolved(service)) => {
-                let alias = service.fullname.split('.').next().unwrap_or_default().to_owned();
-                let at = |ip: IpAddr| SocketAddr::new(ip.to_canonical(), service.port);
-                let ips = service.addresses.iter().map(mdns_sd::ScopedIp::to_ip_addr);
+            Ok(ServiceEvent::ServiceResolved(found)) => {
+                let alias = found.fullname.split('.').next().unwrap_or_default().to_owned();
+                let at = |ip: IpAddr| SocketAddr::new(ip.to_canonical(), found.port);
+                let ips = found.addresses.iter().map(mdns_sd::ScopedIp::to_ip_addr);
                 let addresses: Vec<_> = ips.map(at).take(ADDRESSES_MAX).collect();
                 if alias != ours && !addresses.is_empty() {
                     let _ = hints.try_send(Hint { alias, addresses });
                 }
             }
             Ok(_) => {}
-            Err(_) => match daemon.browse(SERVICE) {
-                Ok(again) => heard = again,
-                Err(_) => return,
+            Err(_) => match service.browse() {
+                Some(again) => heard = again,
+                None => return,
             },
         }
     }

@@ -8,6 +8,7 @@ mod blocks;
 pub mod chunks;
 pub mod control;
 pub mod copy;
+pub mod depot;
 mod directories;
 pub mod dirty;
 mod discard;

@@ -13,6 +13,7 @@ use rustix::fs::{self, AtFlags, Mode, OFlags};
 use rustix::process;
 
 use super::control;
+use super::depot::Keep;
 use super::directories::lock;
 use super::remove;
 use super::root::open_directory;
@@ -25,15 +26,6 @@ use crate::model::{Digest, Kind};
 pub(super) const NAME: &str = "parts";
 /// A part that nobody went on with for so long is removed by the next run.
 const AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// What becomes of parts when a run ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keep {
-    /// The run did not get through: nobody knows which parts are still wanted.
-    All,
-    /// The run got through: only what it wanted and could not finish.
-    Unfinished,
-}
 
 /// The parts of a target.
 #[derive(Debug)]

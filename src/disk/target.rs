@@ -8,19 +8,18 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use rustix::{fs, process};
 
-use super::announce::{self, Announced, Announcements};
+use super::announce::{Announced, Announcements};
 use super::control::{Control, Lock};
 use super::copy::{self, PlaceError};
+use super::depot::{Depot, Keep};
 use super::directories::{Directories, lock};
-use super::discard::{self, Discard};
+use super::discard::Discard;
 use super::error::Error;
 use super::metadata::{self, Now, Reach, Wanted};
-use super::parts::{Keep, Parts};
-use super::remove;
 use super::root::{self, Root};
 use super::stage::{Remains, Staged, Staging};
 use super::status::Status;
@@ -64,9 +63,7 @@ const PRIVATE: u16 = 0o600;
 pub struct Target {
     root: Root,
     options: TargetOptions,
-    control: Control,
-    staging: Staging,
-    parts: Parts,
+    depot: Arc<Depot>,
     directories: Directories,
     trash: Trash,
     discard: Option<Discard>,
@@ -87,27 +84,19 @@ impl Target {
 
     /// The same under a lock that is held already.
     pub fn open_under(root: Root, options: TargetOptions, held: Option<&Lock>) -> Result<Target, Error> {
-        let control = Control::open(&root, held)?;
+        let depot = Depot::open(&root, options.fsync, held)?;
+        Target::open_in(root, options, &Arc::new(depot))
+    }
+
+    /// The same with what is staged in a depot that is open already. What is staged there outlasts this run.
+    pub fn open_in(root: Root, options: TargetOptions, depot: &Arc<Depot>) -> Result<Target, Error> {
         let refuse = |source: io::Error| Error::Control { path: root.path().join(super::control::NAME), source };
-        let (staging, directories, trash, discard) = prepare(&root, &control, options).map_err(refuse)?;
-        let parts = Parts::open(control.handle()).map_err(refuse)?;
-        let announcements = held.map(|_| Announcements::new(control.handle())).transpose().map_err(refuse)?;
+        let (directories, trash, discard) = prepare(&root, depot, options).map_err(refuse)?;
+        let announcements = depot.announcements().map_err(refuse)?;
+        let depot = Arc::clone(depot);
         let user = (process::geteuid().as_raw(), process::getegid().as_raw());
         let (umask, touched) = (metadata::umask(), Mutex::default());
-        Ok(Target {
-            root,
-            options,
-            control,
-            staging,
-            parts,
-            directories,
-            trash,
-            discard,
-            announcements,
-            umask,
-            user,
-            touched,
-        })
+        Ok(Target { root, options, depot, directories, trash, discard, announcements, umask, user, touched })
     }
 
     /// Whether a run that was killed, or that still goes on, left something in staging.
@@ -127,33 +116,33 @@ impl Target {
 
     /// An empty file on the target's file system, 0600.
     pub fn stage(&self) -> io::Result<Staged> {
-        self.staging.file(PRIVATE)
+        self.depot.staging().file(PRIVATE)
     }
 
     /// An empty file for an entry: with its mode, where nothing else needs to be set first.
     pub fn stage_for(&self, entry: &Entry) -> io::Result<Staged> {
-        self.staging.file(self.born_mode(entry))
+        self.depot.staging().file(self.born_mode(entry))
     }
 
     /// A file on the target's file system for content that may be long on its way: if it is not finished, the next run can
     /// go on with it.
     pub fn stage_part(&self, content: &Digest, remains: Remains) -> io::Result<Staged> {
-        self.staging.part(&self.parts, content, remains)
+        self.depot.staging().part(self.depot.parts(), content, remains)
     }
 
     /// How long a file with this content is that was begun and not finished.
     pub fn part(&self, content: &Digest) -> Option<u64> {
-        self.parts.found(content)
+        self.depot.parts().found(content)
     }
 
     /// The room that what was begun of this content takes.
     pub fn part_room(&self, content: &Digest) -> u64 {
-        self.parts.room(content)
+        self.depot.parts().room(content)
     }
 
     /// Gives up what was begun of this content, for its room.
     pub fn drop_part(&self, content: &Digest) {
-        self.parts.remove(content);
+        self.depot.parts().remove(content);
     }
 
     /// Stages the bytes of another path of the target, which must still be what was scanned.
@@ -237,8 +226,8 @@ impl Target {
         let kept = self.discard.as_ref().map_or(Ok(Vec::new()), |discard| discard.finish(&self.trash));
         let kept = kept.map_err(refuse)?;
         self.trash.close().map_err(refuse)?;
-        self.parts.finish(keep).map_err(refuse)?;
-        self.control.finish(&self.root).map_err(refuse)?;
+        // Where others stage in the depot, it goes on without this run.
+        Arc::into_inner(self.depot).map_or(Ok(()), |depot| depot.finish(&self.root, keep))?;
         Ok(kept)
     }
 
@@ -246,12 +235,12 @@ impl Target {
         &self.trash
     }
 
-    pub(super) const fn control(&self) -> &Control {
-        &self.control
+    pub(super) fn control(&self) -> &Control {
+        self.depot.control()
     }
 
-    pub(super) const fn staging(&self) -> &Staging {
-        &self.staging
+    pub(super) fn staging(&self) -> &Staging {
+        self.depot.staging()
     }
 
     pub(super) const fn directories(&self) -> &Directories {
@@ -346,20 +335,11 @@ impl Target {
     }
 }
 
-type Prepared = (Staging, Directories, Trash, Option<Discard>);
+type Prepared = (Directories, Trash, Option<Discard>);
 
-fn prepare(root: &Root, control: &Control, options: TargetOptions) -> io::Result<Prepared> {
+fn prepare(root: &Root, depot: &Depot, options: TargetOptions) -> io::Result<Prepared> {
+    let control = depot.control();
     let trash = Trash::new(control.handle().try_clone()?);
-    announce::forget_in(control.handle())?;
-    discard::recover(control.staging(), &trash)?;
-    remove::emptied(control.staging())?;
-    // What was recovered belongs to the run that was killed, not to this one.
-    trash.close()?;
     let discard = if options.keep_trash { None } else { Some(Discard::new(control.staging())?) };
-    Ok((
-        Staging::new(control.staging().try_clone()?, options.fsync),
-        Directories::below(root.handle())?,
-        trash,
-        discard,
-    ))
+    Ok((Directories::below(root.handle())?, trash, discard))
 }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::life::Meter;
 use super::pace::Pace;
-use super::tls::PublicKey;
+use super::raw_keys::PublicKey;
 
 /// The version of all that this layer says.
 pub(super) const VERSION: u32 = 3;

@@ -18,6 +18,7 @@ mod pace;
 mod pipe;
 mod queue;
 mod quic;
+mod raw_keys;
 mod receive;
 mod send;
 mod serve;

@@ -127,15 +127,24 @@ impl Installation {
 
     /// Runs the plan and makes it durable. Blocks; told things may come from any thread.
     pub fn run(&self, fetch: &dyn Fetch, tell: &(dyn Fn(Told) + Sync)) -> Result<InPlace, Error> {
-        let options = TargetOptions {
+        let target = Target::open_under(self.side.root().try_clone()?, self.options(), self.lock.as_ref())?;
+        self.run_at(target, fetch, tell)
+    }
+
+    /// How the target is changed.
+    pub const fn options(&self) -> TargetOptions {
+        TargetOptions {
             fsync: self.writing.fsync,
             keep_trash: self.writing.trash,
             mode: self.lane.mode,
             xattrs: self.lane.xattrs,
             owner: self.lane.owner,
             links: self.lane.links,
-        };
-        let target = Target::open_under(self.side.root().try_clone()?, options, self.lock.as_ref())?;
+        }
+    }
+
+    /// The same at a target that is open already.
+    pub fn run_at(&self, target: Target, fetch: &dyn Fetch, tell: &(dyn Fn(Told) + Sync)) -> Result<InPlace, Error> {
         let run = Run { plan: &self.plan, target: &target, listing: &self.found.listing, gauge: &self.gauge, tell };
         let outcome = execute::execute(&run, fetch);
         // What was done before a failure is made durable and tidied up too.

@@ -2,16 +2,13 @@
 //! heart sees begins with both, [`KEYS`] bytes of it, and the wire carries the rest.
 //!
 //! Header: `keys 64 (not sent) | sender's bump, addresses, incarnation | receiver's bump | kind u8 | what the kind holds`. A member:
-//! `key 32 | bump | addresses | incarnation | state u8`. Addresses: `count u8 | (4 or 6, address, port u16)*`. Numbers are
-//! LEB128 varints but for ports (big endian).
-
-use std::net::{IpAddr, SocketAddr};
+//! `key 32 | bump | addresses | incarnation | state u8`. Addresses: `count u8 | address*`. Numbers are LEB128 varints.
 
 use bytes::{Buf, BufMut, Bytes};
 use foca::{Codec, Header, Member, Message, State};
 
 use super::presence::{ADDRESSES_MAX, Presence};
-use crate::net::node::PublicKey;
+use crate::net::node::{PublicKey, put_address, take_address};
 
 /// Bytes of the two keys in front of a packet.
 pub(super) const KEYS: usize = 64;
@@ -140,17 +137,7 @@ fn put_life(bytes: &mut Vec<u8>, presence: &Presence) {
     let addresses = &presence.addresses[..presence.addresses.len().min(ADDRESSES_MAX)];
     bytes.push(addresses.len() as u8);
     for address in addresses {
-        match address.ip() {
-            IpAddr::V4(address) => {
-                bytes.push(4);
-                bytes.extend_from_slice(&address.octets());
-            }
-            IpAddr::V6(address) => {
-                bytes.push(6);
-                bytes.extend_from_slice(&address.octets());
-            }
-        }
-        bytes.extend_from_slice(&address.port().to_be_bytes());
+        put_address(bytes, address);
     }
 }
 
@@ -162,12 +149,7 @@ fn take_life(from: &mut impl Buf, key: PublicKey) -> Result<Presence> {
     }
     let mut addresses = Vec::with_capacity(count.into());
     for _ in 0..count {
-        let address: IpAddr = match take_byte(from)? {
-            4 => from.try_get_u32().map_err(|_| Malformed)?.to_be_bytes().into(),
-            6 => from.try_get_u128().map_err(|_| Malformed)?.to_be_bytes().into(),
-            _ => return Err(Malformed),
-        };
-        addresses.push(SocketAddr::new(address, from.try_get_u16().map_err(|_| Malformed)?));
+        addresses.push(take_address(from).ok_or(Malformed)?);
     }
     Ok(Presence { key, bump, addresses })
 }

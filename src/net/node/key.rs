@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::base32;
 use crate::net::Error;
-use crate::net::tls::{SPKI_PREFIX, spki};
+use crate::net::raw_keys::spki;
 
 /// What stands before the 32 bytes of a seed in a PKCS #8 document (RFC 8410).
 const PKCS8_PREFIX: [u8; 16] =
@@ -46,12 +46,6 @@ impl PublicKey {
     /// Whether this device has signed a message.
     pub fn has_signed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         UnparsedPublicKey::new(&ED25519, &self.0).verify(message, signature).is_ok()
-    }
-
-    /// The key within what a peer shows in the handshake; `None` where that is no key of Ed25519.
-    pub(super) fn from_spki(shown: &[u8]) -> Option<Self> {
-        let key = shown.strip_prefix(&SPKI_PREFIX[..])?;
-        key.try_into().ok().map(Self)
     }
 }
 

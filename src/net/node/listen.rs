@@ -18,6 +18,7 @@ use super::warm::{Dialled, Made, Warm};
 use crate::net::Error;
 use crate::net::quic::settings::{closed, open_up};
 use crate::net::quic::{Path, setup};
+use crate::net::raw_keys::key_in;
 
 /// Lets peers in until the endpoint closes.
 pub(super) async fn listen(core: Arc<Core>) {
@@ -84,7 +85,7 @@ fn protocol(connection: &quinn::Connection) -> Option<Vec<u8>> {
 fn shown(connection: &quinn::Connection) -> Option<PublicKey> {
     let identity = connection.peer_identity()?;
     let shown = identity.downcast_ref::<Vec<rustls::pki_types::CertificateDer<'static>>>()?;
-    PublicKey::from_spki(shown.first()?)
+    key_in(shown.first()?).map(PublicKey)
 }
 
 pub(super) fn server(door: &Arc<Door>) -> Result<ServerConfig, Error> {

@@ -3,6 +3,7 @@
 //! Owns who is let in, which of two connections stays, and what a peer may take of us. Refuses to know what is said. Start at
 //! [`Node`].
 
+mod address_form;
 mod addresses;
 mod base32;
 mod converse;
@@ -21,6 +22,7 @@ mod ticket;
 mod trust;
 mod warm;
 
+pub use address_form::{put_address, take_address};
 pub(in crate::net) use converse::Conversation;
 pub use event::{Asked, Event, Events, Why};
 pub use key::{DeviceKey, NoPublicKey, PublicKey};

@@ -1,12 +1,13 @@
 //! An invitation as one word: `alike1`, then in base32 the key, the secret, the addresses, the share's name, and a checksum.
 //!
-//! `key 32 | secret 16 | addresses u8 | (4 or 6, address, port u16)* | length u8 | name`, then four bytes of BLAKE3 of all before
-//! it. Numbers are little endian. The secret is worth what it invites to: a ticket is shown to nobody else, and is not logged.
+//! `key 32 | secret 16 | addresses u8 | address* | length u8 | name`, then four bytes of BLAKE3 of all before it. The secret is worth
+//! what it invites to: a ticket is shown to nobody else, and is not logged.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::str::FromStr;
 
+use super::address_form::{put_address, take_address};
 use super::base32;
 use super::key::PublicKey;
 
@@ -89,20 +90,6 @@ impl fmt::Display for Ticket {
     }
 }
 
-fn put_address(bytes: &mut Vec<u8>, address: &SocketAddr) {
-    match address.ip().to_canonical() {
-        IpAddr::V4(address) => {
-            bytes.push(4);
-            bytes.extend_from_slice(&address.octets());
-        }
-        IpAddr::V6(address) => {
-            bytes.push(6);
-            bytes.extend_from_slice(&address.octets());
-        }
-    }
-    bytes.extend_from_slice(&address.port().to_le_bytes());
-}
-
 fn checksum(bytes: &[u8]) -> [u8; CHECK] {
     let digest = blake3::derive_key(CHECKING, bytes);
     *digest.first_chunk().expect("32 bytes begin with 4")
@@ -138,26 +125,13 @@ impl Ticket {
         let (count, mut bytes) = bytes.split_first()?;
         let mut addresses = Vec::new();
         for _ in 0..*count {
-            let (address, rest) = take_address(bytes)?;
-            addresses.push(address);
-            bytes = rest;
+            addresses.push(take_address(&mut bytes)?);
         }
         let (length, name) = bytes.split_first()?;
         let whole = addresses.len() <= ADDRESSES_MAX && name.len() == usize::from(*length);
         let share = std::str::from_utf8(name).ok().filter(|_| whole)?.to_owned();
         Some(Self { key: PublicKey(*key), addresses, secret: Secret(*secret), share })
     }
-}
-
-fn take_address(bytes: &[u8]) -> Option<(SocketAddr, &[u8])> {
-    let (family, bytes) = bytes.split_first()?;
-    let (address, bytes): (IpAddr, _) = match family {
-        4 => bytes.split_first_chunk::<4>().map(|(address, rest)| (Ipv4Addr::from(*address).into(), rest))?,
-        6 => bytes.split_first_chunk::<16>().map(|(address, rest)| (Ipv6Addr::from(*address).into(), rest))?,
-        _ => return None,
-    };
-    let (port, bytes) = bytes.split_first_chunk()?;
-    Some((SocketAddr::new(address, u16::from_le_bytes(*port)), bytes))
 }
 
 #[cfg(test)]

@@ -6,16 +6,13 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 
 use super::key::{DeviceKey, PublicKey};
 use super::pair::Invitations;
-use crate::net::tls::{no_tls12, signed, suites};
+use crate::net::raw_keys::{Admits, RawKeys};
+use crate::net::tls::suites;
 
 /// The protocol between members.
 const MEMBERS: &[u8] = b"alike-node/1";
@@ -55,21 +52,13 @@ pub(super) fn is_pairing(protocol: Option<&[u8]>) -> bool {
     protocol == Some(PAIRING)
 }
 
-fn refused() -> rustls::Error {
-    rustls::Error::InvalidCertificate(rustls::CertificateError::ApplicationVerificationFailure)
-}
-
-fn key_in(shown: &CertificateDer<'_>) -> Result<PublicKey, rustls::Error> {
-    PublicKey::from_spki(shown.as_ref()).ok_or_else(refused)
-}
-
 /// TLS for dialling anybody: see [`server_name`].
 pub(super) fn client(key: &DeviceKey) -> Result<rustls::ClientConfig, rustls::Error> {
     let resolver = rustls::client::AlwaysResolvesClientRawPublicKeys::new(key.certified());
     let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(suites()))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Expected))
+        .with_custom_certificate_verifier(Arc::new(RawKeys(Expected)))
         .with_client_cert_resolver(Arc::new(resolver));
     config.alpn_protocols = vec![MEMBERS.to_vec()];
     config.resumption = rustls::client::Resumption::disabled();
@@ -87,43 +76,9 @@ pub(super) fn server_name(key: &PublicKey) -> String {
 #[derive(Debug)]
 struct Expected;
 
-impl ServerCertVerifier for Expected {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let expected = server_name.to_str().parse().map_err(|_| refused())?;
-        if key_in(end_entity)? == expected { Ok(ServerCertVerified::assertion()) } else { Err(refused()) }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        no_tls12()
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        signed(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
-
-    fn requires_raw_public_keys(&self) -> bool {
-        true
+impl Admits for Expected {
+    fn shown(&self, key: &[u8; 32], server: Option<&str>) -> bool {
+        server.and_then(|name| name.parse().ok()) == Some(PublicKey(*key))
     }
 }
 
@@ -161,7 +116,7 @@ impl Door {
     pub(super) fn server(self: &Arc<Self>) -> Result<rustls::ServerConfig, rustls::Error> {
         let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(suites()))
             .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_client_cert_verifier(self.clone())
+            .with_client_cert_verifier(Arc::new(RawKeys(self.clone())))
             .with_cert_resolver(self.clone());
         config.alpn_protocols = vec![MEMBERS.to_vec()];
         if self.trust.invitations().any() {
@@ -187,55 +142,23 @@ impl ResolvesServerCert for Door {
     }
 }
 
-impl ClientCertVerifier for Door {
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
+impl Admits for Arc<Door> {
+    /// The list is asked when the key is proven: only who has a key is worth a report.
+    fn shown(&self, _key: &[u8; 32], _server: Option<&str>) -> bool {
+        true
     }
 
-    /// The list is asked when the signature is: only who has a key is worth a report.
-    fn verify_client_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _now: UnixTime,
-    ) -> Result<ClientCertVerified, rustls::Error> {
-        key_in(end_entity).map(|_| ClientCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        no_tls12()
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let key = key_in(cert)?;
-        let valid = signed(message, cert, dss)?;
+    fn proven(&self, key: &[u8; 32]) -> bool {
         if self.joins() {
             // Anybody may try to prove that it was invited, while somebody is.
-            return if self.trust.invitations().any() { Ok(valid) } else { Err(refused()) };
+            return self.trust.invitations().any();
         }
+        let key = PublicKey(*key);
         if self.trust.allows(&key) {
-            return Ok(valid);
+            return true;
         }
         // Asked once a handshake.
         let _ = self.stranger.set(key);
-        Err(refused())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
-
-    fn requires_raw_public_keys(&self) -> bool {
-        true
+        false
     }
 }

@@ -16,8 +16,9 @@ use super::{Quic, setup};
 use crate::net::Error;
 use crate::net::life::Meter;
 use crate::net::pace::Congestion;
+use crate::net::raw_keys::PublicKey;
 use crate::net::socket::Socket;
-use crate::net::tls::{Identity, PublicKey};
+use crate::net::tls::Identity;
 
 /// Handshakes at a time: each costs a signature and memory, and anybody on the network can start one.
 const HANDSHAKES_MAX: usize = 8;

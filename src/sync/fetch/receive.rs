@@ -31,7 +31,7 @@ const TAKEN_BYTES_MAX: u64 = 256 << 10;
 pub struct Pieces {
     /// Which stream; its reads come in order.
     pub stream: usize,
-    /// The replies, each with what it belongs to.
+    /// The replies, each with what it belongs to; none where what came last is not gone on with.
     pub replies: Vec<(Item, Reply)>,
 }
 
@@ -141,6 +141,9 @@ impl<'a> Receiver<'a> {
     /// Takes pieces until no more come, or the run is stopped.
     pub fn run(mut self, mut reads: mpsc::Receiver<Pieces>) {
         while let Some(Pieces { stream, replies }) = reads.blocking_recv() {
+            if replies.is_empty() {
+                self.open.remove(&stream);
+            }
             for (item, reply) in replies {
                 if self.run.gauge.stopped() {
                     return;

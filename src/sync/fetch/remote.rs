@@ -4,23 +4,30 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::fill::{Filler, Step};
 use super::receive::{Item, Large, Pieces, Receiver};
 use super::{Fetch, Fetched};
+use crate::disk::gauge::Gauge;
 use crate::model::plan::Plan;
 use crate::model::{Digest, ProblemKind, RelPath};
 use crate::net::{Link, send_frame};
-use crate::proto::content::{Decoder, Want, encode_request};
+use crate::proto::content::{Decoder, Reply, Verdict, Want, encode_request};
 use crate::sync::converse::violation;
 use crate::sync::error::Error;
 use crate::sync::execute::Run;
 
 /// Requests in flight: enough to fill a path of 12 MB (1 Gbit/s x 100 ms) with ranges of 2 MiB and more.
 const STREAMS: usize = 8;
+/// Requests in flight to each of several.
+const SHARED_STREAMS: usize = 4;
+/// A run that is stopped ends within this time, whatever is on its way.
+const STOPPED_WITHIN: Duration = Duration::from_millis(50);
 /// Threads that write.
 const WRITERS: usize = 2;
 /// Reads between the network and a writer: with 256 KiB each this is 4 MiB a writer.
@@ -40,10 +47,13 @@ const READ_BYTES: usize = 256 << 10;
 /// A root across a link as the source.
 pub struct RemoteSource {
     link: Link,
+    /// Others that may have the same: they are asked for ranges of large files.
+    help: Vec<Link>,
     runtime: Handle,
 }
 
 /// One stream's worth of wants.
+#[derive(Clone)]
 struct Request {
     wants: Vec<Want>,
     items: Vec<Item>,
@@ -52,7 +62,12 @@ struct Request {
 impl RemoteSource {
     /// A source behind `link`, whose streams run on `runtime`.
     pub fn new(link: Link, runtime: Handle) -> RemoteSource {
-        RemoteSource { link, runtime }
+        RemoteSource { link, help: Vec::new(), runtime }
+    }
+
+    /// The same, with others that are asked for ranges of large files beside it.
+    pub fn with_help(self, help: Vec<Link>) -> RemoteSource {
+        RemoteSource { help, ..self }
     }
 }
 
@@ -102,51 +117,151 @@ impl RemoteSource {
         if requests.is_empty() {
             return Ok(());
         }
-        let requests = Arc::new(Mutex::new(requests));
+        let requests = Arc::new(Requests::new(requests));
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..WRITERS).map(|_| mpsc::channel::<Pieces>(QUEUE_READS)).unzip();
-        let streams: Vec<_> = (0..STREAMS)
-            .map(|stream| {
-                let sender = senders[stream % WRITERS].clone();
-                self.runtime.spawn(drain(self.link.clone(), Arc::clone(&requests), stream, sender))
-            })
-            .collect();
+        let mut streams = Vec::new();
+        let mut begin = |link: &Link, asks: Asks| {
+            let (number, requests) = (streams.len(), Arc::clone(&requests));
+            let sender = Sender { stream: number, asks, pieces: senders[number % WRITERS].clone() };
+            streams.push(self.runtime.spawn(drain(link.clone(), requests, sender)));
+        };
+        let own = if self.help.is_empty() { STREAMS } else { SHARED_STREAMS };
+        (0..own).for_each(|_| begin(&self.link, Asks::All));
+        for link in &self.help {
+            (0..SHARED_STREAMS).for_each(|_| begin(link, Asks::Ranges));
+        }
         drop(senders);
         std::thread::scope(|scope| {
             for receiver in receivers {
                 scope.spawn(move || Receiver::new(run, done).run(receiver));
             }
-        });
-        // The writers ended because every stream did; what is left is to ask how.
-        let mut outcome = Ok(());
-        for stream in streams {
-            match self.runtime.block_on(stream) {
-                Ok(Err(error)) => outcome = outcome.and(Err(error)),
-                Ok(Ok(())) => {}
-                Err(_) => outcome = outcome.and(Err(Error::Interrupted)),
-            }
-        }
-        outcome
+            self.runtime.block_on(ended(streams, run.gauge))
+        })
     }
+}
+
+/// Waits for the end of all streams. A run that is stopped does not wait for what is on its way.
+async fn ended(streams: Vec<JoinHandle<Result<(), Error>>>, gauge: &Gauge) -> Result<(), Error> {
+    let all: Vec<_> = streams.iter().map(JoinHandle::abort_handle).collect();
+    let mut outcome = Ok(());
+    for mut stream in streams {
+        let ended = loop {
+            match tokio::time::timeout(STOPPED_WITHIN, &mut stream).await {
+                Ok(ended) => break ended,
+                Err(_) if gauge.stopped() => all.iter().for_each(AbortHandle::abort),
+                Err(_) => {}
+            }
+        };
+        outcome = outcome.and(ended.unwrap_or(Err(Error::Interrupted)));
+    }
+    outcome
+}
+
+/// What a stream takes of the requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    /// Whatever comes next.
+    All,
+    /// Ranges of large files; what it does not get is left to others.
+    Ranges,
+}
+
+/// One stream's way to a writer.
+struct Sender {
+    stream: usize,
+    asks: Asks,
+    pieces: mpsc::Sender<Pieces>,
 }
 
 /// Takes one request after the other and forwards what comes.
-async fn drain(
-    link: Link,
-    requests: Arc<Mutex<VecDeque<Request>>>,
-    stream: usize,
-    sender: mpsc::Sender<Pieces>,
-) -> Result<(), Error> {
-    loop {
-        let next = lock(&requests).pop_front();
-        let Some(request) = next else { return Ok(()) };
-        if !ask(&link, request, stream, &sender).await? {
-            return Ok(());
+async fn drain(link: Link, requests: Arc<Requests>, sender: Sender) -> Result<(), Error> {
+    while let Some(request) = requests.next(sender.asks).await {
+        let again = (sender.asks == Asks::Ranges).then(|| request.clone());
+        let asked = ask(&link, request, &sender).await;
+        let Some(again) = again else {
+            match asked? {
+                Heard::Unwanted => return Ok(()),
+                Heard::All | Heard::Refused => continue,
+            }
+        };
+        if let Ok(Heard::All) = asked {
+            requests.returned(None);
+            continue;
         }
+        // Nobody holds a piece of what comes once more from somebody else.
+        let _nobody_wants_any = sender.pieces.send(Pieces { stream: sender.stream, replies: Vec::new() }).await;
+        requests.returned(Some(again));
+        return Ok(());
+    }
+    Ok(())
+}
+
+/// What is still to be asked for.
+struct Requests {
+    left: Mutex<Left>,
+    returned: Notify,
+}
+
+struct Left {
+    requests: VecDeque<Request>,
+    /// Requests that may come back.
+    lent: usize,
+}
+
+impl Requests {
+    fn new(requests: VecDeque<Request>) -> Requests {
+        Requests { left: Mutex::new(Left { requests, lent: 0 }), returned: Notify::new() }
+    }
+
+    /// The next one, of those that may come back as well; `None` where none is left.
+    async fn next(&self, asks: Asks) -> Option<Request> {
+        loop {
+            let returned = self.returned.notified();
+            if let Some(next) = lock(&self.left).take(asks) {
+                return next;
+            }
+            returned.await;
+        }
+    }
+
+    /// A request that was lent has ended, or is to be asked of somebody else.
+    fn returned(&self, again: Option<Request>) {
+        let mut left = lock(&self.left);
+        left.lent -= 1;
+        if let Some(again) = again {
+            left.requests.push_front(again);
+        }
+        drop(left);
+        self.returned.notify_waiters();
     }
 }
 
-/// Sends one request and forwards its replies; false where nobody wants them any more.
-async fn ask(link: &Link, request: Request, stream: usize, sender: &mpsc::Sender<Pieces>) -> Result<bool, Error> {
+impl Left {
+    /// `None` where it is not known yet whether there is one.
+    fn take(&mut self, asks: Asks) -> Option<Option<Request>> {
+        let is_range = |request: &Request| matches!(&request.items[..], [item] if item.large.is_some());
+        let next = match asks {
+            Asks::All => self.requests.pop_front(),
+            // From the end: so the others meet it as late as possible.
+            Asks::Ranges => self.requests.iter().rposition(is_range).and_then(|at| self.requests.remove(at)),
+        };
+        self.lent += usize::from(asks == Asks::Ranges && next.is_some());
+        (next.is_some() || self.lent == 0).then_some(next)
+    }
+}
+
+/// How a request ended.
+enum Heard {
+    /// All of it was answered.
+    All,
+    /// Something was not to be had; only told to streams that leave it to others.
+    Refused,
+    /// Nobody wants the answer any more.
+    Unwanted,
+}
+
+/// Sends one request and forwards its replies.
+async fn ask(link: &Link, request: Request, sender: &Sender) -> Result<Heard, Error> {
     let (mut send, mut receive) = link.open().await?;
     send_frame(&mut send, &encode_request(&request.wants)).await?;
     send.finish().await?;
@@ -157,14 +272,17 @@ async fn ask(link: &Link, request: Request, stream: usize, sender: &mpsc::Sender
         loop {
             let at = decoder.want();
             let Some(reply) = decoder.poll().map_err(violation)? else { break };
+            if sender.asks == Asks::Ranges && matches!(&reply, Reply::End(verdict) if *verdict != Verdict::Whole) {
+                return Ok(Heard::Refused);
+            }
             replies.push((request.items[at].clone(), reply));
         }
-        if !replies.is_empty() && sender.send(Pieces { stream, replies }).await.is_err() {
-            return Ok(false);
+        if !replies.is_empty() && sender.pieces.send(Pieces { stream: sender.stream, replies }).await.is_err() {
+            return Ok(Heard::Unwanted);
         }
     }
     decoder.finish().map_err(violation)?;
-    Ok(true)
+    Ok(Heard::All)
 }
 
 /// Groups what is wanted into requests, in plan order.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Mutex as Turn;
+use tokio::sync::{Mutex as Turn, Notify};
 use tokio::task::spawn_blocking;
 
 use super::settings::{Role, ShareSettings};
@@ -40,6 +40,10 @@ pub(super) struct Inner {
     published: Mutex<Published>,
     /// Counters of what is looked at and installed, and the flag that stops it.
     pub gauge: Arc<Gauge>,
+    /// Held while the disk is made to show what is agreed on, for as long as anything is fetched for that.
+    pub turn: Arc<Turn<()>>,
+    /// Something else is agreed on, or the share is closed.
+    news: Notify,
     /// The watch of the root, once it was asked for.
     pub watch: OnceLock<Arc<Watch>>,
 }
@@ -105,6 +109,8 @@ impl Share {
             core: Arc::new(Turn::new(Some(core))),
             published: Mutex::new(published),
             gauge: Arc::default(),
+            turn: Arc::default(),
+            news: Notify::new(),
             watch: OnceLock::new(),
         })))
     }
@@ -141,6 +147,7 @@ impl Share {
     /// Ends what goes on at the next file, and lets go of the root and its memory. Later calls are refused as busy.
     pub async fn close(self) {
         self.0.gauge.stop();
+        self.0.news.notify_one();
         let core = self.0.core.lock().await.take();
         let closing = spawn_blocking(move || {
             let Some(mut core) = core else { return };
@@ -151,6 +158,13 @@ impl Share {
         });
         // The memory is closed in any case: whatever failed has let go of it.
         let _closed = closing.await;
+        // What is being fetched stops, and lets go of the root then.
+        drop(self.0.turn.lock().await);
+    }
+
+    /// Waits until something else is agreed on than when this was asked last, or the share is closed.
+    pub(super) async fn news(&self) {
+        self.0.news.notified().await;
     }
 
     /// Does one step under the mutex, on a thread that may block, and publishes what came of it.
@@ -193,7 +207,10 @@ impl Inner {
 
     fn publish(&self, core: &Core) {
         let published = Published { standing: core.standing.clone(), listing: core.end.looked.found.listing.clone() };
-        *self.published() = published;
+        let before = std::mem::replace(&mut *self.published(), published);
+        if before.standing.top != core.standing.top {
+            self.news.notify_one();
+        }
     }
 
     fn published(&self) -> MutexGuard<'_, Published> {

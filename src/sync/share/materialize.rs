@@ -4,27 +4,28 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
 
+use super::coming::Coming;
 use super::core::{Core, Share, WAIT_MAX};
-use super::reach;
+use super::order::{Order, Stock, Stocked, Works, needs_content};
 use super::settings::Role;
-use super::several::Several;
+use crate::disk::depot::{Depot, Keep};
 use crate::disk::dirty::{DIRECTORIES_MAX, Dirty};
 use crate::disk::gauge::Gauge;
-use crate::model::plan::{Plan, Source, Step};
+use crate::disk::target::Target;
+use crate::model::plan::{Plan, Step};
 use crate::model::{Entry, PathRef, Problem, ProblemKind, RelPath};
 use crate::net::Link;
 use crate::sync::error::Error;
 use crate::sync::execute::Told;
-use crate::sync::fetch::recall::Recalling;
-use crate::sync::fetch::remote::RemoteSource;
 use crate::sync::ledger::Ledger;
 use crate::sync::narrate::{Narration, Narrator, Tally};
 use crate::sync::placements::InPlace;
+use crate::sync::target::Installation;
 use crate::sync::twoway::end::Task;
 
 /// A link for content that is being opened; `None` where the member cannot be reached.
@@ -51,10 +52,10 @@ pub struct Materialized {
 enum Slice {
     /// Nothing is left to do.
     Done,
-    /// Content is needed, and no link is open yet.
-    Content,
-    /// Something was planned and done.
-    Ran(Ran),
+    /// Content is needed before anything is done.
+    Content(Order),
+    /// Something was planned and done; the order is what it lacked.
+    Ran(Ran, Order),
 }
 
 struct Ran {
@@ -63,7 +64,8 @@ struct Ran {
 }
 
 impl Share {
-    /// Makes the disk show what is agreed on, as far as the content can be had. Other steps come in between the slices.
+    /// Makes the disk show what is agreed on, as far as the content can be had. Other steps come in between the slices, and
+    /// while content is on its way.
     pub async fn materialize(
         &self,
         sources: &dyn Sources,
@@ -72,55 +74,84 @@ impl Share {
         if self.role() == Role::Send {
             return Ok(Materialized::default());
         }
-        let mut links: Option<Vec<Link>> = None;
-        let outcome = self.slices(sources, &mut links, narration).await;
-        for link in links.into_iter().flatten() {
-            link.close().await;
-        }
-        outcome
+        let works = Arc::new(Works::new(Arc::clone(&self.0.turn).lock_owned().await));
+        let mut coming = Coming::new(Arc::clone(&works));
+        let outcome = self.slices(sources, &mut coming, narration).await;
+        coming.end().await;
+        let is_done = outcome.as_ref().is_ok_and(|materialized| materialized.wanted == 0);
+        let side = Arc::clone(&self.0.side);
+        let keep = if is_done { Keep::Unfinished } else { Keep::All };
+        let finished = spawn_blocking(move || Works::finish(works, &side, keep)).await;
+        let outcome = outcome?;
+        finished.unwrap_or(Ok(()))?;
+        Ok(outcome)
     }
 
     async fn slices(
         &self,
         sources: &dyn Sources,
-        links: &mut Option<Vec<Link>>,
+        coming: &mut Coming,
         narration: &mut (dyn Narration + Send),
     ) -> Result<Materialized, Error> {
-        let mut tally = Tally::default();
-        let mut told: BTreeSet<RelPath> = BTreeSet::new();
+        let mut telling = Telling::default();
         loop {
-            let (opened, gauge) = (links.clone(), Arc::clone(&self.0.gauge));
-            let runtime = Handle::current();
-            let slice = self.step(WAIT_MAX, move |core| core.slice(opened.as_deref(), &runtime, &gauge)).await?;
-            let ran = match slice {
-                Slice::Done => return Ok(Materialized { tally, wanted: 0 }),
-                Slice::Content => {
-                    *links = Some(reach::reach(sources).await);
-                    continue;
+            let (works, gauge) = (Arc::clone(&coming.works), Arc::clone(&self.0.gauge));
+            let stock = coming.stock.take();
+            let slice = self.step(WAIT_MAX, move |core| core.slice(stock, &works, &gauge)).await?;
+            let (order, left) = match slice {
+                Slice::Done => return Ok(Materialized { tally: telling.tally, wanted: 0 }),
+                Slice::Content(order) => (order, None),
+                Slice::Ran(ran, order) => {
+                    let left = telling.tell(ran, narration);
+                    (order, Some(left))
                 }
-                Slice::Ran(ran) => ran,
             };
-            let done = ran.told.iter().filter(|told| matches!(told, Told::Done(_))).count();
-            let left = (ran.plan.actions.len() - done) as u64;
-            let mut narrator = Narrator::new(ran.plan, tally);
-            for happened in ran.told {
-                // A path that fails in every slice is told once.
-                let again = matches!(&happened, Told::Problem(problem) if !told.insert(problem.path.clone()));
-                if !again {
-                    narrator.told(happened, narration);
+            let came = coming.next(self, order, sources).await?;
+            match left {
+                // A slice in which nothing was done would be done again and again.
+                Some(Left { wanted, advanced: false }) if !came => {
+                    return Ok(Materialized { tally: telling.tally, wanted });
                 }
-            }
-            tally = narrator.finish(narration);
-            // A slice in which nothing was done would be done again and again.
-            if done == 0 {
-                return Ok(Materialized { tally, wanted: left });
+                _ => {}
             }
         }
     }
 }
 
+/// What a slice left to do.
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    wanted: u64,
+    /// Whether anything was done.
+    advanced: bool,
+}
+
+/// What was told so far.
+#[derive(Default)]
+struct Telling {
+    tally: Tally,
+    /// A path that fails in every slice is told once.
+    failed: BTreeSet<RelPath>,
+}
+
+impl Telling {
+    fn tell(&mut self, ran: Ran, narration: &mut (dyn Narration + Send)) -> Left {
+        let done = ran.told.iter().filter(|told| matches!(told, Told::Done(_))).count();
+        let wanted = (ran.plan.actions.len() - done) as u64;
+        let mut narrator = Narrator::new(ran.plan, self.tally);
+        for happened in ran.told {
+            let again = matches!(&happened, Told::Problem(problem) if !self.failed.insert(problem.path.clone()));
+            if !again {
+                narrator.told(happened, narration);
+            }
+        }
+        self.tally = narrator.finish(narration);
+        Left { wanted, advanced: done > 0 }
+    }
+}
+
 impl Core {
-    fn slice(&mut self, links: Option<&[Link]>, runtime: &Handle, gauge: &Arc<Gauge>) -> Result<Slice, Error> {
+    fn slice(&mut self, stock: Option<Stock>, works: &Arc<Works>, gauge: &Arc<Gauge>) -> Result<Slice, Error> {
         if !self.looked {
             return Err(Error::Busy { what: "the share was not looked at yet".into() });
         }
@@ -132,23 +163,33 @@ impl Core {
         let task = self.plan(names.as_ref())?;
         let plan = Arc::clone(&task.plan);
         self.standing.wanted = Some(plan.actions.len() as u64);
-        if links.is_none() && plan.actions.iter().any(|action| needs_content(&action.step)) {
-            return Ok(Slice::Content);
-        }
-        let installation = self.end.installation(task, gauge);
-        if !installation.is_needed() {
-            self.end.looked.found = Arc::into_inner(installation.found).expect("nobody else holds what was found");
+        let has_remains = !works.is_open() && Target::has_remains(self.end.replica.side().root());
+        if plan.actions.is_empty() && !has_remains {
             let all = names.unwrap_or_default();
             self.end.replica.note_in_place(&all, &self.end.looked.found.listing)?;
             self.note(&plan, &[]);
             return Ok(Slice::Done);
         }
-        let sources: Vec<RemoteSource> =
-            links.unwrap_or_default().iter().map(|link| RemoteSource::new(link.clone(), runtime.clone())).collect();
-        let content = Recalling { source: Several { sources: &sources }, other: None };
+        let depot = works.depot(self.end.replica.side(), self.end.replica.lock(), self.end.fsync())?;
+        let installation = self.end.installation(task, gauge);
+        let mut order = Order {
+            is_run: stock.is_some(),
+            wants: (0..plan.actions.len()).filter(|&at| needs_content(&plan.actions[at].step)).collect(),
+            plan: Arc::clone(&plan),
+            listing: installation.found.listing.clone(),
+            side: Arc::clone(&installation.side),
+            options: installation.options(),
+            depot,
+            _works: Arc::clone(works),
+        };
+        if stock.is_none() && !order.wants.is_empty() {
+            // What goes may be what the content is made of: all is left as it is until some has come.
+            self.restore(installation);
+            return Ok(Slice::Content(order));
+        }
         let ledger = Ledger::default();
-        let placed = installation.run(&content, &|told| ledger.tell(told));
-        self.end.looked.found = Arc::into_inner(installation.found).expect("nobody else holds what was found");
+        let placed = run(&installation, &order.depot, (stock.unwrap_or_default(), &ledger));
+        self.restore(installation);
         // What was put in place before a failure is in place.
         self.settle(&plan, placed.as_ref().ok())?;
         let placed = placed.map(drop);
@@ -158,7 +199,13 @@ impl Core {
         placed?;
         let told = ledger.take();
         self.note(&plan, &told);
-        Ok(if plan.actions.is_empty() { Slice::Done } else { Slice::Ran(Ran { plan, told }) })
+        let done: BTreeSet<usize> = told.iter().filter_map(done).collect();
+        order.wants.retain(|at| !done.contains(at));
+        Ok(if plan.actions.is_empty() { Slice::Done } else { Slice::Ran(Ran { plan, told }, order) })
+    }
+
+    fn restore(&mut self, installation: Installation) {
+        self.end.looked.found = Arc::into_inner(installation.found).expect("nobody else holds what was found");
     }
 
     /// What is to be done; a file that has rotted is not what the last look took it for.
@@ -252,6 +299,14 @@ fn dedup(problems: &mut Vec<Problem>) {
     problems.dedup_by(|left, right| left.path == right.path && left.kind == right.kind && left.cause == right.cause);
 }
 
-const fn needs_content(step: &Step) -> bool {
-    matches!(step, Step::Create(Source::Fetch) | Step::Update(Source::Fetch))
+fn run(installation: &Installation, depot: &Arc<Depot>, (stock, ledger): (Stock, &Ledger)) -> Result<InPlace, Error> {
+    let target = Target::open_in(installation.side.root().try_clone()?, installation.options(), depot)?;
+    installation.run_at(target, &Stocked(Mutex::new(stock)), &|told| ledger.tell(told))
+}
+
+const fn done(told: &Told) -> Option<usize> {
+    match told {
+        Told::Done(index) => Some(*index),
+        Told::Problem(_) => None,
+    }
 }

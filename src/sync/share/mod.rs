@@ -2,16 +2,18 @@
 //! on, piece by piece. Owns when each of these happens; what happens in them is [`super::replica`]'s and [`super::twoway`]'s.
 //!
 //! One mutex a share. A look, the join at the end of a meeting, and a slice of installing hold it, each for a bounded time;
-//! a meeting's conversation and the content that others are handed do not. So nobody who waits for a share waits for a
+//! a meeting's conversation, the content that others are handed and the content that is fetched do not. So nobody who waits for a share waits for a
 //! peer, two shares that ask each other at once both get through, and a join is never made in the middle of an install.
 //!
 //! Start at [`Share`].
 
 mod approve;
+mod coming;
 mod core;
 mod look;
 mod materialize;
 mod meeting;
+mod order;
 mod reach;
 mod settings;
 mod several;

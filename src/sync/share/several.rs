@@ -1,34 +1,36 @@
-//! Content from several members: each is asked for what those before it did not have, or died over. Owns how much is asked
-//! for at once; what is not asked for is wanted still.
+//! Content from several members: each is asked for what those before it did not have, or died over; ranges of a large file
+//! come from all of them at once.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::runtime::Handle;
+
 use crate::model::{Problem, ProblemKind};
+use crate::net::Link;
 use crate::sync::error::Error;
 use crate::sync::execute::Run;
 use crate::sync::fetch::remote::RemoteSource;
 use crate::sync::fetch::{Fetch, Fetched};
 
-/// Files that one slice brings.
-const SLICE_FILES_MAX: usize = 2048;
-/// Bytes after which a slice brings no more files.
-const SLICE_BYTES_MAX: u64 = 32 << 20;
-
 /// Members that may have what is wanted, the first asked first.
 pub struct Several<'a> {
     /// Their links.
-    pub sources: &'a [RemoteSource],
+    pub links: &'a [Link],
+    /// What their streams run on.
+    pub runtime: &'a Handle,
 }
 
 impl Fetch for Several<'_> {
     fn fetch(&self, run: &Run<'_>, wants: &[usize], done: &(dyn Fn(usize, Fetched) + Sync)) -> Result<(), Error> {
-        let mut left = slice(run, wants);
+        let mut left = wants.to_vec();
         let mut refusals: Vec<(usize, Problem)> = Vec::new();
-        for source in self.sources {
+        for (number, link) in self.links.iter().enumerate() {
             if left.is_empty() || run.gauge.stopped() {
                 break;
             }
+            let others = self.links[number + 1..].to_vec();
+            let source = RemoteSource::new(link.clone(), self.runtime.clone()).with_help(others);
             let (answered, refused) = (Mutex::new(HashSet::new()), Mutex::new(Vec::new()));
             // A link that dies leaves its wants to the next member.
             let _died = source.fetch(run, &left, &|index, fetched| match fetched {
@@ -62,17 +64,6 @@ const fn is_elsewhere(kind: ProblemKind) -> bool {
 fn nobody(run: &Run<'_>, index: usize) -> Problem {
     let path = run.plan.actions[index].path.clone();
     Problem { path, kind: ProblemKind::Missing, cause: "no member that can be reached has these bytes".into() }
-}
-
-/// As many of the wants as one slice brings: at least one.
-fn slice(run: &Run<'_>, wants: &[usize]) -> Vec<usize> {
-    let mut bytes = 0;
-    let fits = |&&index: &&usize| {
-        let before = bytes;
-        bytes += run.plan.actions[index].wanted.as_ref().map_or(0, |wanted| wanted.size);
-        before < SLICE_BYTES_MAX
-    };
-    wants.iter().take(SLICE_FILES_MAX).take_while(fits).copied().collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

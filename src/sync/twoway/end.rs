@@ -23,7 +23,7 @@ use crate::model::{Listing, PathRef, ProblemKind, RelPath, Siblings};
 use crate::proto::reconcile::Outcome;
 use crate::sync::error::Error;
 use crate::sync::holdings::Holdings;
-use crate::sync::job::{Reading, Writing};
+use crate::sync::job::{Fsync, Reading, Writing};
 use crate::sync::mirror;
 use crate::sync::narrate::Tally;
 use crate::sync::placements::InPlace;
@@ -151,6 +151,11 @@ impl End {
     /// How many deletes are meant.
     pub const fn limit(&self) -> Limit {
         self.writing.limit
+    }
+
+    /// How durability is paid for.
+    pub const fn fsync(&self) -> Fsync {
+        self.writing.fsync
     }
 
     /// What is to be done at these names, all others being in place; `None`: at any. As many deletes as `limit` are meant.
