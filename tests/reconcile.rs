@@ -1,6 +1,9 @@
 //! Laws of the conversation about two trees: it finds exactly what a comparison of the trees finds, in at most three round
 //! trips, in few bytes; and whatever a peer says is a violation at worst.
 
+#[path = "reconcile/renames.rs"]
+mod renames;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -402,7 +405,7 @@ fn a_peer_of_another_version_is_refused() {
 /// A hello of a peer that claims `entries`, with whatever top.
 fn hello(entries: u8) -> Vec<u8> {
     let lane = Lane::CONTENT.to_byte();
-    [&[1, 1, 1, lane, 0][..], &SALT, &[entries], &[0xaa; 32]].concat()
+    [&[1, 1, 2, lane, 0][..], &SALT, &[entries], &[0xaa; 32]].concat()
 }
 
 #[test]

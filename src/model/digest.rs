@@ -64,6 +64,8 @@ pub enum Domain {
     Story,
     /// A node over chunks of one file.
     Chunks,
+    /// A directory and all below it, but for where it stands.
+    Outline,
 }
 
 /// Bytes of one block of BLAKE3.
@@ -93,6 +95,7 @@ impl Domain {
             Domain::View => b"alike/1 view    ",
             Domain::Story => b"alike/1 story   ",
             Domain::Chunks => b"alike/1 chunks  ",
+            Domain::Outline => b"alike/1 outline ",
         }
     }
 }

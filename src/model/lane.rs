@@ -69,21 +69,16 @@ impl Lane {
 
     /// Puts the message in `message` of which [`Lane::digest_row`] is the digest.
     pub fn message_of_row(self, row: Row<'_>, message: &mut Vec<u8>) {
-        let fixed = Fixed {
-            kind: row.kind(),
-            mode: row.mode(),
-            mtime: row.mtime(),
-            size: row.size(),
-            content: row.content(),
-            uid: row.uid(),
-            gid: row.gid(),
-        };
-        let extra = row.extra_bytes();
-        if extra.is_empty() {
-            self.encode(row.path(), &fixed, None, message);
-        } else {
-            self.encode(row.path(), &fixed, row.extra().as_deref(), message);
-        }
+        self.encode(row.path(), &Fixed::of(row), row.extra().as_deref(), message);
+    }
+
+    /// Puts the message in `message` of which the digest says what stands in a row wherever that is: without its path, and
+    /// without hard links, which are told by path.
+    pub fn message_of_body(self, row: Row<'_>, message: &mut Vec<u8>) {
+        let lane = Lane { links: false, ..self };
+        Domain::Outline.open(message);
+        lane.encode_fields(PathRef::ROOT, &Fixed::of(row), row.extra().as_deref(), message);
+        Domain::close(message);
     }
 
     /// The digest of an entry at a path: the same as of the row that holds it.
@@ -220,4 +215,18 @@ struct Fixed {
     content: Digest,
     uid: u32,
     gid: u32,
+}
+
+impl Fixed {
+    fn of(row: Row<'_>) -> Fixed {
+        Fixed {
+            kind: row.kind(),
+            mode: row.mode(),
+            mtime: row.mtime(),
+            size: row.size(),
+            content: row.content(),
+            uid: row.uid(),
+            gid: row.gid(),
+        }
+    }
 }

@@ -335,6 +335,11 @@ impl Builder {
         self.append(row.path(), *row.fixed, row.extra_bytes());
     }
 
+    /// Adds a row of another listing under another path.
+    pub fn push_row_at(&mut self, path: PathRef<'_>, row: Row<'_>) {
+        self.append(path, *row.fixed, row.extra_bytes());
+    }
+
     /// Adds a row of another listing under its own path, with other flags.
     pub fn push_row_flagged(&mut self, row: Row<'_>, flags: u8) {
         let mut fixed = *row.fixed;

@@ -1,7 +1,7 @@
 //! Every limit of the protocol, each with its reason. Nothing that a peer sends may take more than is named here.
 
 /// Version of everything on the wire. Peers of different versions refuse each other (exit 12).
-pub const PROTOCOL_VERSION: u8 = 1;
+pub const PROTOCOL_VERSION: u8 = 2;
 
 /// Longest frame of a conversation in bytes: what a reader must be ready to hold.
 pub const FRAME_BYTES_MAX: usize = 1 << 20;
@@ -26,6 +26,44 @@ pub const LEVELS_MAX: u8 = 16;
 
 /// Messages of one conversation: three round trips.
 pub const STEPS_MAX: u8 = 6;
+
+/// Rows that may differ before renamed directories are looked for: their records take more than a hundred kilobytes then, and
+/// a question costs a round trip.
+pub const GUESS_ROWS_MIN: usize = 2_000;
+
+/// Rows that must be found under another path for the comparison to begin anew: their records take more than the levels that
+/// are told once more.
+pub const GUESS_FOUND_ROWS_MIN: u64 = 256;
+
+/// Rows that are laid under other paths, as a multiple of all own ones: twenty copies of a large directory are told as records.
+pub const GUESS_ROWS_TIMES: u64 = 2;
+
+/// How deep below the root renamed directories are looked for.
+pub const GUESS_DEPTH_MAX: u8 = 64;
+
+/// How deep a directory is looked into that is like none of ours: new ones have nothing to be found in.
+pub const GUESS_STRANGERS_DEEP: u8 = 2;
+
+/// Rows below a directory that is worth being told: the records of fewer take less than a kilobyte.
+pub const FOLDER_ROWS_MIN: u64 = 16;
+
+/// Questions about directories in one conversation: each goes at least one level deeper.
+pub const OUTLINE_QUESTIONS_MAX: u8 = 8;
+
+/// Directories in one question.
+pub const OUTLINE_PATHS_MAX: usize = 256;
+
+/// Bytes of all paths in one question, which is one frame.
+pub const OUTLINE_QUESTION_BYTES_MAX: usize = 64 << 10;
+
+/// Folders told of one directory; one with more is not told.
+pub const OUTLINE_CHILDREN_MAX: usize = 1_000;
+
+/// Bytes of an answer below which it goes on with what is asked next, unasked: two packets.
+pub const OUTLINE_BYTES_AIM: usize = 2_500;
+
+/// Bytes of an answer at which it ends; with the greatest block of names behind them they still fit one frame.
+pub const OUTLINE_BYTES_MAX: usize = 256 << 10;
 
 /// How often one conversation begins anew after two digests met in their short ids.
 pub const REPEATS_MAX: u8 = 1;

@@ -121,9 +121,15 @@ impl Host {
     /// Starts the daemon and waits until it answers.
     #[track_caller]
     pub fn start(&mut self) {
+        self.start_with(&["--no-mdns"]);
+    }
+
+    /// The same with other flags.
+    #[track_caller]
+    pub fn start_with(&mut self, flags: &[&str]) {
         assert!(self.daemon.is_none(), "{}: the daemon runs already", self.name);
         let log = fs::File::options().create(true).append(true).open(self.log_path()).expect("a log");
-        let mut command = self.command(["daemon", "--no-mdns"]);
+        let mut command = self.command(["daemon"].iter().chain(flags));
         if self.clock_s != 0 {
             command.envs([("LD_PRELOAD", CLOCK), ("FAKETIME", &format!("{:+}s", self.clock_s))]);
             command.envs([("DONT_FAKE_MONOTONIC", "1"), ("NO_FAKE_STAT", "1")]);
@@ -259,6 +265,13 @@ impl Host {
             "ip -n {0} route show type unreachable | while read t a; do ip -n {0} route del $t $a; done",
             self.name
         ));
+    }
+
+    /// Moves to another address.
+    pub fn move_to(&mut self, address: &str) {
+        must(&format!("ip -n {} addr flush dev eth0", self.name));
+        must(&format!("ip -n {} addr add {address}/24 dev eth0", self.name));
+        self.address = address.into();
     }
 
     /// Lets ssh in.

@@ -22,6 +22,12 @@
 //! in place of the rows' ids. What matches needs neither path nor digest in its records: a touched tree costs some 7 bytes an
 //! entry.
 //!
+//! # Renamed directories
+//! Where much differs, one end alone wants records, and its directories are other ones than those of the end that gives
+//! them, it first asks which ones there are, and begins anew with a listing in which its own stand where the other seems to
+//! have them (see [`outline`]). That takes at most [`OUTLINE_QUESTIONS_MAX`](super::limits::OUTLINE_QUESTIONS_MAX) round trips
+//! and one more; where little differs, nothing.
+//!
 //! # Bytes
 //! ```text
 //! frame   := last u8: 0 more frames of this message follow, 1 it is the last | section +
@@ -37,7 +43,12 @@
 //!          | 10 again:  begin anew, with the next salt
 //!          | 11 ids of leaf nodes by their bytes alone: as 6
 //!          | 12 slim records: batch
-//! message := hello [ids +] | equal | refusal | [welcome] matched * (ids + | slim * records + | give | done) | again [ids +]
+//!          | 13 skeleton: [4] of the names of the sender's directories, once, where many of its rows are not matched; alone, it
+//!            is the offer of an end that gives records to be asked about them
+//!          | 14 question about directories, 15 outlines: see [`outline`]
+//!          | 16 stand-in: entries number | top [32] of the listing with which the comparison begins anew, under the next salt
+//! message := hello [skeleton] [ids +] | equal | refusal | again [ids +] | [welcome] question | outlines | stand-in [ids +]
+//!          | [welcome] matched * ([skeleton] ids + | skeleton | slim * records + | give | done)
 //! ```
 
 mod decide;
@@ -46,6 +57,7 @@ mod inbox;
 mod machine;
 mod nodes;
 mod outbox;
+mod outline;
 mod settle;
 
 use std::sync::Arc;
@@ -160,4 +172,8 @@ mod tag {
     pub const AGAIN: u8 = 10;
     pub const BYTES_IDS: u8 = 11;
     pub const SLIM: u8 = 12;
+    pub const SKELETON: u8 = 13;
+    pub const QUESTION: u8 = 14;
+    pub const OUTLINES: u8 = 15;
+    pub const STAND_IN: u8 = 16;
 }

@@ -39,6 +39,11 @@ impl Runs {
         self.0.is_empty()
     }
 
+    /// The length of the longest run.
+    pub fn longest(&self) -> usize {
+        self.0.iter().map(ExactSizeIterator::len).max().unwrap_or(0)
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = u32> {
         self.0.iter().cloned().flatten()
     }

@@ -7,15 +7,20 @@ use crate::proto::reconcile::ids::{Bits, Lookup, Naming, next_salt};
 use crate::proto::reconcile::nodes::{Aspect, Nodes, Runs, Walk};
 use crate::proto::reconcile::outbox::Part;
 use crate::proto::reconcile::settle::Settle;
-use crate::proto::reconcile::{Outcome, Pair, Role, tag};
+use crate::proto::reconcile::{Outcome, Pair, tag};
 use crate::proto::record::Form;
 use crate::proto::violation::Violation;
 
 impl Machine {
     pub(super) fn end_message(&mut self) -> Result<(), Violation> {
-        let Arriving { opened, items, void, .. } = std::mem::take(&mut self.arriving);
+        let Arriving { opened, items, void, offered, .. } = std::mem::take(&mut self.arriving);
         if matches!(items, Items::Done) {
             return self.finish(Vec::new());
+        }
+        match items {
+            Items::Question(paths) => return self.answer_question(&paths),
+            Items::Outlines => return self.go_on_guessing(),
+            _ => {}
         }
         self.count_step();
         if self.step > STEPS_MAX {
@@ -31,7 +36,7 @@ impl Machine {
             return self.finish_equal();
         }
         match items {
-            Items::Nothing if opened => self.answer(None),
+            Items::Nothing if opened || offered => self.answer(None),
             Items::Equal => self.finish_equal(),
             Items::Ids(lookup) => self.take_lookup(*lookup),
             Items::Bytes(lookup) => {
@@ -42,7 +47,7 @@ impl Machine {
             }
             Items::Give => self.answer_with(None, Choice::Records),
             Items::Records(settle) => self.take_all_records(*settle),
-            Items::Nothing | Items::Done => Err(Violation::Malformed("message")),
+            Items::Nothing | Items::Done | Items::Question(_) | Items::Outlines => Err(Violation::Malformed("message")),
         }
     }
 
@@ -75,7 +80,10 @@ impl Machine {
         self.finish(settled.pairs)
     }
 
-    fn answer(&mut self, matched: Option<(Bits, [u8; 16])>) -> Result<(), Violation> {
+    pub(super) fn answer(&mut self, matched: Option<(Bits, [u8; 16])>) -> Result<(), Violation> {
+        if self.is_worth_a_guess()? {
+            return if self.we_want() { self.begin_guessing(matched) } else { self.offer(matched) };
+        }
         let counts = (0..self.unmatched.level).map(|level| self.side.below(&self.unmatched, level).len()).collect();
         let standing = Standing {
             step: self.step + 1,
@@ -96,17 +104,7 @@ impl Machine {
         if self.step >= STEPS_MAX || (self.gave_records && choice == Choice::Records) {
             return Err(Violation::Steps(STEPS_MAX));
         }
-        if self.role == Role::Responder && self.halves == 1 {
-            let mut welcome = vec![tag::WELCOME];
-            self.our_set().encode(&mut welcome);
-            self.outbox.push(Part::Ready(welcome));
-        }
-        self.count_step();
-        if let Some((bits, seal)) = matched
-            && bits.count > 0
-        {
-            self.outbox.push(Part::Matched { bits, sent: 0, seal });
-        }
+        self.begin_answer(matched);
         match choice {
             Choice::Ids { level, width } => self.send_ids(Aspect::Lane, level, width),
             Choice::Bytes { width } => self.send_ids(Aspect::Bytes, 1, width),
@@ -116,12 +114,33 @@ impl Machine {
         Ok(())
     }
 
+    /// What stands in front of each answer.
+    pub(super) fn begin_answer(&mut self, matched: Option<(Bits, [u8; 16])>) {
+        self.welcome();
+        self.count_step();
+        if let Some((bits, seal)) = matched
+            && bits.count > 0
+        {
+            self.outbox.push(Part::Matched { bits, sent: 0, seal });
+        }
+    }
+
+    /// Tells our set, once, where the hello did not.
+    pub(super) fn welcome(&mut self) {
+        if !std::mem::replace(&mut self.welcomed, true) {
+            let mut welcome = vec![tag::WELCOME];
+            self.our_set().encode(&mut welcome);
+            self.outbox.push(Part::Ready(welcome));
+        }
+    }
+
     fn send_ids(&mut self, aspect: Aspect, level: u8, width: u8) {
         let runs = match aspect {
             Aspect::Bytes => self.unmatched.runs.clone(),
             Aspect::Lane => self.side.below(&self.unmatched, level),
         };
         let naming = Naming { salt: self.salt, width, aspect };
+        self.tell_skeleton();
         self.outbox.push(Part::Ids { naming, level, nodes: Walk::new(runs.clone()) });
         self.ceiling = if aspect == Aspect::Bytes { 0 } else { level };
         self.sent = Some(Sent { aspect, nodes: Nodes { level, runs } });
@@ -155,6 +174,7 @@ impl Machine {
     }
 
     fn begin_again(&mut self) {
+        self.repeats += 1;
         self.restart();
         self.outbox.push(Part::Ready(vec![tag::AGAIN]));
         self.count_step();
@@ -162,7 +182,6 @@ impl Machine {
     }
 
     pub(super) fn restart(&mut self) {
-        self.repeats += 1;
         self.salt = next_salt(self.salt);
         self.step = 0;
         self.unmatched = self.side.whole();
@@ -173,7 +192,7 @@ impl Machine {
         self.gave_records = false;
     }
 
-    fn finish_equal(&mut self) -> Result<(), Violation> {
+    pub(super) fn finish_equal(&mut self) -> Result<(), Violation> {
         self.unmatched = Nodes { level: 0, runs: Runs::default() };
         self.finish(Vec::new())
     }
@@ -191,7 +210,9 @@ impl Machine {
             if differing.len() > found {
                 differing.sort_by(|left, right| left.path.cmp(&right.path));
             }
+            differing = self.settle_guess(differing);
         }
+        let their = self.guessing.their_own().unwrap_or(their);
         self.over = true;
         self.outcome = Some(Outcome {
             differing,

@@ -35,9 +35,17 @@ impl Machine {
             (tag::SLIM, Some(_)) => self.take_slim(reader),
             (tag::RECORDS, Some(_)) => self.take_records(reader),
             (tag::GIVE, Some(_)) if self.they_want() && !self.gave_records => self.take_word(Items::Give),
-            (tag::DONE, Some(_)) if !self.we_want() && self.gave_records => self.take_word(Items::Done),
+            (tag::DONE, Some(_)) if !self.we_want() && self.may_be_done() => {
+                // An end that found all it wants in its own directories needs no matches.
+                self.sent = None;
+                self.take_word(Items::Done)
+            }
             (tag::AGAIN, Some(_)) => self.take_again(),
-            (tag::HELLO..=tag::SLIM, _) => Err(Violation::Turn("a section")),
+            (tag::SKELETON, Some(_)) => self.take_skeleton(reader),
+            (tag::QUESTION, Some(_)) => self.take_question(reader),
+            (tag::OUTLINES, Some(_)) => self.take_outlines(reader),
+            (tag::STAND_IN, Some(_)) => self.take_stand_in(reader),
+            (tag::HELLO..=tag::STAND_IN, _) => Err(Violation::Turn("a section")),
             _ => Err(reader.malformed()),
         }
     }
@@ -178,17 +186,22 @@ impl Machine {
 
     /// They saw a false match: both begin anew under the next salt.
     fn take_again(&mut self) -> Result<(), Violation> {
-        let fresh = matches!(self.arriving.items, Items::Nothing) && self.arriving.bits.count == 0;
-        if !fresh || self.arriving.opened || self.step < 2 || self.repeats == REPEATS_MAX {
+        if !self.is_fresh() || self.step < 2 || self.repeats == REPEATS_MAX {
             return Err(Violation::Turn("a repeat"));
         }
+        self.repeats += 1;
         self.restart();
         self.arriving.opened = true;
         Ok(())
     }
 
+    /// Whether nothing of the message has come yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        matches!(self.arriving.items, Items::Nothing) && self.arriving.bits.count == 0 && !self.arriving.opened
+    }
+
     /// All matches must have come before anything else does.
-    fn expect_items(&self) -> Result<(), Violation> {
+    pub(super) fn expect_items(&self) -> Result<(), Violation> {
         if self.sent.is_some() { Err(Violation::Turn("a section before its matches")) } else { Ok(()) }
     }
 }

@@ -2,8 +2,11 @@
 
 mod answer;
 mod arrive;
+mod guess;
 
 use std::sync::Arc;
+
+use guess::Guessing;
 
 use super::ids::{Bits, Lookup, Split};
 use super::inbox::{Hello, Their};
@@ -11,6 +14,7 @@ use super::nodes::{Aspect, Nodes, Runs};
 use super::outbox::{Outbox, Part};
 use super::settle::Settle;
 use super::{Outcome, Role, Settings, Side, Wants};
+use crate::model::path::RelPath;
 use crate::model::tree::Tree;
 use crate::proto::limits::{FRAME_BYTES_MAX, VOID_BYTES_EACH};
 use crate::proto::violation::Violation;
@@ -42,6 +46,9 @@ pub struct Machine {
     /// The next ids must be of a level below this one.
     ceiling: u8,
     gave_records: bool,
+    /// Whether the other end knows our set.
+    welcomed: bool,
+    guessing: Guessing,
     arriving: Arriving,
     outbox: Outbox,
     outcome: Option<Outcome>,
@@ -64,6 +71,8 @@ struct Arriving {
     /// Its matches are false: the rest is not read.
     void: bool,
     void_bytes: u64,
+    /// The names of their directories came with it.
+    offered: bool,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +86,10 @@ enum Items {
     Give,
     Done,
     Equal,
+    /// About directories of ours.
+    Question(Vec<RelPath>),
+    /// What was asked about theirs.
+    Outlines,
 }
 
 impl Machine {
@@ -117,6 +130,8 @@ impl Machine {
             sent: None,
             ceiling: u8::MAX,
             gave_records: false,
+            welcomed: role == Role::Initiator,
+            guessing: Guessing::default(),
             arriving: Arriving::default(),
             outbox: Outbox::default(),
             outcome: None,
