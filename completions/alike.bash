@@ -70,6 +70,9 @@ _alike() {
             alike,resume)
                 cmd="alike__subcmd__resume"
                 ;;
+            alike,revert)
+                cmd="alike__subcmd__revert"
+                ;;
             alike,status)
                 cmd="alike__subcmd__status"
                 ;;
@@ -136,6 +139,9 @@ _alike() {
             alike__subcmd__help,resume)
                 cmd="alike__subcmd__help__subcmd__resume"
                 ;;
+            alike__subcmd__help,revert)
+                cmd="alike__subcmd__help__subcmd__revert"
+                ;;
             alike__subcmd__help,status)
                 cmd="alike__subcmd__help__subcmd__status"
                 ;;
@@ -188,7 +194,7 @@ _alike() {
 
     case "${cmd}" in
         alike)
-            opts="-h -V --help --version sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help"
+            opts="-h -V --help --version sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve revert pause resume status wait completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -282,13 +288,17 @@ _alike() {
             return 0
             ;;
         alike__subcmd__daemon)
-            opts="-h --listen --no-mdns --log --json --print-unit --help"
+            opts="-h --listen --no-mdns --bwlimit --log --json --print-unit --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bwlimit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -414,7 +424,7 @@ _alike() {
             return 0
             ;;
         alike__subcmd__help)
-            opts="sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve pause resume status wait completions help"
+            opts="sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve revert pause resume status wait completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -666,6 +676,20 @@ _alike() {
             return 0
             ;;
         alike__subcmd__help__subcmd__resume)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__help__subcmd__revert)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1041,6 +1065,24 @@ _alike() {
             return 0
             ;;
         alike__subcmd__resume)
+            opts="-q -h --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__revert)
             opts="-q -h --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -9,11 +9,15 @@ mod daemon {
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use daemon::device::Device;
 use harness::Sandbox;
+use harness::hosts::{Host, apart, hosts, within};
 use rustix::process::Signal;
+
+/// Something that takes longer than this does not come any more.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Two that share a directory.
 fn pair(sandbox: &Sandbox) -> (Device<'_>, Device<'_>) {
@@ -148,6 +152,103 @@ fn configuration_is_edited_without_a_daemon_and_read_again_by_one() {
     assert!(desk.stop(Signal::TERM) < Duration::from_secs(5));
 }
 
+#[test]
+fn deletes_that_the_guard_holds_wait_until_they_are_approved_on_either_side() {
+    let sandbox = Sandbox::new();
+    let (desk, laptop) = pair(&sandbox);
+    for number in 0..40 {
+        desk.docs().file(format!("many/{number}"), number.to_string());
+    }
+    laptop.until("all arrive", |laptop| laptop.docs().has("many/39"));
+    desk.until_alike();
+    fs::remove_dir_all(desk.path("docs/many")).expect("removed");
+    desk.until("they are held", |desk| desk.share()["held"].as_array().is_some_and(|held| !held.is_empty()));
+    let told = desk.alike(["status"]).expect(1).stdout;
+    assert!(told.contains("deletes are held: `alike approve docs` lets them through"), "{told}");
+    desk.docs().file("an-edit", b"flows");
+    laptop.until("edits flow meanwhile", |laptop| laptop.docs().has("an-edit"));
+    assert!(laptop.docs().has("many/0") && !desk.docs().has("many/0"));
+    let few = desk.alike(["approve", "docs", "--max-delete=3"]).expect(25);
+    assert!(few.stderr.contains("hint: `alike approve docs"), "{}", few.stderr);
+    desk.alike(["approve", "docs"]).expect(0);
+    laptop.until("they are held there as well", |laptop| !laptop.share()["held"].as_array().is_none_or(Vec::is_empty));
+    assert!(laptop.docs().has("many/0"), "each member is asked for its own bytes");
+    laptop.alike(["approve", "docs"]).expect(0);
+    laptop.until("they are through", |laptop| !laptop.docs().has("many"));
+    laptop.until_alike();
+    desk.until_alike();
+    assert_eq!(desk.share()["held"], serde_json::json!([]));
+    desk.alike(["approve", "docs"]).expect(0);
+    desk.alike(["approve", "nothing"]).expect(2);
+}
+
+/// Puts lines before all that is configured, and has the daemon read it.
+fn reconfigure(device: &Device<'_>, before: &str, after: &str) {
+    let file = device.path("config/alike/config.toml");
+    let text = fs::read_to_string(&file).expect("text");
+    let rest = text.strip_prefix(before).expect("what was put there before");
+    fs::write(&file, format!("{after}{rest}")).expect("written");
+    device.signal(Signal::HUP);
+}
+
+#[test]
+fn what_is_sent_keeps_to_the_limit_of_the_hour_and_the_limit_changes_while_it_runs() {
+    let sandbox = Sandbox::new();
+    let (desk, laptop) = pair(&sandbox);
+    let (limit, lifted) = ("bwlimit = \"00:00,64k 12:00,64k\"\n", "bwlimit = \"off\"\n");
+    reconfigure(&desk, "", limit);
+    desk.until("there is a limit", |desk| desk.daemon()["bwlimit"] == 65_536);
+    let sent = |desk: &Device<'_>| desk.daemon()["sent"].as_u64().expect("a number");
+    let (began, before) = (Instant::now(), sent(&desk));
+    desk.docs().file("large", harness::tree::pattern(16 << 20, 1));
+    desk.until("a part of it is sent", |desk| sent(desk) - before > 160 << 10);
+    assert!(began.elapsed() > Duration::from_millis(1900), "160 KiB at 64 KiB/s in {:?}", began.elapsed());
+    assert!(desk.alike(["status"]).stdout.contains("sends at most 65.5 kB/s now"));
+    reconfigure(&desk, limit, lifted);
+    // At the limit it would take four minutes, which is longer than anything is waited for.
+    laptop.until("all of it arrives", |laptop| laptop.docs().has("large"));
+    assert_eq!(desk.daemon()["bwlimit"], serde_json::Value::Null);
+}
+
+#[test]
+fn the_name_the_page_and_the_role_change_while_it_runs_and_the_port_says_that_it_waits() {
+    let sandbox = Sandbox::new();
+    let (desk, laptop) = pair(&sandbox);
+    let free =
+        || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).expect("a port").port();
+    let (first, second) = (free(), free());
+    let page = format!("metrics = {first}\n");
+    reconfigure(&desk, "", &page);
+    let serves = |port: u16| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+    desk.until("there is a page", |_| serves(first));
+    let other = format!("metrics = {second}\nlisten = \"4711\"\n");
+    reconfigure(&desk, &page, &other);
+    desk.until("it is elsewhere", |_| serves(second) && !serves(first));
+    let told = desk.alike(["status"]).stdout;
+    assert!(!told.contains("not in use yet"), "the command line says where it listens: {told}");
+
+    let file = laptop.path("config/alike/config.toml");
+    let text = fs::read_to_string(&file).expect("text").replace("name = \"laptop\"", "name = \"tablet\"");
+    fs::write(&file, text.replace("role = \"rw\"", "role = \"receive\"")).expect("written");
+    laptop.signal(Signal::HUP);
+    desk.until("it is called otherwise", |desk| desk.share()["members"][1]["name"] == "tablet");
+    laptop.until("it has another role", |laptop| {
+        laptop.share()["role"] == "receive" && laptop.share()["at"] == "resting"
+    });
+    laptop.docs().file("mine", b"here alone");
+    desk.docs().file("theirs", b"for all");
+    laptop.until("it takes", |laptop| laptop.docs().has("theirs"));
+    laptop.until("what is changed here is told", |laptop| laptop.share()["local"] == serde_json::json!(["mine"]));
+    assert!(!desk.docs().has("mine"));
+    let told = laptop.alike(["status"]).stdout;
+    assert!(told.contains("  mine: changed here alone"), "{told}");
+    laptop.alike(["revert", "docs"]).expect(0);
+    laptop.until("it is reverted", |laptop| !laptop.docs().has("mine"));
+    let trash = laptop.alike(["trash", "list", "docs"]).expect(0).stdout;
+    assert!(trash.contains("mine"), "{trash}");
+    desk.alike(["revert", "docs"]).expect(2);
+}
+
 /// What a server on loopback answers.
 fn fetched(port: u16, host: &str, path: &str) -> String {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a server");
@@ -183,4 +284,47 @@ fn a_page_and_figures_are_served_on_loopback_and_hooks_are_told() {
     assert!(elsewhere.starts_with("HTTP/1.1 400 "), "a page from elsewhere reads nothing: {elsewhere}");
     desk.alike(["status", "--html", "page.html"]).expect(0);
     assert!(fs::read_to_string(desk.path("page.html")).expect("a page").contains("laptop"));
+}
+
+#[test]
+fn members_find_each_other_on_the_local_network_where_no_address_holds_any_more() {
+    const TEST: &str = "members_find_each_other_on_the_local_network_where_no_address_holds_any_more";
+    if !apart(TEST) {
+        return;
+    }
+    let mut both = hosts(&["desk", "laptop"]);
+    for host in &mut both {
+        host.configure(&format!("name = \"{}\"\ninterval = \"1s\"\n", host.name));
+        host.tree("docs").file(&host.name, b"from there");
+        host.start_with(&[]);
+    }
+    let [desk, laptop] = &mut both[..] else { panic!("two hosts") };
+    desk.alike(["add", desk.tree("docs").text(), "--name", "docs"]).expect(0);
+    let ticket = desk.alike(["invite", "docs", "-q"]).expect(0).stdout;
+    laptop.alike(["join", ticket.trim(), laptop.tree("docs").text()]).expect(0);
+    let is_met =
+        |host: &Host| host.status("docs")["members"][1]["state"] == "alive" && host.status("docs")["alike"] == true;
+    within(PATIENCE, "they are alike", || is_met(desk) && is_met(laptop));
+    // Both move while they do not run: what each knows of the other is of no use any more.
+    for (host, address) in [(&mut *desk, "10.88.0.71"), (&mut *laptop, "10.88.0.72")] {
+        host.stop(Signal::TERM);
+        host.move_to(address);
+        host.tree("docs").file(format!("{}-later", host.name), b"later");
+    }
+    desk.start_with(&["--no-mdns"]);
+    laptop.start_with(&[]);
+    // One of them alone is not heard of: it says nothing.
+    let why = |host: &Host| host.status("docs")["members"][1]["why"].as_str().map(str::to_owned);
+    within(PATIENCE, "they miss each other", || why(desk).is_some() && why(laptop).is_some());
+    assert!(!is_met(laptop));
+    desk.stop(Signal::TERM);
+    desk.start_with(&[]);
+    within(PATIENCE, "they are alike again", || is_met(desk) && is_met(laptop));
+    assert!(desk.tree("docs").has("laptop-later") && laptop.tree("docs").has("desk-later"));
+    // An address that changes while it runs is told to whoever is there.
+    laptop.move_to("10.88.0.73");
+    within(PATIENCE, "it is followed", || {
+        is_met(desk)
+            && desk.status("docs")["members"][1]["address"].as_str().is_some_and(|at| at.starts_with("10.88.0.73"))
+    });
 }

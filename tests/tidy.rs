@@ -56,6 +56,7 @@ const LAYERS: &[Layer] = &[
         layers: &["model", "proto", "disk", "store", "net", "sync"],
         crates: &[
             "foca",
+            "jiff",
             "rand",
             "toml",
             "mdns_sd",

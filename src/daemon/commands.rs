@@ -13,7 +13,7 @@ use super::control::status::Status;
 use super::control::{Answer, Ask, Caller, Refusal};
 use super::hub::Hub;
 use super::journal::Level;
-use super::keeper::{Keeper, Word};
+use super::keeper::{Keeper, Meant, Word};
 use super::look;
 use super::members::{Granted, NotAllowed};
 use super::pairing::{self, PairingError};
@@ -58,20 +58,24 @@ async fn answer(hub: &Arc<Hub>, caller: &mut Caller, ask: Ask) -> std::io::Resul
             caller.say(&answer.unwrap_or_else(|error| Answer::Refused(of_pairing(&error)))).await
         }
         Ask::Forget { member, share } => caller.say(&done(forget(hub, &member, share.as_ref()).map(Some))).await,
-        Ask::Approve { share, limit } => {
-            let Some(keeper) = hub.keeper(&share) else { return caller.say(&Answer::Refused(unknown(&share))).await };
-            let (answered, answer) = oneshot::channel();
-            keeper.say(Word::Approve(limit, answered));
-            let approved = telling(caller, "the share", answer).await?;
-            let approved = match approved {
-                Ok(Ok(())) => Ok(None),
-                Ok(Err(error)) => Err(Refusal::of(exit::ROOT, &error)),
-                Err(_) => Err(unknown(&share)),
-            };
-            caller.say(&done(approved)).await
-        }
+        Ask::Approve { share, limit } => mean(hub, caller, (share, Meant::Deletes(limit))).await,
+        Ask::Revert { share } => mean(hub, caller, (share, Meant::Revert)).await,
         Ask::Lend { root } => lend(hub, caller, &root).await,
     }
+}
+
+/// Tells a share what is meant, and the caller whether that was enough.
+async fn mean(hub: &Arc<Hub>, caller: &mut Caller, (share, meant): (ShareName, Meant)) -> std::io::Result<()> {
+    let Some(keeper) = hub.keeper(&share) else { return caller.say(&Answer::Refused(unknown(&share))).await };
+    let (answered, answer) = oneshot::channel();
+    keeper.say(Word::Mean(meant, answered));
+    let told = telling(caller, "the share, which does it", answer).await?;
+    let told = match told {
+        Ok(Ok(())) => Ok(None),
+        Ok(Err(refusal)) => Err(refusal),
+        Err(_) => Err(Refusal::new(exit::ROOT, format!("`{share}` was let go of meanwhile")).hint("try again")),
+    };
+    caller.say(&done(told)).await
 }
 
 /// Lets go of a root until the caller has gone.

@@ -8,7 +8,8 @@ use std::time::Instant;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::config::{self, Config, ConfigError, Role, ShareName, Shared};
+use super::config::{self, Config, ConfigError, Role, ShareName, Shared, Timetable};
+use super::gossip::Presence;
 use super::journal::{Journal, Level};
 use super::keeper::{Keeper, Word};
 use super::members::{Granted, Introduction, Members, ShareId};
@@ -28,8 +29,6 @@ pub struct Hub {
     pub node: Node,
     /// Who this device is.
     pub key: DeviceKey,
-    /// How it calls itself.
-    pub name: String,
     /// What it keeps.
     pub place: Place,
     /// What it says.
@@ -42,16 +41,44 @@ pub struct Hub {
     pub stopping: CancellationToken,
     began: Instant,
     configured: config::place::Place,
+    flags: Flags,
     config: Mutex<Configured>,
+    reconfigured: watch::Sender<()>,
     keepers: Mutex<BTreeMap<ShareName, Arc<Keeper>>>,
     invitations: Mutex<Vec<Invitation>>,
     changes: watch::Sender<u64>,
+    addresses: watch::Sender<Vec<SocketAddr>>,
 }
 
 /// The configuration in use, and why it is not the one on disk.
 struct Configured {
     config: Config,
     problem: Option<String>,
+    /// What needs a daemon that is started anew.
+    waits: Option<String>,
+}
+
+/// What the command line says, whatever is configured.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// Where to listen.
+    pub listen: Option<SocketAddr>,
+    /// Nobody is looked for on the local network.
+    pub no_mdns: bool,
+    /// How much may be sent.
+    pub bwlimit: Option<Timetable>,
+}
+
+impl Flags {
+    /// What holds where this is configured.
+    pub fn over(&self, config: Config) -> Config {
+        Config {
+            listen: self.listen.unwrap_or(config.listen),
+            mdns: config.mdns && !self.no_mdns,
+            bwlimit: self.bwlimit.clone().unwrap_or(config.bwlimit),
+            ..config
+        }
+    }
 }
 
 /// A ticket that was made and not used yet.
@@ -72,37 +99,42 @@ pub struct Parts {
     /// See [`Hub`].
     pub key: DeviceKey,
     /// See [`Hub`].
-    pub name: String,
-    /// See [`Hub`].
     pub place: Place,
     /// See [`Hub`].
     pub journal: Journal,
     /// Where it is configured.
     pub configured: config::place::Place,
-    /// What is configured now.
+    /// What the command line says.
+    pub flags: Flags,
+    /// What holds now, the command line included.
     pub config: Config,
 }
 
 impl Hub {
     /// A daemon without shares yet.
     pub fn new(parts: Parts) -> Arc<Hub> {
-        let Parts { node, key, name, place, journal, configured, config } = parts;
+        let Parts { node, key, place, journal, configured, flags, config } = parts;
         let (changes, _) = watch::channel(0);
+        let (reconfigured, _) = watch::channel(());
+        let (addresses, _) = watch::channel(node.local_addresses());
+        let bump = place.bump();
         Arc::new(Hub {
             peers: Peers::new(config.interval.as_millis() as u64),
-            rumours: Rumours::new(key.public(), node.local_addresses()),
+            rumours: Rumours::new(Presence { key: key.public(), bump, addresses: node.local_addresses() }),
             node,
             key,
-            name,
             place,
             journal,
             stopping: CancellationToken::new(),
             began: Instant::now(),
             configured,
-            config: Mutex::new(Configured { config, problem: None }),
+            flags,
+            config: Mutex::new(Configured { config, problem: None, waits: None }),
+            reconfigured,
             keepers: Mutex::default(),
             invitations: Mutex::default(),
             changes,
+            addresses,
         })
     }
 
@@ -121,9 +153,56 @@ impl Hub {
         self.config().config.rescan.as_millis() as u64
     }
 
+    /// How this device calls itself.
+    pub fn name(&self) -> String {
+        self.config().config.name.clone().unwrap_or_else(hostname)
+    }
+
+    /// Whether members on the local network are looked for.
+    pub fn mdns(&self) -> bool {
+        self.config().config.mdns
+    }
+
+    /// How much may be sent, by the time of day.
+    pub fn timetable(&self) -> Timetable {
+        self.config().config.bwlimit.clone()
+    }
+
     /// Why the configuration on disk is not the one in use.
     pub fn config_problem(&self) -> Option<String> {
         self.config().problem.clone()
+    }
+
+    /// What of the configuration needs a daemon that is started anew.
+    pub fn config_waits(&self) -> Option<String> {
+        self.config().waits.clone()
+    }
+
+    /// Hears when the configuration was read again.
+    pub fn reconfigured(&self) -> watch::Receiver<()> {
+        self.reconfigured.subscribe()
+    }
+
+    /// Hears where this device is, whenever that changes.
+    pub fn moves(&self) -> watch::Receiver<Vec<SocketAddr>> {
+        self.addresses.subscribe()
+    }
+
+    /// Sees whether this device has other addresses than before, and tells the members of it.
+    pub fn move_on(&self) {
+        let now = self.node.local_addresses();
+        let moved = self.addresses.send_if_modified(|before| {
+            let moved = *before != now;
+            before.clone_from(&now);
+            moved
+        });
+        if moved {
+            let addresses: Vec<String> = now.iter().map(ToString::to_string).collect();
+            self.journal.say(Level::Info, "at other addresses", vec![("addresses", addresses.join(" "))]);
+            self.rumours.moved(self, &now);
+            self.peers.retry(self.now());
+        }
+        self.keepers().iter().for_each(|keeper| self.introduce(keeper, None));
     }
 
     /// The shares, in the order of their names.
@@ -223,7 +302,7 @@ impl Hub {
                 replicas.truncate(OWN_REPLICAS_MAX - 1);
                 replicas.push(replica);
             }
-            let says = Introduction { name: self.name.clone(), addresses: self.node.local_addresses(), replicas };
+            let says = Introduction { name: self.name(), addresses: self.node.local_addresses(), replicas };
             members.introduce(&self.key, says)
         });
         if let Err(error) = kept {
@@ -242,15 +321,26 @@ impl Hub {
     pub async fn reload(self: &Arc<Hub>) -> Result<(), ConfigError> {
         let read = self.configured.read();
         let config = match read {
-            Ok(config) => config,
+            Ok(config) => self.flags.over(config),
             Err(error) => {
                 self.config().problem = Some(error.to_string());
                 self.changed();
                 return Err(error);
             }
         };
-        let before =
-            std::mem::replace(&mut *self.config(), Configured { config: config.clone(), problem: None }).config;
+        let before = {
+            let mut now = self.config();
+            // The socket stays: what is said of it is compared with where it listens.
+            let config = Config { listen: now.config.listen, ..config.clone() };
+            std::mem::replace(&mut *now, Configured { config, problem: None, waits: None }).config
+        };
+        if before.listen != config.listen {
+            let waits = format!("`listen`: it listens on {} until the daemon is started anew", before.listen);
+            self.journal.say(Level::Warn, "needs a restart", vec![("what", waits.clone())]);
+            self.config().waits = Some(waits);
+        }
+        // Nobody may listen.
+        let _ = self.reconfigured.send(());
         if before.interval != config.interval {
             let interval_ms = config.interval.as_millis() as u64;
             self.keepers().iter().for_each(|keeper| keeper.say(Word::Interval(interval_ms)));
@@ -260,10 +350,13 @@ impl Hub {
                 self.stop(&keeper).await;
             }
         }
-        for (name, shared) in config.shares {
+        for (name, shared) in config.shares.clone() {
             if self.keeper(&name).is_none() {
                 self.start(name, shared);
             }
+        }
+        if before.name != config.name {
+            self.keepers().iter().for_each(|keeper| self.introduce(keeper, None));
         }
         self.listed();
         Ok(())
@@ -313,6 +406,12 @@ impl Hub {
 /// No code panics while it holds one of these locks.
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "device".into() } else { name.into() }
 }
 
 /// A draw below a bound.

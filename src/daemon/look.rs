@@ -2,14 +2,14 @@
 
 use std::time::SystemTime;
 
-use super::config::Role;
+use super::config::{Role, ShareName};
 use super::control::status::{
     At, DaemonNow, Liveness, MemberNow, PROBLEMS_MAX, ProblemNow, ShareNow, Status, StrangerNow, WatchNow,
 };
 use super::hub::Hub;
 use super::keeper::{Keeper, Now};
 use super::members::Member;
-use crate::model::Problem;
+use crate::model::{Problem, RelPath};
 use crate::net::node::PeerNow;
 
 /// How everything stands now.
@@ -26,16 +26,18 @@ fn daemon(hub: &Hub) -> DaemonNow {
         ago_s: stranger.at.elapsed().as_secs(),
     };
     DaemonNow {
-        name: hub.name.clone(),
+        name: hub.name(),
         key: hub.key.public().to_string(),
         version: env!("CARGO_PKG_VERSION").into(),
         pid: std::process::id(),
         addresses: hub.node.local_addresses(),
         uptime_s: hub.now() / 1000,
+        bwlimit: hub.node.limited(),
         sent: traffic.sent,
         received: traffic.received,
         pending: hub.peers.strangers().into_iter().map(stranger).collect(),
         config_problem: hub.config_problem(),
+        config_waits: hub.config_waits(),
     }
 }
 
@@ -53,7 +55,7 @@ pub fn share(hub: &Hub, keeper: &Keeper, peers: &[PeerNow]) -> ShareNow {
         ))
     });
     let standing = &now.standing;
-    let (why, why_live) = why(&now, &members);
+    let (why, why_live) = why(&keeper.name, &now, &members);
     let problems = |problems: &[Problem]| problems.iter().take(PROBLEMS_MAX).map(problem).collect();
     ShareNow {
         name: keeper.name.clone(),
@@ -74,6 +76,8 @@ pub fn share(hub: &Hub, keeper: &Keeper, peers: &[PeerNow]) -> ShareNow {
         problems: problems(&standing.problems),
         members,
         watch: WatchNow { watching: now.watching, directories: now.directories, problem: now.blind.clone() },
+        local: texts(&standing.local),
+        rotten: texts(&standing.rotten),
         looked_s: standing.looked.and_then(|at| SystemTime::now().duration_since(at).ok()).map(|ago| ago.as_secs()),
         look_ms: standing.look.as_millis() as u64,
         rounds: now.counters.rounds,
@@ -83,6 +87,10 @@ pub fn share(hub: &Hub, keeper: &Keeper, peers: &[PeerNow]) -> ShareNow {
         content_bytes: now.counters.bytes,
         rate: now.rate(hub.now()),
     }
+}
+
+fn texts(paths: &[RelPath]) -> Vec<String> {
+    paths.iter().take(PROBLEMS_MAX).map(ToString::to_string).collect()
 }
 
 fn problem(problem: &Problem) -> ProblemNow {
@@ -122,7 +130,7 @@ fn member((hub, keeper): (&Hub, &Keeper), now: &Now, member: Member<'_>, peers: 
 }
 
 /// Why a share is not alike, a sentence a reason; and whether all of it is about members that are down.
-fn why(now: &Now, members: &[MemberNow]) -> (Vec<String>, bool) {
+fn why(name: &ShareName, now: &Now, members: &[MemberNow]) -> (Vec<String>, bool) {
     let mut why = Vec::new();
     match now.at {
         At::Opening => why.push("it is being looked at for the first time since the daemon began".to_owned()),
@@ -144,13 +152,16 @@ fn why(now: &Now, members: &[MemberNow]) -> (Vec<String>, bool) {
         None => {}
     }
     if !now.standing.held.is_empty() {
-        why.push(format!(
-            "{} held: `alike approve` lets them through",
-            count(now.standing.held.len(), "delete is", "deletes are")
-        ));
+        why.push(format!("deletes are held: `alike approve {name}` lets them through"));
     }
     if !now.standing.problems.is_empty() {
         why.push(count(now.standing.problems.len(), "path has a problem", "paths have problems"));
+    }
+    if !now.standing.rotten.is_empty() {
+        why.push(format!(
+            "{} rotted, and no member that is reached has it",
+            count(now.standing.rotten.len(), "file has", "files have")
+        ));
     }
     let live: Vec<String> =
         members.iter().filter(|member| member.state != Liveness::Down).filter_map(of_member).collect();

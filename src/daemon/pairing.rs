@@ -120,7 +120,7 @@ pub async fn join(
     let shared = Shared { root, role: Role::ReadWrite, paused: false };
     let config = hub.configured().read()?;
     edit::allowed(&config, &name, &shared)?;
-    let hello = Hello { name: hub.name.clone() }.bounded();
+    let hello = Hello { name: hub.name() }.bounded();
     let redeemed = hub.node.redeem(&ticket, &speech::encode(&hello)).await;
     let answer = redeemed.map_err(|source| PairingError::Net { share: ticket.share.clone(), source })?;
     let list = match speech::decode(&answer).ok_or(PairingError::Garbled)? {
@@ -132,7 +132,7 @@ pub async fn join(
     if let Some(keeper) = hub.keeper_of(members.share()) {
         return Err(PairingError::Already(keeper.name.clone()));
     }
-    let says = Introduction { name: hub.name.clone(), addresses: hub.node.local_addresses(), replicas: Vec::new() };
+    let says = Introduction { name: hub.name(), addresses: hub.node.local_addresses(), replicas: Vec::new() };
     members.introduce(&hub.key, says);
     hub.place.keep(&name, &members)?;
     let shared = Shared { role, ..shared };

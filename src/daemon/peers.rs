@@ -130,6 +130,18 @@ impl Peers {
         }
     }
 
+    /// Something has changed for all of them: who is down is tried at once.
+    pub fn retry(&self, now: Moment) {
+        let mut inner = self.lock();
+        let down: Vec<PublicKey> =
+            inner.notes.iter().filter(|(_, note)| !note.connected).map(|(key, _)| *key).collect();
+        for key in down {
+            inner.attempts.alive(key, now);
+        }
+        drop(inner);
+        self.wake.notify_one();
+    }
+
     /// It calls and is no member.
     pub fn stranger(&self, key: PublicKey, address: SocketAddr) {
         let mut inner = self.lock();

@@ -4,6 +4,7 @@
 //! ```text
 //! device.key       64 hexadecimal digits: the seed of this device's key
 //! shares/NAME      the list of a share's members
+//! bump             the last count of this device's lives in gossip, in decimal digits
 //! daemon.lock      held while a daemon runs
 //! ```
 //! Each file is replaced by rename, and durable before it has its name.
@@ -12,6 +13,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustix::fs::FlockOperation;
 
@@ -22,6 +24,7 @@ use crate::net::{self};
 
 const KEY: &str = "device.key";
 const SHARES: &str = "shares";
+const BUMP: &str = "bump";
 const LOCK: &str = "daemon.lock";
 /// The socket's name where there is no directory for it but this one.
 const SOCKET: &str = "control.sock";
@@ -158,6 +161,20 @@ impl Place {
         }
     }
 
+    /// Tells this life of the device from all before it: the time, or one more than what was kept where the clock was set back.
+    pub fn bump(&self) -> u64 {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = since.map_or(0, |since| since.as_millis() as u64);
+        // What is damaged counts nothing: then the time has to do.
+        let kept = fs::read_to_string(self.directory.join(BUMP)).ok().and_then(|text| text.trim().parse::<u64>().ok());
+        now.max(kept.map_or(0, |kept| kept.saturating_add(1)))
+    }
+
+    /// Keeps a count that the next life must begin above.
+    pub fn keep_bump(&self, bump: u64) -> Result<(), PlaceError> {
+        replace(&self.directory.join(BUMP), format!("{bump}\n").as_bytes())
+    }
+
     fn list(&self, name: &ShareName) -> PathBuf {
         self.directory.join(SHARES).join(name.as_str())
     }
@@ -218,6 +235,17 @@ mod tests {
         assert!(matches!(place.members(&name), Err(PlaceError::Damaged { .. })), "damage is never an empty list");
         place.drop_members(&name).expect("removed");
         place.drop_members(&name).expect("removing nothing is fine");
+    }
+
+    #[test]
+    fn each_life_counts_more_than_what_was_kept_of_the_one_before() {
+        let (_directory, place) = place();
+        let first = place.bump();
+        assert!(first > 1_700_000_000_000, "the time in milliseconds: {first}");
+        place.keep_bump(first + 1_000_000_000).expect("kept");
+        assert_eq!(place.bump(), first + 1_000_000_001, "also where the clock was set back");
+        fs::write(place.directory.join(BUMP), "nonsense").expect("written");
+        assert!(place.bump() >= first, "the time does where that is damaged");
     }
 
     #[test]

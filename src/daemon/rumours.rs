@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -27,11 +27,9 @@ pub struct Rumours {
 }
 
 impl Rumours {
-    /// Of this device, which listens there. Its life is told from earlier ones by the time at which it began.
-    pub fn new(key: PublicKey, addresses: Vec<SocketAddr>) -> Rumours {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let bump = since.map_or(0, |since| since.as_millis() as u64);
-        let circle = Circle::new(Presence { key, bump, addresses }, chance(u64::MAX));
+    /// Of this device. Its life is told from earlier ones by its bump, which is greater.
+    pub fn new(own: Presence) -> Rumours {
+        let circle = Circle::new(own, chance(u64::MAX));
         Rumours { circle: Mutex::new(circle), tags: Mutex::default(), wake: Notify::new() }
     }
 
@@ -72,6 +70,12 @@ impl Rumours {
     /// Tells everybody that this device stops.
     pub fn leave(&self, hub: &Hub) {
         self.circle().leave(hub.now());
+        self.pass_on(hub);
+    }
+
+    /// This device listens elsewhere now.
+    pub fn moved(&self, hub: &Hub, addresses: &[SocketAddr]) {
+        self.circle().moved(addresses, hub.now());
         self.pass_on(hub);
     }
 
@@ -121,8 +125,12 @@ impl Rumours {
                 hub.journal.say(Level::Debug, "others hold a member down", vec![("peer", name(hub, key))]);
                 hub.changed();
             }
-            // The next life begins with the time, which is later.
-            Heard::News(_, News::Reborn(_)) | Heard::Differs(..) | Heard::Same(..) => {}
+            Heard::News(_, News::Reborn(bump)) => {
+                if let Err(error) = hub.place.keep_bump(bump) {
+                    hub.journal.say(Level::Error, "cannot keep the count of lives", vec![("why", error.to_string())]);
+                }
+            }
+            Heard::Differs(..) | Heard::Same(..) => {}
         }
     }
 

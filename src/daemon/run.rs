@@ -1,22 +1,23 @@
 //! The daemon from start to end: everything is opened, events are taken until somebody says stop, and everything is closed.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 
 use super::commands;
 use super::config::{self, ConfigError};
 use super::control::Listener;
 use super::converse;
+pub use super::hub::Flags;
 use super::hub::{Hub, Parts, chance};
 use super::journal::{Journal, Level};
 use super::place::{Place, PlaceError};
 use super::rumours::Rumours;
 use super::service::Manager;
-use super::web;
+use super::{limit, vicinity, web};
 use crate::net::node::{Events, Node, NodeSettings};
 
 /// Threads that talk and decide; hashing and installing have their own.
@@ -31,10 +32,8 @@ const LINGER: Duration = Duration::from_millis(500);
 /// How a daemon is run.
 #[derive(Debug)]
 pub struct Settings {
-    /// Where it listens; `None`: as configured.
-    pub listen: Option<SocketAddr>,
-    /// Whether members on the local network are looked for, where the configuration does not say no.
-    pub mdns: bool,
+    /// What goes before the configuration.
+    pub flags: Flags,
     /// What it says, and where.
     pub journal: Journal,
 }
@@ -82,18 +81,16 @@ pub fn run(settings: Settings) -> Result<(), DaemonError> {
 async fn serve(settings: Settings) -> Result<(), DaemonError> {
     let signals = Signals::watch()?;
     let configured = config::place::Place::from_environment()?;
-    let config = configured.read()?;
+    let config = settings.flags.over(configured.read()?);
     let place = Place::from_environment()?;
     place.make()?;
     let _held = place.hold()?;
     let listener = listen(&place)?;
     let key = place.key()?;
-    let address = settings.listen.unwrap_or(config.listen);
-    let (node, events) = Node::open(NodeSettings { listen: address, ..NodeSettings::new(key.clone()) })?;
-    let name = config.name.clone().unwrap_or_else(hostname);
-    let journal = settings.journal;
+    let (node, events) = Node::open(NodeSettings { listen: config.listen, ..NodeSettings::new(key.clone()) })?;
+    let Settings { flags, journal } = settings;
     let shares = config.shares.clone();
-    let hub = Hub::new(Parts { node, key, name, place, journal, configured, config });
+    let hub = Hub::new(Parts { node, key, place, journal, configured, flags, config });
     for (name, shared) in shares {
         hub.start(name, shared);
     }
@@ -115,9 +112,12 @@ async fn take(hub: &Arc<Hub>, from: (Events, Listener, Signals), manager: &Manag
     let beat = manager.watchdog().unwrap_or(Duration::from_secs(3600));
     let mut beats = tokio::time::interval(beat);
     let mut moves = tokio::time::interval(MOVED);
-    let reaching = tokio::spawn(reach(Arc::clone(hub)));
-    let gossiping = tokio::spawn(Rumours::run(Arc::clone(hub)));
-    let serving = hub.metrics().map(|port| tokio::spawn(web::serve(Arc::clone(hub), port)));
+    let mut beside = JoinSet::new();
+    beside.spawn(reach(Arc::clone(hub)));
+    beside.spawn(Rumours::run(Arc::clone(hub)));
+    beside.spawn(web::keep(Arc::clone(hub)));
+    beside.spawn(vicinity::keep(Arc::clone(hub)));
+    beside.spawn(limit::keep(Arc::clone(hub)));
     loop {
         tokio::select! {
             () = hub.stopping.cancelled() => break,
@@ -139,14 +139,10 @@ async fn take(hub: &Arc<Hub>, from: (Events, Listener, Signals), manager: &Manag
                 }
             },
             _ = beats.tick() => manager.tell("WATCHDOG=1"),
-            _ = moves.tick() => hub.keepers().iter().for_each(|keeper| hub.introduce(keeper, None)),
+            _ = moves.tick() => hub.move_on(),
         }
     }
-    reaching.abort();
-    gossiping.abort();
-    if let Some(serving) = serving {
-        serving.abort();
-    }
+    beside.abort_all();
 }
 
 async fn reload(hub: &Arc<Hub>) {
@@ -213,12 +209,6 @@ fn listen(place: &Place) -> Result<Listener, DaemonError> {
         std::io::ErrorKind::AddrInUse => DaemonError::Place(PlaceError::Running),
         _ => DaemonError::Socket { path: path.clone(), source },
     })
-}
-
-fn hostname() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim();
-    if name.is_empty() { "device".into() } else { name.into() }
 }
 
 /// What somebody wants of the process.

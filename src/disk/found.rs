@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::blocks::{Blocks, Packed};
-use super::observe::{Observed, Outcome};
+use super::observe::{Observed, Outcome, Seen};
 use crate::model::listing::Builder;
 use crate::model::{Digest, Entry, Kind, Listing, PathRef, Problem, ProblemKind, RelPath, Stamp, Time};
 
@@ -102,6 +102,8 @@ pub(super) struct Late {
     pub path: RelPath,
     pub bytes: u64,
     pub grain_ns: i64,
+    /// What was seen of it, where it is opened already.
+    pub seen: Option<Seen>,
     pub outcome: Outcome,
 }
 

@@ -24,10 +24,15 @@ impl<'s> Moved<'s> {
         Moved { base, ..Moved::default() }
     }
 
+    /// Whether so many files stood at unknown paths that each is searched for.
+    pub fn is_searched(&self) -> bool {
+        self.by_inode.get().is_some()
+    }
+
     /// The row of a file that had this stamp at another path.
     pub fn find(&self, stamp: &Stamp) -> Option<Row<'s>> {
         let base = self.base?;
-        if self.by_inode.get().is_none() && self.strangers.fetch_add(1, Ordering::Relaxed) < STRANGERS_MIN {
+        if !self.is_searched() && self.strangers.fetch_add(1, Ordering::Relaxed) < STRANGERS_MIN {
             return None;
         }
         let by_inode = self.by_inode.get_or_init(|| sorted(base));

@@ -4,10 +4,16 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{self, AtFlags, Mode, OFlags};
+use rustix::io::Errno;
 
 use super::error::Error;
+
+/// Whether the kernel has refused to leave a file's access time alone, which it grants its owner and root: then it is
+/// not asked again. Where it does, reading a tree writes nothing, not even to its inodes.
+static SET_ATIME: AtomicBool = AtomicBool::new(false);
 
 /// An opened root directory.
 #[derive(Debug)]
@@ -87,6 +93,12 @@ pub fn open_directory(parent: impl AsFd, name: &[u8]) -> io::Result<OwnedFd> {
 /// Opens the file `name` in `parent` for reading; never follows a link, never blocks on a fifo.
 pub fn open_file(parent: impl AsFd, name: &[u8]) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    if !SET_ATIME.load(Ordering::Relaxed) {
+        match fs::openat(&parent, name, flags | OFlags::NOATIME, Mode::empty()) {
+            Err(Errno::PERM) => SET_ATIME.store(true, Ordering::Relaxed),
+            opened => return Ok(File::from(opened?)),
+        }
+    }
     Ok(File::from(fs::openat(parent, name, flags, Mode::empty())?))
 }
 
@@ -94,7 +106,7 @@ pub fn open_file(parent: impl AsFd, name: &[u8]) -> io::Result<File> {
 pub fn exists(parent: impl AsFd, name: &[u8]) -> io::Result<bool> {
     match fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(_) => Ok(true),
-        Err(rustix::io::Errno::NOENT) => Ok(false),
+        Err(Errno::NOENT) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

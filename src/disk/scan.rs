@@ -18,7 +18,7 @@ use super::grain::Grains;
 use super::handles::Budget;
 use super::hash::Cores;
 use super::moved::Moved;
-use super::observe::{Observer, Outcome, Subject, cause};
+use super::observe::{Observer, Outcome, Seen, Subject, cause};
 use super::read::Reader;
 use super::root::Root;
 use super::status::Status;
@@ -48,6 +48,10 @@ pub struct ScanOptions<'a> {
 pub trait Memory: Sync {
     /// The digest of a file that has this stamp, where it is known.
     fn recall(&self, path: PathRef<'_>, stamp: &Stamp) -> Option<Digest>;
+    /// Whether there is any digest to recall.
+    fn recalls(&self) -> bool {
+        true
+    }
     /// A file was hashed, and its stamp can be trusted from now on.
     fn note(&self, path: PathRef<'_>, stamp: &Stamp, content: &Digest);
     /// Whether it is known that the file had no attributes when it got this stamp.
@@ -63,6 +67,10 @@ pub struct NoMemory;
 impl Memory for NoMemory {
     fn recall(&self, _path: PathRef<'_>, _stamp: &Stamp) -> Option<Digest> {
         None
+    }
+
+    fn recalls(&self) -> bool {
+        false
     }
 
     fn note(&self, _path: PathRef<'_>, _stamp: &Stamp, _content: &Digest) {}
@@ -174,10 +182,12 @@ fn hash_late(root: &Root, base: Option<&Listing>, observer: &Observer<'_>, late:
         if observer.gauge.stopped() {
             return;
         }
-        file.outcome = look_late(&reader, base, observer, file, cores).unwrap_or_else(|error| match error.kind() {
-            io::ErrorKind::NotFound => Outcome::Gone,
-            _ => Outcome::Unreadable(ProblemKind::Unreadable, cause(&error)),
-        });
+        let seen = file.seen.take();
+        file.outcome =
+            look_late((&reader, base), observer, (file, seen), cores).unwrap_or_else(|error| match error.kind() {
+                io::ErrorKind::NotFound => Outcome::Gone,
+                _ => Outcome::Unreadable(ProblemKind::Unreadable, cause(&error)),
+            });
     };
     let is_large = |file: &Late| file.bytes >= LATE_BYTES_MIN;
     late.par_iter_mut().filter(|file| !is_large(file)).for_each(|file| look(file, Cores::One));
@@ -185,10 +195,9 @@ fn hash_late(root: &Root, base: Option<&Listing>, observer: &Observer<'_>, late:
 }
 
 fn look_late(
-    reader: &Reader<'_>,
-    base: Option<&Listing>,
+    (reader, base): (&Reader<'_>, Option<&Listing>),
     observer: &Observer<'_>,
-    file: &Late,
+    (file, seen): (&Late, Option<Seen>),
     cores: Cores,
 ) -> io::Result<Outcome> {
     let path = file.path.as_ref();
@@ -197,5 +206,7 @@ fn look_late(
     let status = Status::at(&*directory, name.as_c_str())?;
     let before = base.and_then(|base| base.find(path).ok().map(|index| base.row(index)));
     let subject = Subject { directory: &directory, name: &name, path, before, grain_ns: file.grain_ns, cores };
-    Ok(observer.observe(&subject, status))
+    // What was opened is read only if it is what has the name now.
+    let seen = seen.filter(|seen| seen.status == status);
+    Ok(observer.observe(&subject, seen.unwrap_or_else(|| status.into())))
 }

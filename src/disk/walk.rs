@@ -20,10 +20,9 @@ use super::grain::Grains;
 use super::handles::{Budget, Held, open_again, open_below};
 use super::hash::Cores;
 use super::names::Names;
-use super::observe::{Observer, Outcome, Subject, cause};
+use super::observe::{Observer, Outcome, Seen, Subject, cause};
 use super::root::{Root, exists, open_directory};
 use super::rules::{self, InForce};
-use super::status::Status;
 use crate::model::listing::{FLAG_INCOMPLETE, ROWS_AT_ONCE};
 use crate::model::path::{NAME_BYTES_MAX, PATH_BYTES_MAX, check_name};
 use crate::model::{Digest, Kind, Listing, PathRef, Problem, ProblemKind, RelPath};
@@ -36,6 +35,8 @@ const OWN_MARKS: [&str; 4] = ["staging", "trash", "lock", "state.redb"];
 const PART_NAMES: usize = 2048;
 /// From this size on a file is hashed after the walk, on all cores: see `benches/hash.rs`.
 pub(super) const LATE_BYTES_MIN: u64 = 16 * 1024 * 1024;
+/// Files that are hashed after the walk and kept open until then; more are opened once more.
+const LATE_HANDLES_MAX: usize = 64;
 
 thread_local! {
     static NAMES: RefCell<Names> = RefCell::default();
@@ -291,11 +292,14 @@ impl<'s> Walk<'s> {
             part.incomplete = true;
             return;
         }
-        let status = match Status::at(opened.held.handle(), child.name) {
-            Ok(status) => status,
+        let before = self.base.zip(child.before).map(|(base, index)| base.row(index));
+        let reads = file_type == FileType::RegularFile && self.observer.reads_anyway(before);
+        let seen = match self.observer.see(opened.held.handle(), child.name, reads) {
+            Ok(seen) => seen,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => return part.push_unreadable(child.path, ProblemKind::Unreadable, cause(&error)),
         };
+        let status = seen.status;
         let directory = status.kind == Kind::Directory;
         let excluded = file_type == FileType::Unknown && hides(directory).0;
         let elsewhere = self.observer.options.one_file_system && status.device != opened.device;
@@ -308,14 +312,15 @@ impl<'s> Walk<'s> {
             // and a mirror would delete what the other end holds here.
             return part.push_unseen(child.path);
         }
-        self.row(opened, part, child, status);
+        self.row(opened, part, child, seen);
         if directory {
             self.descend(scope, opened, child, status.device, hides(true).1);
         }
     }
 
     /// Keeps the row of the base, or makes another one.
-    fn row(&self, opened: &Opened<'_>, part: &mut Part, child: &Child<'_>, status: Status) {
+    fn row(&self, opened: &Opened<'_>, part: &mut Part, child: &Child<'_>, seen: Seen) {
+        let status = seen.status;
         let group = (status.device, status.stamp.inode);
         let linked = status.kind == Kind::File && status.names > 1;
         if let (Some(base), Some(index)) = (self.base, child.before) {
@@ -334,16 +339,16 @@ impl<'s> Walk<'s> {
             part.push_fix(child.path, Fix::Group(group));
             if Found::claim(&self.found, group) {
                 let claim = if late {
-                    Claim::Late(self.postpone(opened, child, status.stamp.size))
+                    Claim::Late(self.postpone(opened, child, seen))
                 } else {
-                    Claim::Done(self.observe(opened, child, status))
+                    Claim::Done(self.observe(opened, child, seen))
                 };
                 Found::lock(&self.found).claims.insert(group, claim);
             }
         } else if late {
-            part.push_fix(child.path, Fix::Late(self.postpone(opened, child, status.stamp.size)));
+            part.push_fix(child.path, Fix::Late(self.postpone(opened, child, seen)));
         } else {
-            self.settle(part, child, self.observe(opened, child, status));
+            self.settle(part, child, self.observe(opened, child, seen));
         }
     }
 
@@ -362,7 +367,7 @@ impl<'s> Walk<'s> {
         }
     }
 
-    fn observe(&self, opened: &Opened<'_>, child: &Child<'_>, status: Status) -> Outcome {
+    fn observe(&self, opened: &Opened<'_>, child: &Child<'_>, seen: Seen) -> Outcome {
         let subject = Subject {
             directory: opened.held.handle(),
             name: child.name,
@@ -371,13 +376,15 @@ impl<'s> Walk<'s> {
             grain_ns: opened.grain_ns,
             cores: Cores::One,
         };
-        self.observer.observe(&subject, status)
+        self.observer.observe(&subject, seen)
     }
 
-    fn postpone(&self, opened: &Opened<'_>, child: &Child<'_>, bytes: u64) -> usize {
-        let late = Late { path: child.path.to_owned(), grain_ns: opened.grain_ns, bytes, outcome: Outcome::Gone };
+    fn postpone(&self, opened: &Opened<'_>, child: &Child<'_>, seen: Seen) -> usize {
+        let (path, grain_ns) = (child.path.to_owned(), opened.grain_ns);
+        let bytes = seen.status.stamp.size;
         let mut found = Found::lock(&self.found);
-        found.late.push(late);
+        let seen = Some(seen).filter(|seen| seen.file.is_some() && found.late.len() < LATE_HANDLES_MAX);
+        found.late.push(Late { path, grain_ns, bytes, seen, outcome: Outcome::Gone });
         found.late.len() - 1
     }
 

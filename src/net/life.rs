@@ -37,7 +37,7 @@ pub(super) struct Life {
     /// Silence for so long ends it.
     pub(super) timeout: Duration,
     /// What the user allows to be sent.
-    pub(super) throttle: Option<Throttle>,
+    throttle: Option<Arc<Throttle>>,
     fault: OnceLock<Fault>,
     /// Cancelled when the link has ended, for whatever reason.
     pub(super) ended: CancellationToken,
@@ -51,9 +51,22 @@ impl Life {
     }
 
     pub(super) fn paced(peer: &str, timeout: Duration, pace: Pace) -> Arc<Self> {
+        Self::limited(peer, timeout, pace.limit.map(|limit| Arc::new(Throttle::new(Some(limit)))))
+    }
+
+    /// One of several that share a limit.
+    pub(super) fn sharing(peer: &str, timeout: Duration, throttle: &Arc<Throttle>) -> Arc<Self> {
+        Self::limited(peer, timeout, Some(Arc::clone(throttle)))
+    }
+
+    fn limited(peer: &str, timeout: Duration, throttle: Option<Arc<Throttle>>) -> Arc<Self> {
         let (ended, bye) = (CancellationToken::new(), CancellationToken::new());
-        let throttle = pace.limit.map(Throttle::new);
         Arc::new(Self { peer: peer.into(), timeout, throttle, fault: OnceLock::new(), ended, bye })
+    }
+
+    /// What the user allows to be sent, where there is a limit now.
+    pub(super) fn throttle(&self) -> Option<&Throttle> {
+        self.throttle.as_deref().filter(|throttle| throttle.is_on())
     }
 
     pub(super) fn end(&self, fault: Fault) {

@@ -1,6 +1,7 @@
 //! How fast a link may send: which controller of congestion its QUIC uses, and the user's own limit, one bucket for all its streams.
 
 use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -55,23 +56,41 @@ impl Pace {
 const BURST: Duration = Duration::from_millis(100);
 const BURST_MIN_BYTES: u64 = 4 << 10;
 
-/// The bucket of a link: whoever sends waits for its turn.
+/// The bucket of a link, or of all links of a device: whoever sends waits for its turn.
 #[derive(Debug)]
 pub(super) struct Throttle {
-    limit: NonZeroU64,
+    /// Bytes a second; 0 where there is no limit.
+    limit: AtomicU64,
     /// When the bucket will be as full as it can be.
     full: Mutex<Instant>,
 }
 
 impl Throttle {
-    pub(super) fn new(limit: NonZeroU64) -> Self {
-        Self { limit, full: Mutex::new(Instant::now()) }
+    pub(super) fn new(limit: Option<NonZeroU64>) -> Self {
+        Self { limit: AtomicU64::new(limit.map_or(0, NonZeroU64::get)), full: Mutex::new(Instant::now()) }
+    }
+
+    /// Another limit from now on. Whoever waits for its turn already waits as it was told.
+    pub(super) fn limit(&self, limit: Option<NonZeroU64>) {
+        self.limit.store(limit.map_or(0, NonZeroU64::get), Ordering::Relaxed);
+    }
+
+    /// The limit of now.
+    pub(super) fn limited(&self) -> Option<u64> {
+        Some(self.limit.load(Ordering::Relaxed)).filter(|&limit| limit > 0)
+    }
+
+    /// Whether there is a limit now.
+    pub(super) fn is_on(&self) -> bool {
+        self.limit.load(Ordering::Relaxed) != 0
     }
 
     /// The most that should be sent with one turn.
     pub(super) fn piece(&self) -> usize {
-        let burst = self.limit.get() / 10;
-        burst.clamp(BURST_MIN_BYTES, 256 << 10) as usize
+        match self.limit.load(Ordering::Relaxed) {
+            0 => usize::MAX,
+            limit => (limit / 10).clamp(BURST_MIN_BYTES, 256 << 10) as usize,
+        }
     }
 
     /// Waits until `bytes` may be sent. They count also where the caller gives up while it waits.
@@ -82,7 +101,11 @@ impl Throttle {
 
     /// When `bytes` may be sent.
     fn turn(&self, now: Instant, bytes: usize) -> Instant {
-        let takes = Duration::from_secs_f64(bytes as f64 / self.limit.get() as f64);
+        let limit = self.limit.load(Ordering::Relaxed);
+        if limit == 0 {
+            return now;
+        }
+        let takes = Duration::from_secs_f64(bytes as f64 / limit as f64);
         let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = (*full).max(now);
         *full = turn + takes;
@@ -107,7 +130,7 @@ mod tests {
 
     #[test]
     fn all_senders_together_keep_the_rate_to_a_part_in_a_hundred() {
-        let throttle = Throttle::new(NonZeroU64::new(300_000).expect("not zero"));
+        let throttle = Throttle::new(NonZeroU64::new(300_000));
         let begun = Instant::now();
         // Four senders, each as soon as it may.
         let mut at = [begun; 4];
@@ -123,5 +146,7 @@ mod tests {
         let turns: Vec<Instant> = (0..100).map(|_| throttle.turn(later, 10_000)).collect();
         let seconds = (turns[99] - later).as_secs_f64();
         assert!((3.1..3.4).contains(&seconds), "{seconds}");
+        throttle.limit(None);
+        assert!(!throttle.is_on() && throttle.turn(later, 10_000) == later, "a limit that is lifted holds up nobody");
     }
 }

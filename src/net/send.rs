@@ -52,7 +52,7 @@ impl SendHalf {
     /// Sends all of `bytes`; waits where the peer does not read. They are copied: see [`Self::write_chunks`].
     pub async fn write_all(&mut self, bytes: &[u8]) -> Result<(), Error> {
         match &mut self.carried {
-            Carried::Quic(sending) if self.life.throttle.is_none() => {
+            Carried::Quic(sending) if self.life.throttle().is_none() => {
                 sending.write(bytes).await.map_err(|ended| ended.error(&self.life))
             }
             Carried::Quic(_) | Carried::Pipe(_) | Carried::Control(..) | Carried::Memory(_) => {
@@ -63,7 +63,7 @@ impl SendHalf {
 
     /// Sends all of `chunks` without copying them, and leaves them empty.
     pub async fn write_chunks(&mut self, chunks: &mut [Bytes]) -> Result<(), Error> {
-        if let (Carried::Quic(sending), None) = (&mut self.carried, &self.life.throttle) {
+        if let (Carried::Quic(sending), None) = (&mut self.carried, self.life.throttle()) {
             return sending.write_chunks(chunks).await.map_err(|ended| ended.error(&self.life));
         }
         for chunk in chunks {
@@ -84,7 +84,7 @@ impl SendHalf {
     /// Where the user limits the link, piece by piece, as the limit allows.
     async fn write_chunk(&mut self, mut chunk: Bytes) -> Result<(), Error> {
         let life = Arc::clone(&self.life);
-        let Some(throttle) = &life.throttle else { return self.write_piece(chunk).await };
+        let Some(throttle) = life.throttle() else { return self.write_piece(chunk).await };
         while !chunk.is_empty() {
             let piece = chunk.split_to(chunk.len().min(throttle.piece()));
             throttle.take(piece.len()).await;

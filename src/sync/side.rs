@@ -408,6 +408,10 @@ impl Memory for Recollection<'_> {
         self.journal.as_ref()?.recall(path, stamp)
     }
 
+    fn recalls(&self) -> bool {
+        self.placed.is_some() || self.journal.as_ref().is_some_and(|journal| !journal.is_empty())
+    }
+
     fn is_bare(&self, path: PathRef<'_>, stamp: &Stamp) -> bool {
         self.placed.is_some_and(|placed| placed.is_bare(path, stamp))
     }

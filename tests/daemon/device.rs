@@ -111,6 +111,18 @@ impl<'a> Device<'a> {
         self.until("all are alike", |device| device.alike(["status", "-q"]).code == 0);
     }
 
+    /// Sends the daemon a signal.
+    #[track_caller]
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(self.daemon.as_ref().expect("it runs")), signal).expect("it is there");
+    }
+
+    /// What is told of the daemon.
+    #[track_caller]
+    pub fn daemon(&self) -> Value {
+        self.alike(["status", "--json"]).events("daemon").pop().expect("a daemon")
+    }
+
     /// What is told of the share.
     #[track_caller]
     pub fn share(&self) -> Value {

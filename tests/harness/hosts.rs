@@ -116,9 +116,15 @@ impl Host {
     /// Starts the daemon and waits until it answers.
     #[track_caller]
     pub fn start(&mut self) {
+        self.start_with(&["--no-mdns"]);
+    }
+
+    /// The same with other flags.
+    #[track_caller]
+    pub fn start_with(&mut self, flags: &[&str]) {
         assert!(self.daemon.is_none(), "{}: the daemon runs already", self.name);
         let log = fs::File::options().create(true).append(true).open(self.log_path()).expect("a log");
-        let mut command = self.command(["daemon", "--no-mdns"]);
+        let mut command = self.command(["daemon"].iter().chain(flags));
         let daemon = command.stdout(Stdio::null()).stderr(log).spawn().expect("the daemon starts");
         self.daemon = Some(daemon);
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -230,6 +236,13 @@ impl Host {
             "ip -n {0} route show type unreachable | while read t a; do ip -n {0} route del $t $a; done",
             self.name
         ));
+    }
+
+    /// Moves to another address.
+    pub fn move_to(&mut self, address: &str) {
+        must(&format!("ip -n {} addr flush dev eth0", self.name));
+        must(&format!("ip -n {} addr add {address}/24 dev eth0", self.name));
+        self.address = address.into();
     }
 
     /// Lets ssh in.

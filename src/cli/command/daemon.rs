@@ -10,10 +10,11 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::paint::Color;
 use crate::cli::told::lines::Lines;
+use crate::daemon::config::Timetable;
 use crate::daemon::config::file::parse_listen;
 use crate::daemon::journal::{Journal, Level};
 use crate::daemon::place::PlaceError;
-use crate::daemon::run::{self, DaemonError, Settings};
+use crate::daemon::run::{self, DaemonError, Flags, Settings};
 
 /// Keep shares alike with their members, until stopped
 #[derive(Debug, Args)]
@@ -31,6 +32,10 @@ pub struct Daemon {
     /// Do not look for members on the local network
     #[arg(long)]
     no_mdns: bool,
+
+    /// Send at most so much: a rate such as 512k, or times of day with rates: '08:00,512k 19:00,off'
+    #[arg(long, value_name = "LIMIT")]
+    bwlimit: Option<Timetable>,
 
     /// Tell what matters at least so much: debug, info, warn or error
     #[arg(long, value_name = "LEVEL", default_value = "info")]
@@ -57,7 +62,8 @@ impl Daemon {
             return asking::ended(Ok(Exit::Alike), &mut output);
         }
         let journal = Journal::new(Box::new(Lines::standard(self.json)), self.log);
-        let ended = run::run(Settings { listen: self.listen, mdns: !self.no_mdns, journal });
+        let flags = Flags { listen: self.listen, no_mdns: self.no_mdns, bwlimit: self.bwlimit };
+        let ended = run::run(Settings { flags, journal });
         asking::ended(ended.map(|()| Exit::Alike).map_err(|error| failed(&error)), &mut output)
     }
 }

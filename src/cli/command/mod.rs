@@ -16,6 +16,7 @@ mod pause;
 mod peers;
 mod remove;
 mod resolve;
+mod revert;
 mod serve;
 mod status;
 mod sync;
@@ -77,6 +78,7 @@ pub enum Command {
     Peers(peers::Peers),
     Forget(forget::Forget),
     Approve(approve::Approve),
+    Revert(revert::Revert),
     Pause(pause::Pause),
     Resume(pause::Resume),
     Status(status::Status),
@@ -106,6 +108,7 @@ impl Command {
             Command::Peers(peers) => peers.run(),
             Command::Forget(forget) => forget.run(),
             Command::Approve(approve) => approve.run(),
+            Command::Revert(revert) => revert.run(),
             Command::Pause(pause) => pause.run(),
             Command::Resume(resume) => resume.run(),
             Command::Status(status) => status.run(),

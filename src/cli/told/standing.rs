@@ -15,6 +15,12 @@ pub fn tell(daemon: &DaemonNow, shares: &[&ShareNow], output: &mut Output) {
     if let Some(problem) = &daemon.config_problem {
         output.line(format_args!("  the configuration is not in use: {}", safe(problem)));
     }
+    if let Some(waits) = &daemon.config_waits {
+        output.line(format_args!("  not in use yet: {}", safe(waits)));
+    }
+    if let Some(limit) = daemon.bwlimit {
+        output.line(format_args!("  sends at most {}/s now", bytes(limit)));
+    }
     match daemon.pending.len() {
         0 => {}
         count => output.line(format_args!("  {count} devices called that are no members: `alike peers --pending`")),
@@ -61,7 +67,15 @@ fn share(share: &ShareNow, output: &mut Output) {
         ));
     }
     for problem in share.problems.iter().chain(&share.held).take(PROBLEMS_MAX) {
-        output.line(format_args!("  {}: {}", safe(&problem.path), safe(&problem.cause)));
+        // Of the whole root no path is told.
+        let path = if problem.path.is_empty() { String::new() } else { format!("{}: ", safe(&problem.path)) };
+        output.line(format_args!("  {path}{}", safe(&problem.cause)));
+    }
+    for path in share.local.iter().take(PROBLEMS_MAX) {
+        output.line(format_args!("  {}: changed here alone; `alike revert {}` lets it go", safe(path), share.name));
+    }
+    for path in share.rotten.iter().take(PROBLEMS_MAX) {
+        output.line(format_args!("  {}: rotted: its bytes changed, and nobody wrote them", safe(path)));
     }
     for member in share.members.iter().filter(|member| member.state != Liveness::Own) {
         output.line(format_args!("  {}  {}  {}", safe(&member.name), reach(member), member.role));

@@ -58,6 +58,11 @@ pub enum Ask {
         #[serde(with = "limit")]
         limit: Limit,
     },
+    /// Lets go of what was changed here alone, of a share that only receives.
+    Revert {
+        /// Which.
+        share: ShareName,
+    },
     /// Lets go of a root until this connection ends.
     Lend {
         /// The root, resolved.

@@ -31,6 +31,9 @@ pub struct DaemonNow {
     pub addresses: Vec<SocketAddr>,
     /// Since when it runs.
     pub uptime_s: u64,
+    /// Bytes a second that may be sent now; `None`: as many as go.
+    #[serde(default)]
+    pub bwlimit: Option<u64>,
     /// Bytes of UDP payload to everybody.
     pub sent: u64,
     /// Bytes of UDP payload from everybody.
@@ -39,6 +42,9 @@ pub struct DaemonNow {
     pub pending: Vec<StrangerNow>,
     /// Why the configuration on disk is not the one in use.
     pub config_problem: Option<String>,
+    /// What of the configuration counts only once the daemon is started anew.
+    #[serde(default)]
+    pub config_waits: Option<String>,
 }
 
 /// A device that called and is no member.
@@ -111,6 +117,12 @@ pub struct ShareNow {
     pub members: Vec<MemberNow>,
     /// What is watched.
     pub watch: WatchNow,
+    /// Changes here that reach nobody, as this device only receives.
+    #[serde(default)]
+    pub local: Vec<String>,
+    /// Files whose bytes changed though nobody wrote them, and that were not put right yet.
+    #[serde(default)]
+    pub rotten: Vec<String>,
     /// Seconds since the root was looked at.
     pub looked_s: Option<u64>,
     /// How long that took.

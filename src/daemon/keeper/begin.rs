@@ -69,6 +69,7 @@ impl Task {
         if looked && self.steps.unplaced && !self.steps.placing && self.steps.place_after <= now {
             self.steps.unplaced = false;
             self.steps.placing = true;
+            self.approvals.placing();
             self.work.spawn(work::place(Arc::clone(&self.hub), Arc::clone(&self.keeper), share.clone()));
         }
         if looked {

@@ -3,6 +3,7 @@
 //!
 //! Start at [`Keeper`]; `task` is the loop.
 
+mod approvals;
 mod begin;
 mod now;
 mod place;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::config::{Role, ShareName, Shared};
+use super::control::Refusal;
 use super::hub::Hub;
 use super::members::{Members, ShareId};
 use super::place::PlaceError;
@@ -63,10 +65,19 @@ pub enum Word {
     Lend(oneshot::Sender<()>),
     /// It has ended.
     Returned,
-    /// Deletes are meant.
-    Approve(Limit, oneshot::Sender<Result<(), Error>>),
+    /// Somebody says what is meant; answered once it shows whether that was enough.
+    Mean(Meant, oneshot::Sender<Result<(), Refusal>>),
     /// The daemon ends, or the share is configured no longer.
     Close(oneshot::Sender<()>),
+}
+
+/// What must be said before it is done.
+#[derive(Debug, Clone, Copy)]
+pub enum Meant {
+    /// So many deletes.
+    Deletes(Limit),
+    /// What was changed here alone shall go.
+    Revert,
 }
 
 impl Keeper {

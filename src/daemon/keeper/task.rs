@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use super::approvals::Approvals;
 use super::begin::Steps;
 use super::place::Kept;
 use super::work::{self, Done, mark_of};
@@ -40,6 +41,7 @@ pub(super) struct Task {
     /// Commands that have the root.
     pub(super) loans: usize,
     closing: Option<oneshot::Sender<()>>,
+    pub(super) approvals: Approvals,
     on_conflict: hooks::Told,
     after_sync: hooks::Told,
 }
@@ -51,8 +53,8 @@ pub async fn run(hub: Arc<Hub>, keeper: Arc<Keeper>, mut hears: mpsc::UnboundedR
     let steps = Steps { dirty: Some(Dirty::All), ..Steps::default() };
     let hook = |hook| hooks::Told::new(Arc::downgrade(&hub), keeper.name.clone(), hook);
     let (on_conflict, after_sync) = (hook(Hook::OnConflict), hook(Hook::AfterSync));
-    let (work, loans, closing) = (JoinSet::new(), 0, None);
-    let mut task = Task { hub, keeper, rounds, work, steps, loans, closing, on_conflict, after_sync };
+    let (work, loans, closing, approvals) = (JoinSet::new(), 0, None, Approvals::default());
+    let mut task = Task { hub, keeper, rounds, work, steps, loans, closing, approvals, on_conflict, after_sync };
     task.live(task.hub.peers.connected());
     loop {
         if task.closing.is_some() {
@@ -106,9 +108,9 @@ impl Task {
                 self.loans = self.loans.saturating_sub(1);
                 self.steps.open_after = now;
             }
-            Word::Approve(_limit, answer) => {
-                let _ = answer
-                    .send(Err(Error::Busy { what: "held deletes cannot be approved through the daemon yet".into() }));
+            Word::Mean(meant, answer) => {
+                let share = self.keeper.share();
+                self.work.spawn(work::mean(share, meant, answer));
             }
             Word::Close(closed) => self.closing = Some(closed),
         }
@@ -198,6 +200,7 @@ impl Task {
                     }
                 }
             }
+            Done::Meant(meant, answer) => self.meant(meant, answer),
             Done::Watched(Ok(watch)) => {
                 self.covered(&watch.coverage());
                 watching::follow(&self.keeper, &watch);
@@ -270,12 +273,14 @@ impl Task {
         let (placed, kept) = match placed {
             Ok(placed) => placed,
             Err(error) => {
+                self.approvals.failed(&error);
                 self.steps.unplaced = true;
                 self.steps.place_after = self.failed("cannot put in place", &error);
                 return;
             }
         };
         let standing = self.refresh();
+        self.approvals.placed(&standing.held, &self.keeper.name);
         self.rounds.tell(self.hub.now());
         let totals = placed.tally.totals;
         let mut now = lock(&self.keeper.now);
@@ -325,6 +330,7 @@ impl Task {
     /// Lets go of the root: what goes on ends at the next file.
     async fn let_go(&mut self) {
         let share = lock(&self.keeper.open).take();
+        self.approvals = Approvals::default();
         if let Some(share) = share {
             self.publish();
             self.covered(&crate::disk::watch::Coverage::default());
@@ -342,7 +348,7 @@ impl Task {
     }
 
     /// Takes over what the share says of itself.
-    fn refresh(&mut self) -> Standing {
+    pub(super) fn refresh(&mut self) -> Standing {
         let Some(share) = self.keeper.share() else { return lock(&self.keeper.now).standing.clone() };
         let standing = share.standing();
         self.rounds.changed(mark_of(&standing), self.hub.now());

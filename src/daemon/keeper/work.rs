@@ -6,15 +6,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
-use super::Keeper;
+use super::approvals::Answering;
 use super::place::{Kept, Members as Sources};
+use super::{Keeper, Meant};
 use crate::daemon::hub::Hub;
 use crate::daemon::peers::Answered;
 use crate::daemon::schedule::Mark;
 use crate::daemon::speech::{self, Reply, Request};
 use crate::disk::dirty::Dirty;
 use crate::disk::watch::{Watch, WatchSettings};
-use crate::model::Digest;
+use crate::model::{Digest, Problem};
 use crate::net::node::PublicKey;
 use crate::net::{Link, receive_frame, send_frame};
 use crate::sync::error::Error;
@@ -29,6 +30,8 @@ pub enum Done {
     Looked(Result<Looked, Error>),
     /// A member was met; what was held here before.
     Met(PublicKey, Mark, Result<Met, Error>),
+    /// What somebody means is known; what was held back all the same.
+    Meant(Result<Vec<Problem>, Error>, Answering),
     /// It is watched from now on, or cannot be.
     Watched(Result<Arc<Watch>, Error>),
     /// What could be put in place was.
@@ -59,6 +62,16 @@ pub async fn open(hub: Arc<Hub>, keeper: Arc<Keeper>) -> Done {
 /// Looks at the root.
 pub async fn look(share: Share, dirty: Dirty) -> Done {
     Done::Looked(share.look(dirty).await)
+}
+
+/// Does what somebody means.
+pub async fn mean(share: Option<Share>, meant: Meant, answer: Answering) -> Done {
+    let done = match (share, meant) {
+        (Some(share), Meant::Deletes(limit)) => share.approve(limit).await.map(|looked| looked.problems),
+        (Some(share), Meant::Revert) => share.revert().await.map(|()| Vec::new()),
+        (None, _) => Err(Error::Busy { what: "the share is at rest".into() }),
+    };
+    Done::Meant(done, answer)
 }
 
 /// Watches the root from now on.

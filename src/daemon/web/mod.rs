@@ -5,4 +5,4 @@ pub mod figures;
 pub mod page;
 mod server;
 
-pub use server::serve;
+pub use server::keep;

@@ -24,8 +24,35 @@ const GATHER: Duration = Duration::from_millis(500);
 /// And of ages at least this often.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// Serves until the daemon stops. Where the port cannot be had, that is said, and everything else goes on.
-pub async fn serve(hub: Arc<Hub>, port: u16) {
+/// Serves on the port that is configured, for ever.
+pub async fn keep(hub: Arc<Hub>) {
+    let mut configured = hub.reconfigured();
+    loop {
+        let port = hub.metrics();
+        let other = async {
+            while hub.metrics() == port {
+                // A hub that is gone has no port.
+                if configured.changed().await.is_err() {
+                    return std::future::pending().await;
+                }
+            }
+        };
+        tokio::select! {
+            () = serve_at(&hub, port) => {}
+            () = other => {}
+        }
+    }
+}
+
+async fn serve_at(hub: &Arc<Hub>, port: Option<u16>) {
+    if let Some(port) = port {
+        serve(Arc::clone(hub), port).await;
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Serves for ever. Where the port cannot be had, that is said, and everything else goes on.
+async fn serve(hub: Arc<Hub>, port: u16) {
     let listener = match TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
         Ok(listener) => listener,
         Err(error) => {

@@ -307,7 +307,7 @@ impl Looking<'_> {
             grain_ns,
             cores: if large { Cores::All } else { Cores::One },
         };
-        self.observer.observe(&subject, *status)
+        self.observer.observe(&subject, (*status).into())
     }
 }
 

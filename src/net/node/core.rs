@@ -16,6 +16,7 @@ use super::settings::{EVENTS_FREE, LINGER};
 use super::table::Table;
 use super::trust::Trust;
 use super::warm::Warm;
+use crate::net::pace::Throttle;
 use crate::net::quic::Farewell;
 
 /// Strangers that are remembered, so that each is reported once in a while only.
@@ -32,6 +33,8 @@ pub(super) struct Core {
     /// The same for pairing.
     pub(super) joining: Arc<QuicClientConfig>,
     pub(super) silence: Duration,
+    /// What may be sent to all peers together.
+    pub(super) throttle: Arc<Throttle>,
     /// Tells this run of the device from any other.
     pub(super) instance: u64,
     pub(super) events: mpsc::Sender<Event>,
@@ -91,6 +94,7 @@ impl Core {
             client: parts.client,
             joining: parts.joining,
             silence: parts.silence,
+            throttle: Arc::new(Throttle::new(None)),
             instance: parts.instance,
             events: parts.events,
             changed: Notify::new(),

@@ -42,11 +42,12 @@ pub(super) struct Reached {
 
 impl Reached {
     /// The connection as one that stays; `None` where the peer did not greet.
-    pub(super) fn warm(self, peer: PublicKey, silence: Duration) -> Option<Arc<Warm>> {
+    pub(super) fn warm(self, core: &Core, peer: PublicKey) -> Option<Arc<Warm>> {
         let Self { connection, theirs } = self;
         let local = is_ours(&plain(connection.remote_address()).ip());
         let (theirs, dialled) = (theirs?, Dialled::ByUs);
-        Some(Warm::new(Made { connection, peer, dialled, theirs, local, silence }))
+        let (silence, throttle) = (core.silence, Arc::clone(&core.throttle));
+        Some(Warm::new(Made { connection, peer, dialled, theirs, local, silence, throttle }))
     }
 }
 

@@ -71,8 +71,8 @@ async fn welcome(core: Arc<Core>, incoming: Incoming) {
     let Ok(Ok(theirs)) = tokio::time::timeout(HANDSHAKE, ours.exchange(&connection)).await else { return };
     if theirs.version == VERSION && !door.joins() {
         open_up(&connection);
-        let (dialled, silence) = (Dialled::ByThem, core.silence);
-        core.admit(Warm::new(Made { connection, peer, dialled, theirs, local, silence }));
+        let (dialled, silence, throttle) = (Dialled::ByThem, core.silence, Arc::clone(&core.throttle));
+        core.admit(Warm::new(Made { connection, peer, dialled, theirs, local, silence, throttle }));
     }
 }
 

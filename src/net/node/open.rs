@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -156,6 +157,16 @@ impl Node {
         self.0.core.table().peers()
     }
 
+    /// At most so many bytes a second are sent in all conversations together from now on; `None`: as many as go.
+    pub fn limit(&self, bytes: Option<NonZeroU64>) {
+        self.0.core.throttle.limit(bytes);
+    }
+
+    /// What [`Self::limit`] said last.
+    pub fn limited(&self) -> Option<u64> {
+        self.0.core.throttle.limited()
+    }
+
     /// What went over the socket since it was opened: the payload of every packet, whoever sent it.
     pub fn traffic(&self) -> Traffic {
         Traffic { sent: self.0.meter.sent(), received: self.0.meter.received() }
@@ -184,7 +195,7 @@ async fn reach(core: Arc<Core>, peer: PublicKey, addresses: Vec<SocketAddr>) -> 
         return Ok(());
     }
     let reached = dial::dial(&core, peer, (&addresses, Purpose::Member)).await?;
-    if reached.warm(peer, core.silence).is_some_and(|warm| core.admit(warm)) {
+    if reached.warm(&core, peer).is_some_and(|warm| core.admit(warm)) {
         return Ok(());
     }
     Err(Error::Refused { peer: peer.short(), source: Cause("it is no member any more".to_owned()) })

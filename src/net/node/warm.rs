@@ -18,6 +18,7 @@ use super::settings::{CONVERSATION_SILENCE, CONVERSATIONS_MAX, EVENTS_FREE, HAND
 use crate::net::Error;
 use crate::net::life::{Fault, Life, Meter};
 use crate::net::link::{ARRIVED_MAX, Halves};
+use crate::net::pace::Throttle;
 use crate::net::quic::streams::{Within, halves, halves_within};
 use crate::net::quic::{Farewell, fault};
 
@@ -68,6 +69,7 @@ pub(super) struct Warm {
     pub(super) local: bool,
     pub(super) since: Instant,
     life: Arc<Life>,
+    throttle: Arc<Throttle>,
     open: Mutex<HashMap<u32, Open>>,
     next: AtomicU32,
     /// A conversation has begun.
@@ -95,6 +97,8 @@ pub(super) struct Made {
     pub(super) theirs: Greeting,
     pub(super) local: bool,
     pub(super) silence: Duration,
+    /// What may be sent to all peers together.
+    pub(super) throttle: Arc<Throttle>,
 }
 
 impl Warm {
@@ -111,6 +115,7 @@ impl Warm {
             local: made.local,
             since: Instant::now(),
             life: Life::new(&made.peer.short(), made.silence),
+            throttle: made.throttle,
             open: Mutex::default(),
             next: AtomicU32::new(first),
             begun: Notify::new(),
@@ -149,7 +154,7 @@ impl Warm {
             return None;
         }
         let (arrivals, arrived) = mpsc::channel(ARRIVED_MAX);
-        let life = Life::new(&self.life.peer, self.life.timeout);
+        let life = Life::sharing(&self.life.peer, self.life.timeout, &self.throttle);
         let within = Arc::new(Within { life, meter: Arc::new(Meter::default()) });
         open.insert(id, Open { within: within.clone(), arrivals, moved: 0, since: Instant::now() });
         self.begun.notify_one();
