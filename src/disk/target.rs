@@ -109,6 +109,11 @@ impl Target {
         &self.root
     }
 
+    /// Whether the root is a replica's, where what a user writes in the course of a run is a write like any other.
+    pub const fn is_replica(&self) -> bool {
+        self.announcements.is_some()
+    }
+
     /// Bytes that may still be written here, as far as that is known.
     pub fn room(&self) -> u64 {
         fs::fstatvfs(self.root.handle()).map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize))

@@ -1,6 +1,7 @@
 //! Runs a plan at the target, phase by phase, in the order that makes any plan sound: copies are staged before anything
 //! moves, directories come before their contents, deletes last, directory metadata at the very end. Decides nothing.
 
+mod departures;
 mod nests;
 mod room;
 
@@ -19,6 +20,7 @@ use crate::disk::gauge::Gauge;
 use crate::disk::place::{Placed, lacked_room};
 use crate::disk::stage::Staged;
 use crate::disk::target::Target;
+use crate::model::plan::action::Before;
 use crate::model::plan::{Action, Plan, Source, Step};
 use crate::model::{Digest, Entry, Kind, Listing, Problem, Record, RelPath, Stamp};
 use nests::{Family, Filled};
@@ -177,7 +179,7 @@ impl<'a> Installer<'a> {
                 break;
             }
             let action = self.action(index);
-            let placed = self.run.target.place_move(action, how);
+            let placed = self.check_replaced(index).and_then(|()| self.run.target.place_move(action, how));
             let is_directory = how.moved.kind == Kind::Directory;
             if self.placed(index, placed, Some(how.moved.entry.content)) {
                 if is_directory {
@@ -195,11 +197,21 @@ impl<'a> Installer<'a> {
     fn arrivals(&self) {
         let listed: HashSet<usize> = self.run.plan.renames.iter().copied().collect();
         for index in self.indices(|step| matches!(step, Step::Rename { .. })) {
-            if !self.halted() && !listed.contains(&index) {
-                let content = self.action(index).wanted.as_ref().map(|wanted| wanted.content);
-                self.placed(index, self.run.target.place_arrived(self.action(index)), content);
+            if self.halted() || listed.contains(&index) {
+                continue;
             }
+            let action = self.action(index);
+            let content = action.wanted.as_ref().map(|wanted| wanted.content);
+            let came = self.moved_from(action);
+            self.placed(index, self.run.target.place_arrived(action, came.as_ref()), content);
         }
+    }
+
+    /// What was scanned where a rename takes it from.
+    fn moved_from(&self, action: &Action) -> Option<Before> {
+        let Step::Rename { from } = &action.step else { return None };
+        let row = self.run.listing.row(self.run.listing.find(from.as_ref()).ok()?);
+        Some(Before { kind: row.kind(), stamp: row.stamp(), entry: row.entry() })
     }
 
     /// A renamed directory takes its files along with their stamps.
@@ -366,17 +378,6 @@ impl<'a> Installer<'a> {
         self.check()
     }
 
-    /// Children before their directories.
-    fn deletes(&self) -> Result<(), Error> {
-        for index in self.indices(|step| matches!(step, Step::Delete { .. })).into_iter().rev() {
-            if self.halted() {
-                break;
-            }
-            self.place(index, None, None);
-        }
-        self.check()
-    }
-
     /// Directories get their metadata last and deepest first: everything before disturbed their times.
     fn directories(&self) -> Result<(), Error> {
         let metadata = self.indices(|step| matches!(step, Step::Metadata));
@@ -396,6 +397,9 @@ impl<'a> Installer<'a> {
 
     /// Does one action and tells of it; whether it was done.
     fn place(&self, index: usize, staged: Option<Staged>, content: Option<Digest>) -> bool {
+        if let Err(problem) = self.check_replaced(index) {
+            return self.placed(index, Err(problem), content);
+        }
         let plain = staged.is_none();
         let placed = match self.run.target.place(self.action(index), staged) {
             Err(problem) if plain && lacked_room(&problem) && self.run.target.make_room(BLOCK_BYTES) => {

@@ -164,5 +164,5 @@ pub fn moving(action: &Action, moved: &Before) -> Move {
 pub fn swap(target: &Target, one: &Action, other: &Action) {
     let moved = *other.before.clone().expect("a swap needs two things");
     target.place_move(one, &Move { moved, onto: Onto::Wanted }).expect("swapped");
-    target.place_arrived(other).expect("arrived");
+    target.place_arrived(other, one.before.as_deref()).expect("arrived");
 }

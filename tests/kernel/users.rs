@@ -201,6 +201,17 @@ impl Oracle {
         bytes.overwritten = true;
         bytes.unseen |= !is_told && replica.memory.rows.contains_key(path) || is_hidden(replica, path);
         bytes.replaced |= is_told && twins == 1 && replica.is_witnessed(path) && !replica.ignores(path.as_ref());
+        self.take_along(replica, path);
+    }
+
+    /// A touch that yields to an edit has no file of its own: the edit's stands for it. Where nobody looks, the loss of that
+    /// file is no delete of either, and the touch is wanted though its bytes went when the edit was put in their place: no
+    /// disk need show them, a trash has them.
+    fn take_along(&mut self, replica: &Replica, path: &RelPath) {
+        let stands = replica.memory.rows.get(path).filter(|_| is_hidden(replica, path)).map_or(0, |row| row.stands);
+        let events = self.happenings.iter().enumerate().filter(|(at, _)| stands >> at & 1 == 1);
+        let entries: Vec<Entry> = events.filter_map(|(_, it)| it.entry.clone()).collect();
+        entries.iter().for_each(|entry| self.unseen(entry));
     }
 
     /// A user moves a file away: a delete, which may go untold.
@@ -208,6 +219,7 @@ impl Oracle {
         if is_hidden(replica, path) || replica.memory.rows.contains_key(path) && !is_told(replica, path) {
             self.unseen(entry);
         }
+        self.take_along(replica, path);
     }
 
     /// What becomes of these bytes nobody sees.
@@ -233,9 +245,10 @@ fn is_told(replica: &Replica, path: &RelPath) -> bool {
     due.is_some_and(|((_, shown), row)| shown.dots == row.witness.dots)
 }
 
-/// Whether nobody looks at a name, or nobody has looked since something came there.
+/// Whether nobody looks at a name, or nobody has looked since something came there or since it was ignored.
 fn is_hidden(replica: &Replica, path: &RelPath) -> bool {
-    replica.ignores(path.as_ref()) || replica.unwitnessed.contains_key(path)
+    let is_marked = replica.memory.rows.get(path).is_some_and(|row| row.witness.unseen);
+    is_marked || replica.ignores(path.as_ref()) || replica.unwitnessed.contains_key(path)
 }
 
 fn is_below_a_file(replica: &Replica, path: &RelPath) -> bool {

@@ -98,6 +98,7 @@ impl World {
         let mut all = Vec::new();
         for name in names {
             if replica.ignores(name.as_ref()) && !rules.broken(Mutant::IgnoreDrops) {
+                take_announced(replica, oracle, &name, wants.get(&name));
                 if let Some(row) = replica.memory.rows.get_mut(&name) {
                     row.witness.unseen = true;
                 }
@@ -194,6 +195,14 @@ impl World {
                 era::follow(&mut row.witness.dots, (id, common), &renamed);
             }
         }
+    }
+}
+
+/// What a run that was cut off put in place it had announced: it is known also where nobody looks.
+fn take_announced(replica: &mut Replica, oracle: &Oracle, name: &RelPath, want: Option<&(RelPath, Shown)>) {
+    let announced = replica.unwitnessed.get(name).cloned();
+    if let Some(((home, shown), entry)) = want.zip(announced).filter(|((_, shown), entry)| shown.entry == *entry) {
+        witness(&mut replica.memory, oracle, home, shown, entry);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Carrying out one action. Owns the order in which things are checked, staged and exchanged, so that every path holds
 //! its old or its new content at every instant, and nothing that somebody wrote is lost. Start at [`Target::place`].
 
+mod intact;
 mod moves;
 pub mod nests;
 mod nodes;
@@ -29,7 +30,7 @@ use swap::Leaf;
 /// What an action left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placed {
-    /// What the path holds now; all zero where nothing is left.
+    /// What the path holds now; all zero where nothing is left, or where it is no longer what was put there.
     pub stamp: Stamp,
     /// A directory that was to be deleted still holds something that is no part of the plan.
     pub remains: bool,
@@ -229,7 +230,10 @@ impl Target {
             kind: ProblemKind::Unrepresentable,
             cause: lacks.join("; "),
         });
-        Placed { stamp: status.stamp, remains: false, lacks }
+        // An edit that came just now must not pass for what was put here.
+        let is_other =
+            status.kind == Kind::File && (status.stamp.mtime, status.stamp.size) != (wanted.mtime, wanted.size);
+        Placed { stamp: if is_other { Placed::GONE.stamp } else { status.stamp }, remains: false, lacks }
     }
 
     /// Opens the directory that a path is in.

@@ -28,11 +28,18 @@ impl Target {
         done.map_err(|refusal| self.refuse(&action.path, refusal))
     }
 
-    /// Completes a rename that the exchange before it has done: the last of a cycle.
-    pub fn place_arrived(&self, action: &Action) -> Result<Placed, Problem> {
-        let done = self.parent(action.path.as_ref()).and_then(|parent| {
-            self.after_rename(action, Leaf::new(parent.as_fd(), action.path.as_ref().name()), &parent)
-        });
+    /// Completes a rename that the exchange before it has done: the last of a cycle. `came` is what was scanned where it
+    /// came from: where that is another file, nothing is said of the stamp of this one.
+    pub fn place_arrived(&self, action: &Action, came: Option<&Before>) -> Result<Placed, Problem> {
+        let arrive = || {
+            let parent = self.parent(action.path.as_ref())?;
+            let here = Leaf::new(parent.as_fd(), action.path.as_ref().name());
+            let inode = here.status()?.stamp.inode;
+            let came = came.filter(|came| came.stamp.inode == inode);
+            let placed = self.after_rename(action, here, &parent, came)?;
+            Ok(if came.is_some() { placed } else { Placed { stamp: Placed::GONE.stamp, ..placed } })
+        };
+        let done: Result<Placed, Refusal> = arrive();
         done.map_err(|refusal| refusal.into_problem(&action.path))
     }
 
@@ -55,7 +62,7 @@ impl Target {
             self.directories().forget(path);
             self.directories().forget(from);
         }
-        self.after_rename(action, here, &parent)
+        self.after_rename(action, here, &parent, Some(moved))
     }
 
     pub(super) fn rename(
@@ -83,7 +90,7 @@ impl Target {
         if found.kind == Kind::Directory {
             self.directories().moved(from, path);
         }
-        self.after_rename(action, here, &parent)
+        self.after_rename(action, here, &parent, from_before)
     }
 
     /// Moves to a path that holds something, which goes to the trash.
@@ -119,11 +126,16 @@ impl Target {
         action: &Action,
         here: Leaf<'_>,
         parent: &std::sync::Arc<Directory>,
+        moved: Option<&Before>,
     ) -> Result<Placed, Refusal> {
         let wanted = wanted(action)?;
         let status = here.status()?;
         if status.kind == Kind::Directory {
             return Ok(Placed { stamp: status.stamp, ..Placed::GONE });
+        }
+        // The times of an edit that came just now stay: they are what it is known by.
+        if moved.is_some_and(|moved| !self.is_as_scanned(moved, &status)) {
+            return Err(Refusal::Changed("changed while it was moved"));
         }
         let handle = self.open_itself(parent, action.path.as_ref())?;
         let set = metadata::Wanted { xattrs: self.wanted().xattrs && action.changes.xattrs, ..self.wanted() };

@@ -72,11 +72,15 @@ impl Replica {
         Ok(problems)
     }
 
-    /// Records what the look after a run found where the run itself touched nothing: what the user did there meanwhile.
+    /// Records what the look after a run found where the run itself touched nothing, and what came into a directory that it
+    /// moved: what the user did there meanwhile. What is noted where the run did something stays noted unless all is in
+    /// place there, so the next look judges it by what was there before the run.
     pub fn overtake(&mut self, found: &Found, touched: &dyn Fn(PathRef<'_>) -> bool) -> Result<(), Error> {
         let mut events = self.events(found)?;
-        events.happened.retain(|happened| !touched(happened.name.as_ref()));
-        events.unseen.retain(|(name, _)| !touched(name.as_ref()));
+        let noted = &self.noted;
+        let is_users = |name: &RelPath| !touched(name.as_ref()) || !noted.contains_key(name);
+        events.happened.retain(|happened| is_users(&happened.name));
+        events.unseen.retain(|(name, _)| is_users(name));
         // What the guard holds back is held back again by the next look, which tells it.
         let events = self.guard(events, found, &mut Vec::new())?;
         self.record(events)

@@ -1,0 +1,163 @@
+//! What a user does to a path just while a run works there: between its last look at the path and its step, or between the
+//! step and the look after the run. The system calls of the run are slowed, so that he always is in that window.
+
+mod harness;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use harness::far::await_that;
+use harness::{Sandbox, Tree};
+
+/// By so much a call is slowed, in microseconds: the user is faster.
+const DELAY_US: u32 = 400_000;
+
+const OLD: &[u8] = b"as agreed on";
+/// As long as the old content: nothing but its times tells a file with it from the old one.
+const USERS: &[u8] = b"by the user.";
+
+/// What somebody does to a tree.
+type Act<'a> = dyn for<'t> Fn(&'t Tree) -> &'t Tree + 'a;
+type Shown = BTreeMap<PathBuf, Vec<u8>>;
+
+/// What a window is tried with.
+struct Window<'a> {
+    /// Which call is slowed, and on which side of it the window is: `renameat2:delay_enter`.
+    call: &'a str,
+    /// What the other side did before.
+    left: &'a Act<'a>,
+    /// Whether the run has come into the window at the right.
+    reached: &'a dyn Fn(&Tree) -> bool,
+    /// What the user does there.
+    user: &'a Act<'a>,
+}
+
+/// Runs into the window, and then once more in peace. Both sides show the same then.
+fn through(window: &Window<'_>) -> Shown {
+    let sandbox = Sandbox::new();
+    let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
+    left.file("d/x", OLD).file("d/sub/y", OLD).file("f", OLD).file("g", b"another one").file("kept/k", OLD);
+    left.mtime("f", 1_000_000_000, 0).mtime("d/x", 1_000_000_000, 0);
+    sandbox.alike(["sync", "left", "right"]).expect(0);
+    (window.left)(&left);
+    let (name, _) = window.call.split_once(':').expect("a call and a delay");
+    let mut traced = std::process::Command::new("strace");
+    let run = sandbox.command(["sync", "--max-delete=100%", "left", "right"]);
+    traced.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={name}"), "-e"]);
+    traced.arg(format!("inject={}={DELAY_US}", window.call)).arg(run.get_program()).args(run.get_args());
+    traced.current_dir(sandbox.path("")).stdout(Stdio::null()).stderr(Stdio::null()).env_clear();
+    traced.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut running = traced.spawn().expect("strace is installed");
+    await_that("the run is in the window", || (window.reached)(&right));
+    (window.user)(&right);
+    assert!(running.try_wait().expect("a child").is_none(), "the run was over before the user came");
+    running.wait().expect("a child");
+    let settled = sandbox.alike(["sync", "--max-delete=100%", "left", "right"]);
+    assert!(matches!(settled.code, 0 | 1), "{settled:?}");
+    let shown = right.shown();
+    assert_eq!(left.shown(), shown);
+    shown
+}
+
+/// The run acts: what it puts in place first is there, and it is held up by the call that did so.
+fn acts(right: &Tree) -> bool {
+    right.has("a-first")
+}
+
+/// Whether any file holds what the user wrote.
+fn holds_users(shown: &Shown) -> bool {
+    shown.values().any(|bytes| bytes == USERS)
+}
+
+#[test]
+fn what_is_made_or_edited_in_a_directory_that_is_just_renamed_goes_along() {
+    let renamed = |user: &Act| {
+        let left: &Act = &|left| left.rename("kept", "a-first").rename("d", "e");
+        through(&Window { call: "renameat2:delay_exit", left, reached: &acts, user })
+    };
+    let shown = renamed(&|right| right.file("d/new", USERS));
+    assert_eq!(shown[Path::new("e/new")], USERS);
+    let shown = renamed(&|right| right.file("d/sub/new/deep", USERS));
+    assert_eq!(shown[Path::new("e/sub/new/deep")], USERS);
+    assert!(holds_users(&renamed(&|right| right.file("d/x", USERS))));
+}
+
+#[test]
+fn what_is_made_or_edited_in_a_directory_that_is_just_deleted_stays() {
+    let deleted = |user: &Act| {
+        let left: &Act = &|left| left.remove("d").file("a-first", b"sent");
+        through(&Window { call: "renameat2:delay_exit", left, reached: &acts, user })
+    };
+    let shown = deleted(&|right| right.file("d/new", USERS));
+    assert_eq!(shown[Path::new("d/new")], USERS);
+    assert!(!shown.contains_key(Path::new("d/x")) && !shown.contains_key(Path::new("d/sub")), "the rest is deleted");
+    let shown = deleted(&|right| right.file("d/sub/y", USERS));
+    assert_eq!(shown[Path::new("d/sub/y")], USERS);
+    assert!(!shown.contains_key(Path::new("d/x")), "the rest is deleted");
+    let shown = deleted(&|right| right.file("f", USERS));
+    assert!(shown[Path::new("f")] == USERS && !shown.contains_key(Path::new("d")));
+}
+
+#[test]
+fn a_directory_that_nobody_touched_is_deleted_in_one_step() {
+    let sandbox = Sandbox::new();
+    let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
+    for number in 0..50 {
+        left.file(format!("d/sub{}/{number}", number % 3), OLD);
+    }
+    left.file("kept", OLD);
+    sandbox.alike(["sync", "left", "right"]).expect(0);
+    left.remove("d");
+    let log = sandbox.path("calls");
+    let run = sandbox.command(["sync", "--max-delete=100%", "left", "right"]);
+    let mut traced = std::process::Command::new("strace");
+    traced.args(["-f", "-qq", "-e", "trace=renameat2", "-o"]).arg(&log).arg(run.get_program()).args(run.get_args());
+    traced.current_dir(sandbox.path("")).env_clear();
+    traced.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    sandbox.run(&mut traced).expect(0);
+    let calls = std::fs::read_to_string(&log).expect("a log");
+    assert!(!right.has("d") && calls.matches("renameat2(").count() == 1, "{calls}");
+}
+
+#[test]
+fn what_is_made_or_edited_in_a_directory_that_a_file_just_replaces_stays() {
+    let replaced = |user: &Act| {
+        let left: &Act = &|left| left.remove("d").file("d", b"a file now").file("a-first", b"sent");
+        through(&Window { call: "renameat2:delay_exit", left, reached: &acts, user })
+    };
+    assert!(holds_users(&replaced(&|right| right.file("d/new", USERS))));
+    assert!(holds_users(&replaced(&|right| right.file("d/x", USERS))));
+}
+
+#[test]
+fn an_edit_of_a_file_that_was_just_put_in_place_is_seen() {
+    let made = |left: &Act, path: &str, content: &[u8]| {
+        let reached = |right: &Tree| right.has(path) && right.read(path) == content;
+        let user: &Act = &|right| right.file(path, USERS);
+        through(&Window { call: "renameat2:delay_exit", left, reached: &reached, user })
+    };
+    assert!(holds_users(&made(&|left| left.file("f", b"another way."), "f", b"another way.")));
+    assert!(holds_users(&made(&|left| left.file("h", b"another way."), "h", b"another way.")));
+    assert!(holds_users(&made(&|left| left.rename("f", "h"), "h", OLD)));
+    assert!(holds_users(&made(&|left| left.rename("d", "e"), "e/x", OLD)));
+    let swapped: &Act = &|left| left.rename("f", "t").rename("g", "f").rename("t", "g");
+    assert!(holds_users(&made(swapped, "g", OLD)));
+}
+
+#[test]
+fn an_edit_of_a_file_that_is_just_touched_is_seen() {
+    let left: &Act = &|left| left.mtime("f", 1_500_000_000, 0).file("a-first", b"sent");
+    let user: &Act = &|right| right.file("f", b"by the user, longer");
+    let shown = through(&Window { call: "utimensat:delay_enter", left, reached: &acts, user });
+    assert!(shown.values().any(|bytes| bytes == b"by the user, longer"), "{shown:?}");
+}
+
+#[test]
+fn a_delete_of_a_file_that_was_just_put_in_place_loses_nothing() {
+    let reached = |right: &Tree| right.has("f") && right.read("f") == b"another way.";
+    let left: &Act = &|left| left.file("f", b"another way.");
+    let user: &Act = &|right| right.remove("f");
+    let shown = through(&Window { call: "renameat2:delay_exit", left, reached: &reached, user });
+    assert!(!shown.contains_key(Path::new("f")) || shown[Path::new("f")] == b"another way.", "{shown:?}");
+}
