@@ -116,6 +116,16 @@ fn a_command_works_on_a_root_that_the_daemon_keeps() {
     assert!(stick.has("from-desk"));
     laptop.until("it arrives", |laptop| laptop.docs().has("from-stick"));
     desk.alike(["conflicts", root.text()]).expect(0);
+    desk.alike(["resolve", root.text(), "*", "--keep", "plain"]).expect(0);
+    let written = desk.alike(["log", root.text(), "from-stick"]).expect(0).stdout;
+    assert!(written.contains("from-stick"), "{written}");
+    desk.alike(["trash", "list", root.text()]).expect(0);
+    desk.alike(["index", root.text()]).expect(0);
+    let copy = sandbox.tree("copy");
+    desk.alike(["mirror", root.text(), copy.text()]).expect(0);
+    copy.file("from-copy", b"copy");
+    desk.alike(["mirror", copy.text(), root.text()]).expect(0);
+    laptop.until("what a mirror put there arrives", |laptop| laptop.docs().has("from-copy"));
     desk.alike(["diff", root.text(), stick.text()]).expect(0);
     desk.docs().remove("from-stick");
     laptop.until("a delete arrives", |laptop| !laptop.docs().has("from-stick"));
@@ -165,7 +175,10 @@ fn deletes_that_the_guard_holds_wait_until_they_are_approved_on_either_side() {
     }
     laptop.until("all arrive", |laptop| laptop.docs().has("many/39"));
     desk.until_alike();
+    // Paused, so that one look sees all of it: as it goes, a part is no more than may go.
+    desk.alike(["pause", "docs"]).expect(0);
     fs::remove_dir_all(desk.path("docs/many")).expect("removed");
+    desk.alike(["resume", "docs"]).expect(0);
     desk.until("they are held", |desk| desk.share()["held"].as_array().is_some_and(|held| !held.is_empty()));
     let told = desk.alike(["status"]).expect(1).stdout;
     assert!(told.contains("deletes are held: `alike approve docs` lets them through"), "{told}");
@@ -182,7 +195,8 @@ fn deletes_that_the_guard_holds_wait_until_they_are_approved_on_either_side() {
     laptop.until_alike();
     desk.until_alike();
     assert_eq!(desk.share()["held"], serde_json::json!([]));
-    desk.alike(["approve", "docs"]).expect(0);
+    let idle = desk.alike(["approve", "docs"]).expect(0);
+    assert_eq!(idle.stdout, "no deletes were held in `docs`\n");
     desk.alike(["approve", "nothing"]).expect(2);
 }
 
@@ -259,6 +273,9 @@ fn what_rots_is_told_healed_from_a_member_and_never_spreads() {
     let (mut desk, laptop) = pair(&sandbox);
     let clean = desk.alike(["verify", "docs"]).expect(0);
     assert!(clean.last_line().ends_with("0 rotten, 0 put right"), "{}", clean.stdout);
+    desk.alike(["pause", "docs"]).expect(0);
+    desk.alike(["verify", "docs"]).expect(0);
+    desk.alike(["resume", "docs"]).expect(0);
     desk.stop(Signal::TERM);
     rot(&desk.docs(), "from-desk", b"dusk");
     // Without a daemon it is told alone.

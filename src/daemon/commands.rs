@@ -70,10 +70,12 @@ async fn answer(hub: &Arc<Hub>, caller: &mut Caller, ask: Ask) -> std::io::Resul
 async fn mean(hub: &Arc<Hub>, caller: &mut Caller, (share, meant): (ShareName, Meant)) -> std::io::Result<()> {
     let Some(keeper) = hub.keeper(&share) else { return caller.say(&Answer::Refused(unknown(&share))).await };
     let (answered, answer) = oneshot::channel();
+    let idle =
+        matches!(meant, Meant::Deletes(_)) && keeper.share().is_some_and(|share| share.standing().held.is_empty());
     keeper.say(Word::Mean(meant, answered));
     let told = telling(caller, "the share, which does it", answer).await?;
     let told = match told {
-        Ok(Ok(())) => Ok(None),
+        Ok(Ok(())) => Ok(idle.then(|| format!("no deletes were held in `{share}`"))),
         Ok(Err(refusal)) => Err(refusal),
         Err(_) => Err(Refusal::new(exit::ROOT, format!("`{share}` was let go of meanwhile")).hint("try again")),
     };

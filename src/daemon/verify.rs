@@ -21,7 +21,9 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Reads a root again for a caller.
 pub async fn verify(hub: &Arc<Hub>, caller: &mut Caller, root: &Path) -> std::io::Result<()> {
-    let Some(keeper) = kept_at(hub, root) else { return caller.say(&Answer::NotHeld).await };
+    // A share that is paused is held by nobody: the command reads it itself.
+    let kept = kept_at(hub, root).filter(|keeper| !keeper.shared.paused);
+    let Some(keeper) = kept else { return caller.say(&Answer::NotHeld).await };
     let read = telling(caller, "the daemon, which reads all files again", read(&keeper)).await?;
     let (share, verified) = match read {
         Ok(read) => read,
@@ -45,8 +47,8 @@ pub async fn verify(hub: &Arc<Hub>, caller: &mut Caller, root: &Path) -> std::io
 
 async fn read(keeper: &Keeper) -> Result<(Share, Verified), Refusal> {
     let resting = || {
-        let rests = format!("the share `{}` is at rest, or a command works on it", keeper.name);
-        Refusal::new(exit::ROOT, rests).hint("`alike status` says which; `alike resume` ends a pause")
+        let rests = format!("the share `{}` cannot be opened, or a command works on it", keeper.name);
+        Refusal::new(exit::ROOT, rests).hint("`alike status` says which")
     };
     let mut share = keeper.share().ok_or_else(resting)?;
     while share.standing().looked.is_none() {
