@@ -152,7 +152,7 @@ pub fn inside(test: &str, namespaces: &str, setup: &str) -> bool {
         super::skip("namespaces need root, unshare, ip, mount and nft");
         return false;
     }
-    let script = format!("{setup} && exec \"$0\" --exact {test} --nocapture");
+    let script = format!("{setup} && exec \"$0\" --exact {test} --include-ignored --nocapture");
     let program = std::env::current_exe().expect("this program");
     let status = Command::new("unshare").args([namespaces, "sh", "-c", &script]).arg(program).env(INSIDE, "1").status();
     assert!(status.expect("unshare runs").success());
