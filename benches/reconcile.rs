@@ -70,6 +70,7 @@ fn main() {
         }
     }
     touched(&mut out);
+    renamed(&mut out, largest);
     first_copy(&mut out, largest);
     small_files(&mut out);
 }
@@ -188,6 +189,49 @@ fn touched(out: &mut impl std::io::Write) {
         let seconds = start.elapsed().as_secs_f64();
         writeln!(out, "\n200000 touched, {wants:?} wants: {} bytes, {seconds:.3} s", shown(bytes)).expect("stdout");
     }
+}
+
+/// Four tenths of a tree in one directory, under another name: bytes of the whole comparison.
+fn renamed(out: &mut impl std::io::Write, entries: usize) {
+    let before = side(in_directories(entries, "area-4"));
+    for (what, after) in
+        [("renamed", "renamed"), ("renamed, sorted first", "Area"), ("moved into another", "area-7/moved")]
+    {
+        let after = side(in_directories(entries, after));
+        for (wants, push) in [(Wants::Initiator, true), (Wants::Initiator, false), (Wants::Responder, true)] {
+            let ends = if wants == Wants::Initiator { [&before, &after] } else { [&after, &before] };
+            let start = Instant::now();
+            let (bytes, outcomes) = talk(ends[0], ends[1], Settings { salt: [3; 16], wants, push });
+            let ms = start.elapsed().as_secs_f64() * 1e3;
+            let halves = outcomes.iter().map(|outcome| outcome.round_trips_halves).max().unwrap_or(0);
+            let (bytes, round_trips) = (shown(bytes), f64::from(halves) / 2.0);
+            writeln!(out, "\n{entries}, {what}, {wants:?} wants, push {push}: {bytes} bytes, {round_trips} round trips, {ms:.1} ms")
+                .expect("stdout");
+        }
+    }
+}
+
+/// Ten directories, of which the fourth holds four tenths of all and is called as said.
+fn in_directories(entries: usize, fourth: &str) -> Listing {
+    let mut all = std::collections::BTreeMap::new();
+    for number in 0..entries {
+        let top = if number * 10 < entries * 4 { 4 } else { number % 9 + 5 };
+        let top = if top == 4 { fourth.to_owned() } else { format!("area-{top}") };
+        let section = format!("{top}/section-{:05}", number / 200);
+        let mtime = Time { secs: 1_700_000_000 + number as i64 % 7_919, nanos: number as u32 };
+        let content = Digest::of_content(&number.to_le_bytes());
+        let entry =
+            |kind, content, mtime| Entry { kind, mode: 0o755, mtime, size: 0, content, uid: 0, gid: 0, extra: None };
+        for (at, _) in section.match_indices('/').chain([(section.len(), "")]) {
+            let path = RelPath::new(&section.as_bytes()[..at]).expect("legal");
+            all.entry(path).or_insert_with(|| entry(Kind::Directory, Digest::UNKNOWN, Time::default()));
+        }
+        let path = RelPath::new(format!("{section}/source-{number:07}.c").as_bytes()).expect("legal");
+        all.insert(path, entry(Kind::File, content, mtime));
+    }
+    let mut builder = Builder::with_capacity(all.len());
+    all.iter().for_each(|(path, entry)| builder.push(path.as_ref(), entry, &Stamp::default(), 0));
+    builder.finish()
 }
 
 fn first_copy(out: &mut impl std::io::Write, entries: usize) {

@@ -1,6 +1,8 @@
 //! Laws of the conversation about two trees: it finds exactly what a comparison of the trees finds, in at most three round
 //! trips, in few bytes; and whatever a peer says is a violation at worst.
 
+#[path = "reconcile/figures.rs"]
+mod figures;
 #[path = "reconcile/renames.rs"]
 mod renames;
 

@@ -163,21 +163,27 @@ pub fn run(tool: &Tool, mut command: Command, log: &Path) -> Result<Measured, St
     Ok(Measured { wall, memory, bytes: bytes(tool.name, &text), success: status })
 }
 
-/// Waits for a child and watches its memory: the kernel's own high-water mark, read every few milliseconds.
+/// Waits for a child and watches the memory of it and of all that it starts.
 fn wait(child: &mut Child) -> std::io::Result<(bool, u64)> {
-    let status = format!("/proc/{}/status", child.id());
     let mut highest = 0;
     loop {
-        if let Ok(text) = fs::read_to_string(&status) {
-            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            let now = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0);
-            highest = highest.max(now);
-        }
+        highest = highest.max(highest_of(child.id()));
         if let Some(status) = child.try_wait()? {
             return Ok((status.success(), highest));
         }
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// The kernel's own high-water mark of a process or of one that it started, whichever is higher.
+fn highest_of(id: u32) -> u64 {
+    let own = fs::read_to_string(format!("/proc/{id}/status")).ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().trim_end_matches(" kB").parse().ok()
+    });
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    let started = children.split_whitespace().filter_map(|id| id.parse().ok()).map(highest_of).max();
+    own.unwrap_or(0).max(started.unwrap_or(0))
 }
 
 /// Bytes both ways, as the tool itself tells.

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::error::Error;
 use super::filter::Filter;
 use super::gauge::Gauge;
+use super::moved::Moved;
 use super::observe::Observer;
 use super::root::Root;
 use super::scan::{Memory, ScanOptions};
@@ -65,7 +66,8 @@ pub fn glance(
     let scan =
         ScanOptions { filter: options.filter, one_file_system: false, checksum: false, quick: false, defer: false };
     let (hashed_files, hashed_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
-    let observer = Observer { memory, options: &scan, gauge, hashed_files, hashed_bytes };
+    let observer =
+        Observer { memory, options: &scan, gauge, moved: Moved::from(Some(base)), hashed_files, hashed_bytes };
     let mut visits = visit::Visits::new(root, base, &observer, options);
     if !visits.run(directories)? {
         return Ok(Glance::Whole);

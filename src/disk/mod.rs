@@ -23,6 +23,7 @@ pub mod hash;
 pub mod hidden;
 pub mod map;
 mod metadata;
+mod moved;
 mod names;
 mod observe;
 mod parts;

@@ -16,6 +16,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::gauge::Gauge;
 use super::grain;
 use super::hash::{Cores, Hashed, MAPPED_BYTES_MIN, hash_file, hash_read};
+use super::moved::Moved;
 use super::root::open_file;
 use super::scan::{Memory, ScanOptions};
 use super::status::Status;
@@ -84,6 +85,7 @@ pub(super) struct Observer<'s> {
     pub memory: &'s dyn Memory,
     pub options: &'s ScanOptions<'s>,
     pub gauge: &'s Gauge,
+    pub moved: Moved<'s>,
     pub hashed_files: AtomicU64,
     pub hashed_bytes: AtomicU64,
 }
@@ -136,7 +138,8 @@ impl Observer<'_> {
 
     /// Whether a file with this row in the base is read, whatever stat says of it.
     pub fn reads_anyway(&self, before: Option<Row<'_>>) -> bool {
-        let unknown = || before.is_none() && !self.options.defer && !self.memory.recalls();
+        let is_recalled = || self.options.defer || self.memory.recalls() || self.moved.is_searched();
+        let unknown = || before.is_none() && !is_recalled();
         !self.options.quick && (self.options.checksum || unknown())
     }
 
@@ -217,6 +220,11 @@ impl Observer<'_> {
             let extra = if bare { Extra::default() } else { attributes(subject, status)? };
             return Ok((known, extra));
         }
+        if let Some(row) = self.moved(subject, &status.stamp) {
+            // Attributes move the change time, too.
+            let xattrs = row.extra().map(|extra| extra.xattrs).unwrap_or_default();
+            return Ok((row.content(), Extra { xattrs, ..Extra::default() }));
+        }
         if self.options.defer && !racy && status.names == 1 {
             return Ok((Digest::UNKNOWN, attributes(subject, status)?));
         }
@@ -263,6 +271,12 @@ impl Observer<'_> {
         Ok(Extra { xattrs, ..Extra::default() })
     }
 
+    /// The row of a file that is not at its path any more, and is all there is of it here.
+    fn moved(&self, subject: &Subject<'_>, stamp: &Stamp) -> Option<Row<'_>> {
+        let may_be = subject.before.is_none() && !self.options.checksum && !self.options.quick && stamp.size > 0;
+        if may_be { self.moved.find(stamp) } else { None }
+    }
+
     /// The content where it need not, or must not, be read.
     fn known(&self, subject: &Subject<'_>, stamp: &Stamp) -> Option<Digest> {
         if self.options.checksum && !self.options.quick {
@@ -274,6 +288,16 @@ impl Observer<'_> {
         }
         let trusted = subject.before.filter(|row| trusts(*row, stamp));
         Some(trusted.map_or(Digest::UNKNOWN, |row| row.content()))
+    }
+}
+
+impl Outcome {
+    /// The same with a flag more.
+    pub fn marked(self, flag: u8) -> Outcome {
+        match self {
+            Outcome::Row(observed) => Outcome::Row(Observed { flags: observed.flags | flag, ..observed }),
+            other => other,
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use super::gauge::Gauge;
 use super::grain::Grains;
 use super::handles::Budget;
 use super::hash::Cores;
+use super::moved::Moved;
 use super::observe::{Observer, Outcome, Seen, Subject, cause};
 use super::read::Reader;
 use super::root::Root;
@@ -125,8 +126,8 @@ fn scan_once(
     options: &ScanOptions<'_>,
     gauge: &Gauge,
 ) -> Result<(Scanned, Obeyed), Error> {
-    let observer =
-        Observer { memory, options, gauge, hashed_files: AtomicU64::new(0), hashed_bytes: AtomicU64::new(0) };
+    let (hashed_files, hashed_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+    let observer = Observer { memory, options, gauge, moved: Moved::from(base), hashed_files, hashed_bytes };
     let budget = Budget::new();
     let walk = Walk {
         root,

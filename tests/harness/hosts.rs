@@ -32,6 +32,9 @@ pub fn apart(test: &str) -> bool {
     inside(test, NAMESPACES, SETUP)
 }
 
+/// What lets a program see another time.
+const CLOCK: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+
 /// How packets are kept from arriving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
@@ -50,6 +53,8 @@ pub struct Host {
     sandbox: Sandbox,
     daemon: Option<Child>,
     sshd: Option<Sshd>,
+    /// How far the daemon's clock is off, in seconds.
+    clock_s: i64,
 }
 
 /// Makes hosts that all reach each other. At most 200.
@@ -78,7 +83,7 @@ impl Host {
         }
         let memory = Path::new("/dev/shm");
         let sandbox = if memory.is_dir() { Sandbox::below(memory) } else { Sandbox::new() };
-        Host { name: name.into(), address: address.into(), sandbox, daemon: None, sshd: None }
+        Host { name: name.into(), address: address.into(), sandbox, daemon: None, sshd: None, clock_s: 0 }
     }
 
     /// A directory of this host, made where it is not there.
@@ -125,6 +130,10 @@ impl Host {
         assert!(self.daemon.is_none(), "{}: the daemon runs already", self.name);
         let log = fs::File::options().create(true).append(true).open(self.log_path()).expect("a log");
         let mut command = self.command(["daemon"].iter().chain(flags));
+        if self.clock_s != 0 {
+            command.envs([("LD_PRELOAD", CLOCK), ("FAKETIME", &format!("{:+}s", self.clock_s))]);
+            command.envs([("DONT_FAKE_MONOTONIC", "1"), ("NO_FAKE_STAT", "1")]);
+        }
         let daemon = command.stdout(Stdio::null()).stderr(log).spawn().expect("the daemon starts");
         self.daemon = Some(daemon);
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -133,6 +142,26 @@ impl Host {
             let said = || format!("{}: {ended:?}\n{}", self.name, self.log());
             assert!(ended.is_none() && Instant::now() < deadline, "no daemon on {}", said());
             thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// How far the clock of the daemon is off that is started next. Nothing is off where this machine has no such clock.
+    pub fn set_clock(&mut self, seconds: i64) {
+        self.clock_s = if Path::new(CLOCK).exists() { seconds } else { 0 };
+    }
+
+    /// A disk of its own for a directory of this host.
+    #[track_caller]
+    pub fn mount(&self, name: &str, mebibytes: u64) {
+        let at = self.tree(name);
+        must(&format!("mount -t tmpfs -o size={mebibytes}m none {}", at.text()));
+    }
+
+    /// Fills a disk to the last byte.
+    pub fn fill(&self, name: &str) {
+        let mut ballast = fs::File::create(self.tree(name).join("ballast")).expect("a file");
+        for bytes in [1 << 20, 4096] {
+            while std::io::Write::write_all(&mut ballast, &vec![1; bytes]).is_ok() {}
         }
     }
 
@@ -273,6 +302,7 @@ impl Drop for Host {
             let _ = daemon.kill();
             let _ = daemon.wait();
         }
+        let _ = shell(&format!("umount -l {}", self.sandbox.path("disk").display()));
         // The next cluster of the same test may use the name again.
         let _ = shell(&format!("ip link del dev {0}; ip netns del {0}", self.name));
     }

@@ -28,19 +28,19 @@ pub fn cluster(names: &[&str]) -> Vec<Host> {
     let (first, others) = all.split_first().expect("hosts");
     first.alike(["add", first.tree(SHARE).text(), "--name", SHARE]).expect(0);
     for other in others {
-        admit(first, other);
+        admit(first, other, SHARE);
     }
     let everybody: Vec<&Host> = all.iter().collect();
     converge(PATIENCE, &everybody);
     all
 }
 
-/// Lets a host into the share.
+/// Lets a host into the share, with a directory.
 #[track_caller]
-pub fn admit(member: &Host, other: &Host) {
+pub fn admit(member: &Host, other: &Host, directory: &str) {
     let invited = member.alike(["invite", SHARE, "--json"]).expect(0);
     let ticket = invited.events("invite")[0]["ticket"].as_str().expect("a ticket").to_owned();
-    other.alike(["join", &ticket, other.tree(SHARE).text()]).expect(0);
+    other.alike(["join", &ticket, other.tree(directory).text()]).expect(0);
 }
 
 /// Waits until hosts hold the same and their directories show the same.

@@ -190,3 +190,50 @@ fn a_stopped_gauge_ends_the_scan() {
         assert!(matches!(stopped, Err(Error::Stopped)));
     });
 }
+
+/// Files of one content each, in a directory with one below.
+fn plant_many(root: &Path, directory: &str) {
+    for number in 0..100 {
+        write(root, &format!("{directory}/below/{number}"), format!("{directory} {number}"));
+        write(root, &format!("{directory}/{number}"), format!("{directory} beside {number}"));
+    }
+}
+
+#[test]
+fn a_renamed_directory_is_hardly_read_again() {
+    everywhere(|root| {
+        plant_many(root, "old");
+        let base = settle(root);
+        fs::rename(root.join("old"), root.join("new")).expect("renamed");
+        let (scanned, opened) = look(root, Some(&base));
+        assert!(opened < 64, "{opened}");
+        super::tree::agree(&scanned.listing, &look(root, None).0.listing);
+    });
+}
+
+#[test]
+fn a_file_that_only_looks_like_one_that_moved_is_read() {
+    everywhere(|root| {
+        plant_many(root, "old");
+        let base = settle(root);
+        fs::rename(root.join("old"), root.join("new")).expect("renamed");
+        // The same size and time in the same inode, and other bytes: the change time tells.
+        for number in 0..100 {
+            let path = root.join(format!("new/below/{number}"));
+            let mtime = fs::metadata(&path).and_then(|file| file.modified()).expect("a time");
+            fs::write(&path, format!("OLD {number}")).expect("written");
+            let file = fs::File::options().write(true).open(&path).expect("opened");
+            file.set_modified(mtime).expect("set");
+        }
+        // And new files where others were.
+        for number in 0..100 {
+            fs::remove_file(root.join(format!("new/{number}"))).expect("removed");
+            write(root, &format!("new/{number}"), format!("NEW beside {number}"));
+        }
+        let scanned = look(root, Some(&base)).0;
+        super::tree::agree(&scanned.listing, &look(root, None).0.listing);
+        let filter = Filter::none();
+        let fresh = look_with(root, Some(&base), &ScanOptions { checksum: true, ..options(&filter) });
+        assert!(fresh.1 >= 200, "checksum trusts no stamp");
+    });
+}

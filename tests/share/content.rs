@@ -10,8 +10,9 @@ use alike::net::{Link, ReceiveHalf, SendHalf};
 use alike::sync::share::{Opening, Role, Share, Sources};
 
 use super::pair::{Heard, Member, assert_alike, exchange, meet};
-use crate::harness::Sandbox;
+use crate::harness::far::inside;
 use crate::harness::tree::pattern;
+use crate::harness::{Sandbox, Tree};
 
 /// Far below the time after which a link that says nothing is given up.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -255,4 +256,68 @@ async fn a_large_file_comes_from_all_who_have_it_and_past_those_who_do_not() {
     let placed = late.share.materialize(&Lines(lines.clone()), &mut Heard::default()).await;
     assert_eq!(placed.expect("it came").wanted, 0);
     assert_alike(&left, &late);
+}
+
+#[tokio::test]
+async fn what_a_renamed_directory_brings_along_is_nobodys_write() {
+    let sandbox = Sandbox::new();
+    let (left, right) = (member(&sandbox, "left"), member(&sandbox, "right"));
+    for number in 0..10 {
+        left.tree.file(format!("old/{number}"), format!("first {number}"));
+    }
+    left.look().await;
+    right.look().await;
+    exchange(&right, &left).await;
+    left.tree.rename("old", "new").file("new/3", "second").remove("new/5");
+    left.look().await;
+    learn(&right, &left).await;
+    // Nobody has the new bytes yet: the directory has its new name before they come.
+    let placed = right.materialize(&[]).await;
+    assert_eq!((placed.wanted, right.tree.read("new/3")), (1, b"first 3".to_vec()));
+    assert!(!right.look().await.changed, "nobody wrote here");
+    right.tree.file("new/4", "by the right");
+    right.look().await;
+    exchange(&right, &left).await;
+    left.materialize(&[&right]).await;
+    assert_alike(&left, &right);
+    assert_eq!(left.share.standing().conflicts, 0);
+    assert_eq!(right.tree.read("new/3"), b"second");
+    assert!(!right.tree.has("new/5") && right.tree.read("new/4") == b"by the right");
+}
+
+#[tokio::test]
+async fn a_join_that_finds_the_disk_full_deletes_nothing_anywhere() {
+    const NAME: &str = "share::content::a_join_that_finds_the_disk_full_deletes_nothing_anywhere";
+    if !inside(NAME, "-m", "mount -t tmpfs -o size=12m none /mnt") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let small = Tree::at("/mnt/small".into());
+    std::fs::create_dir(small.path()).expect("a directory");
+    let (left, right) = (member(&sandbox, "left"), Member::of(&sandbox, small, Role::ReadWrite));
+    left.tree.file("first", "first");
+    left.look().await;
+    right.look().await;
+    exchange(&right, &left).await;
+    for number in 0..2000 {
+        left.tree.file(format!("many/{number}"), format!("{number}"));
+    }
+    left.look().await;
+    let mut ballast = std::fs::File::create("/mnt/ballast").expect("a file");
+    while std::io::Write::write_all(&mut ballast, &[1; 4096]).is_ok() {}
+    drop(ballast);
+    let (asked, _) = meet(&right, &left).await;
+    assert!(asked.is_err(), "there is no room for it");
+    // Whoever meets it now must not hear that it has seen what it does not hold.
+    let _ = meet(&left, &right).await;
+    left.materialize(&[&right]).await;
+    assert_eq!(left.tree.shown().len(), 2002);
+    assert!(right.share.is_void());
+    std::fs::remove_file("/mnt/ballast").expect("it was made");
+    right.share.clone().close().await;
+    let right = Member::of(&sandbox, right.tree, Role::ReadWrite);
+    right.look().await;
+    exchange(&right, &left).await;
+    assert_alike(&left, &right);
+    assert_eq!((left.tree.shown().len(), left.share.standing().conflicts), (2002, 0));
 }

@@ -60,6 +60,7 @@ pub async fn run(hub: Arc<Hub>, keeper: Arc<Keeper>, mut hears: mpsc::UnboundedR
         if task.closing.is_some() {
             return task.close().await;
         }
+        task.renew().await;
         task.act();
         task.publish();
         let wait = task.next().saturating_sub(task.hub.now());
@@ -336,6 +337,15 @@ impl Task {
             self.covered(&crate::disk::watch::Coverage::default());
             lock(&self.keeper.now).watching = false;
             share.close().await;
+        }
+    }
+
+    /// Lets go of a share that has lost its memory: it is opened again, and read as it is on disk.
+    async fn renew(&mut self) {
+        if self.keeper.share().is_some_and(|share| share.is_void()) {
+            self.say(Matters::Error, "opened again, as its memory could not be written", &[]);
+            self.let_go().await;
+            self.steps.open_after = self.again();
         }
     }
 

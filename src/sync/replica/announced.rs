@@ -50,6 +50,24 @@ impl Replica {
         self.write(&BTreeMap::new(), changed, false)
     }
 
+    /// Directories that a run has moved: what came along and is not what is wanted there is nobody's write. To be called before
+    /// what the run left is recorded.
+    pub fn note_carried(
+        &mut self,
+        moved: &mut dyn Iterator<Item = (RelPath, u64)>,
+        found: &Found,
+    ) -> Result<(), Error> {
+        self.agreed()?;
+        let agreed = self.agreed.as_ref().expect("it was just read");
+        let shown = |path: &RelPath| {
+            let shown = agreed.shown(path.as_ref()).1?;
+            Some(Witness { dots: shown.dots, entry: shown.entry, unseen: false })
+        };
+        let changed: Vec<_> =
+            moved.flat_map(|(path, inode)| carried(&path, (inode, Way::Moved), found, &self.noted, &shown)).collect();
+        if changed.is_empty() { Ok(()) } else { self.write(&BTreeMap::new(), changed, false) }
+    }
+
     pub(super) fn forget_announced(&self) -> Result<(), Error> {
         if self.writing.dry_run {
             return Ok(());

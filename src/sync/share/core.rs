@@ -125,6 +125,12 @@ impl Share {
         self.0.settings.role
     }
 
+    /// Whether nothing can be done with it any more, as its memory could not be written, or a step broke: it is to be closed and
+    /// opened again.
+    pub fn is_void(&self) -> bool {
+        self.0.core.try_lock().is_ok_and(|core| core.is_none())
+    }
+
     /// Counters of what is looked at and installed.
     pub fn gauge(&self) -> &Arc<Gauge> {
         &self.0.gauge
@@ -177,11 +183,18 @@ impl Share {
         let mut guard = turn.await.map_err(|_| self.0.busy("is at work"))?;
         let inner = Arc::clone(&self.0);
         let stepping = spawn_blocking(move || {
-            let core = guard.as_mut().ok_or_else(|| inner.busy("is lent or closed"))?;
-            let outcome = act(core).and_then(|outcome| core.save_if_due().map(|()| outcome));
+            // Out of the mutex meanwhile: what a step leaves that panics is nobody's.
+            let mut core = guard.take().ok_or_else(|| inner.busy("is lent or closed"))?;
+            let outcome = act(&mut core).and_then(|outcome| core.save_if_due().map(|()| outcome));
+            if matches!(outcome, Err(Error::State(_))) {
+                // What is in memory may be ahead of what is on disk: nobody must hear of it. It is read again when the share
+                // is opened again.
+                return outcome;
+            }
             // Also after a failure: what was done before it is done.
             core.tell_memory()?;
-            inner.publish(core);
+            inner.publish(&core);
+            *guard = Some(core);
             outcome
         });
         stepping.await.map_err(|_| self.0.busy("had a step that failed"))?
