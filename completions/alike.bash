@@ -82,6 +82,9 @@ _alike() {
             alike,trash)
                 cmd="alike__subcmd__trash"
                 ;;
+            alike,verify)
+                cmd="alike__subcmd__verify"
+                ;;
             alike,wait)
                 cmd="alike__subcmd__wait"
                 ;;
@@ -151,6 +154,9 @@ _alike() {
             alike__subcmd__help,trash)
                 cmd="alike__subcmd__help__subcmd__trash"
                 ;;
+            alike__subcmd__help,verify)
+                cmd="alike__subcmd__help__subcmd__verify"
+                ;;
             alike__subcmd__help,wait)
                 cmd="alike__subcmd__help__subcmd__wait"
                 ;;
@@ -194,7 +200,7 @@ _alike() {
 
     case "${cmd}" in
         alike)
-            opts="-h -V --help --version sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve revert pause resume status wait completions help"
+            opts="-h -V --help --version sync mirror diff conflicts resolve log index verify trash daemon add remove invite join peers forget approve revert pause resume status wait completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -424,7 +430,7 @@ _alike() {
             return 0
             ;;
         alike__subcmd__help)
-            opts="sync mirror diff conflicts resolve log index trash daemon add remove invite join peers forget approve revert pause resume status wait completions help"
+            opts="sync mirror diff conflicts resolve log index verify trash daemon add remove invite join peers forget approve revert pause resume status wait completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -776,6 +782,20 @@ _alike() {
         alike__subcmd__help__subcmd__trash__subcmd__restore)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__help__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1360,6 +1380,24 @@ _alike() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        alike__subcmd__verify)
+            opts="-v -q --verbose --quiet --json --stats --no-progress --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0

@@ -33,7 +33,7 @@ fn completions_in_the_repository_are_up_to_date() {
 #[test]
 fn help_says_what_it_said() {
     let sandbox = Sandbox::new();
-    let pages: [(&[&str], &str); 12] = [
+    let pages: [(&[&str], &str); 27] = [
         (&["--help"], "alike"),
         (&["sync", "--help"], "sync"),
         (&["conflicts", "--help"], "conflicts"),
@@ -46,6 +46,21 @@ fn help_says_what_it_said() {
         (&["trash", "list", "--help"], "trash-list"),
         (&["trash", "restore", "--help"], "trash-restore"),
         (&["trash", "empty", "--help"], "trash-empty"),
+        (&["verify", "--help"], "verify"),
+        (&["daemon", "--help"], "daemon"),
+        (&["add", "--help"], "add"),
+        (&["remove", "--help"], "remove"),
+        (&["invite", "--help"], "invite"),
+        (&["join", "--help"], "join"),
+        (&["peers", "--help"], "peers"),
+        (&["forget", "--help"], "forget"),
+        (&["approve", "--help"], "approve"),
+        (&["revert", "--help"], "revert"),
+        (&["pause", "--help"], "pause"),
+        (&["resume", "--help"], "resume"),
+        (&["status", "--help"], "status"),
+        (&["wait", "--help"], "wait"),
+        (&["completions", "--help"], "completions"),
     ];
     for (arguments, page) in pages {
         let outcome = sandbox.alike(arguments).expect(0);

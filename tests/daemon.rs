@@ -3,17 +3,21 @@
 mod harness;
 
 mod daemon {
+    pub mod browser;
     pub mod device;
 }
 
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
+use daemon::browser::Browser;
 use daemon::device::Device;
-use harness::Sandbox;
-use harness::hosts::{Host, apart, hosts, within};
+use harness::hosts::{Cut, Host, apart, hosts, within};
+use harness::rot::rot;
+use harness::{Sandbox, skip};
 use rustix::process::Signal;
 
 /// Something that takes longer than this does not come any more.
@@ -112,6 +116,12 @@ fn a_command_works_on_a_root_that_the_daemon_keeps() {
     assert!(stick.has("from-desk"));
     laptop.until("it arrives", |laptop| laptop.docs().has("from-stick"));
     desk.alike(["conflicts", root.text()]).expect(0);
+    desk.alike(["resolve", root.text(), "*", "--keep", "plain"]).expect(0);
+    let written = desk.alike(["log", root.text(), "from-stick"]).expect(0).stdout;
+    assert!(written.contains("from-stick"), "{written}");
+    desk.alike(["trash", "list", root.text()]).expect(0);
+    desk.alike(["index", root.text()]).expect(0);
+    desk.alike(["mirror", root.text(), sandbox.tree("copy").text()]).expect(0);
     desk.alike(["diff", root.text(), stick.text()]).expect(0);
     desk.docs().remove("from-stick");
     laptop.until("a delete arrives", |laptop| !laptop.docs().has("from-stick"));
@@ -161,7 +171,10 @@ fn deletes_that_the_guard_holds_wait_until_they_are_approved_on_either_side() {
     }
     laptop.until("all arrive", |laptop| laptop.docs().has("many/39"));
     desk.until_alike();
+    // Paused, so that one look sees all of it: as it goes, a part is no more than may go.
+    desk.alike(["pause", "docs"]).expect(0);
     fs::remove_dir_all(desk.path("docs/many")).expect("removed");
+    desk.alike(["resume", "docs"]).expect(0);
     desk.until("they are held", |desk| desk.share()["held"].as_array().is_some_and(|held| !held.is_empty()));
     let told = desk.alike(["status"]).expect(1).stdout;
     assert!(told.contains("deletes are held: `alike approve docs` lets them through"), "{told}");
@@ -178,7 +191,8 @@ fn deletes_that_the_guard_holds_wait_until_they_are_approved_on_either_side() {
     laptop.until_alike();
     desk.until_alike();
     assert_eq!(desk.share()["held"], serde_json::json!([]));
-    desk.alike(["approve", "docs"]).expect(0);
+    let idle = desk.alike(["approve", "docs"]).expect(0);
+    assert_eq!(idle.stdout, "no deletes were held in `docs`\n");
     desk.alike(["approve", "nothing"]).expect(2);
 }
 
@@ -247,6 +261,103 @@ fn the_name_the_page_and_the_role_change_while_it_runs_and_the_port_says_that_it
     let trash = laptop.alike(["trash", "list", "docs"]).expect(0).stdout;
     assert!(trash.contains("mine"), "{trash}");
     desk.alike(["revert", "docs"]).expect(2);
+}
+
+#[test]
+fn what_rots_is_told_healed_from_a_member_and_never_spreads() {
+    let sandbox = Sandbox::new();
+    let (mut desk, laptop) = pair(&sandbox);
+    let clean = desk.alike(["verify", "docs"]).expect(0);
+    assert!(clean.last_line().ends_with("0 rotten, 0 put right"), "{}", clean.stdout);
+    desk.alike(["pause", "docs"]).expect(0);
+    desk.alike(["verify", "docs"]).expect(0);
+    desk.alike(["resume", "docs"]).expect(0);
+    desk.stop(Signal::TERM);
+    rot(&desk.docs(), "from-desk", b"dusk");
+    // Without a daemon it is told alone.
+    let told = desk.alike(["verify", "docs"]).expect(23);
+    assert!(
+        told.stderr.contains("`from-desk`: it has rotted: its bytes changed, and nobody wrote them"),
+        "{}",
+        told.stderr
+    );
+    laptop.alike(["pause", "docs"]).expect(0);
+    desk.start();
+    desk.until("it is looked at", |desk| desk.share()["at"] == "resting");
+    // Nobody hands it out: it is told, and stays wanted.
+    let told = desk.alike(["verify", "docs", "--json"]).expect(23);
+    assert_eq!(told.events("problem")[0]["path"], "from-desk");
+    assert_eq!((&told.summary()["rotten"], &told.summary()["healed"]), (&1.into(), &0.into()));
+    assert_eq!(desk.share()["rotten"], serde_json::json!(["from-desk"]));
+    assert!(desk.alike(["status"]).stdout.contains("from-desk: rotted"));
+    laptop.alike(["resume", "docs"]).expect(0);
+    desk.until("it is healed", |desk| desk.docs().read("from-desk") == b"desk");
+    desk.until_alike();
+    assert_eq!(laptop.docs().read("from-desk"), b"desk", "it never spread");
+    assert_eq!((&desk.share()["rotten"], &desk.share()["conflicts"]), (&serde_json::json!([]), &0.into()));
+    // The scrub finds it by itself, and goes on where it was.
+    desk.stop(Signal::TERM);
+    rot(&desk.docs(), "deep/er", b"diaper");
+    let file = desk.path("config/alike/config.toml");
+    let text = fs::read_to_string(&file).expect("text");
+    fs::write(&file, format!("scrub = \"1s\"\n{text}")).expect("written");
+    desk.start();
+    desk.until("the scrub finds it", |desk| desk.share()["rotted"] == 1);
+    desk.until("it is healed", |desk| desk.docs().read("deep/er") == b"deeper");
+    desk.until_alike();
+    let trash = desk.alike(["trash", "list", "docs"]).expect(0).stdout;
+    assert!(trash.contains("from-desk") && trash.contains("deep/er"), "what stood there is in the trash: {trash}");
+}
+
+#[test]
+fn the_service_manager_is_told_when_it_is_ready_reads_anew_lives_and_stops() {
+    let sandbox = Sandbox::new();
+    let mut desk = Device::new(&sandbox, "desk");
+    let manager = UnixDatagram::bind(desk.path("notify")).expect("a socket");
+    manager.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
+    let told = || {
+        let mut text = [0; 100];
+        let bytes = manager.recv(&mut text).expect("it is told something");
+        String::from_utf8_lossy(&text[..bytes]).into_owned()
+    };
+    let others = |word: &str| std::iter::repeat_with(told).find(|told| told != word).expect("it is told more");
+    desk.start_with(&[
+        ("NOTIFY_SOCKET", desk.path("notify").display().to_string()),
+        ("WATCHDOG_USEC", "400000".into()),
+    ]);
+    assert_eq!(told(), "READY=1");
+    assert_eq!((told(), told()), ("WATCHDOG=1".into(), "WATCHDOG=1".into()));
+    desk.signal(Signal::HUP);
+    assert_eq!(others("WATCHDOG=1"), "RELOADING=1");
+    assert_eq!(others("WATCHDOG=1"), "READY=1");
+    assert!(desk.stop(Signal::TERM) < Duration::from_secs(5));
+    assert_eq!(others("WATCHDOG=1"), "STOPPING=1");
+    let unit = desk.alike(["daemon", "--print-unit"]).expect(0).stdout;
+    assert!(unit.contains("\nType=notify\n") && unit.contains("\nWatchdogSec="), "{unit}");
+}
+
+#[test]
+fn two_devices_meet_over_the_newer_protocol_with_a_ticket_that_was_read_as_a_picture() {
+    let sandbox = Sandbox::new();
+    let (mut desk, mut laptop) = (Device::new(&sandbox, "desk"), Device::new(&sandbox, "laptop"));
+    desk.start_at("[::1]:0");
+    laptop.start_at("[::1]:0");
+    desk.docs().file("from-desk", b"desk");
+    desk.alike(["add", "docs", "--name", "docs"]).expect(0);
+    let shown = desk.alike(["invite", "docs", "--qr"]).expect(0).stdout;
+    let lines: Vec<&str> = shown.lines().collect();
+    let (ticket, picture) = lines.split_last().expect("lines");
+    let width = picture[0].chars().count();
+    let is_dots = |line: &&str| {
+        line.chars().count() == width && line.chars().all(|dot| " \u{2580}\u{2584}\u{2588}".contains(dot))
+    };
+    assert!(picture.len() * 2 >= width && picture.iter().all(is_dots), "{shown}");
+    // A picture holds it in capitals.
+    laptop.alike(["join", &ticket.to_uppercase(), "docs"]).expect(0);
+    laptop.until("it arrives", |laptop| laptop.docs().has("from-desk"));
+    laptop.until_alike();
+    let address = laptop.share()["members"][1]["address"].as_str().map(str::to_owned);
+    assert!(address.as_ref().is_some_and(|address| address.starts_with("[::1]:")), "{address:?}");
 }
 
 /// What a server on loopback answers.
@@ -327,4 +438,88 @@ fn members_find_each_other_on_the_local_network_where_no_address_holds_any_more(
         is_met(desk)
             && desk.status("docs")["members"][1]["address"].as_str().is_some_and(|at| at.starts_with("10.88.0.73"))
     });
+}
+
+#[test]
+fn the_page_is_read_in_a_browser_follows_what_happens_and_needs_no_mouse() {
+    let sandbox = Sandbox::new();
+    let (mut desk, mut laptop) = (Device::new(&sandbox, "desk"), Device::running(&sandbox, "laptop"));
+    let Some(mut browser) = Browser::start(&sandbox.path("browser")) else { return skip("there is no chromium") };
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).expect("a port").port();
+    let file = desk.path("config/alike/config.toml");
+    let text = fs::read_to_string(&file).expect("text");
+    fs::write(&file, format!("metrics = {free}\n{text}")).expect("written");
+    desk.start();
+    desk.share_with(&laptop);
+    desk.until_alike();
+    browser.open(&format!("http://localhost:{free}/"));
+    assert_eq!(browser.evaluate("document.title"), "alike on desk");
+    browser.until("document.querySelector('h2').innerText", |text| text == "docs: alike");
+    let laptop_row =
+        "[...document.querySelectorAll('th')].find(cell => cell.innerText == 'laptop').parentNode.innerText";
+    browser
+        .until(laptop_row, |text| text.as_str().is_some_and(|text| text.starts_with("laptop\talive\trw\t127.0.0.1:")));
+    browser.until("document.querySelector('#live').innerText", |text| text == "Shown as it changes.");
+    browser.evaluate("window.opened = 'once'");
+    laptop.stop(Signal::TERM);
+    browser.until(laptop_row, |text| text.as_str().is_some_and(|text| text.starts_with("laptop\tdown")));
+    browser.until("document.querySelector('h2').innerText", |text| text == "docs: alike with all that are alive");
+    browser.until("document.querySelector('ul').innerText", |text| {
+        text.as_str().is_some_and(|text| text.contains("laptop is down"))
+    });
+    laptop.start();
+    browser.until("document.querySelector('h2').innerText", |text| text == "docs: alike");
+    assert_eq!(browser.evaluate("window.opened"), "once", "the page was never loaded again");
+
+    // Whoever has no mouse comes to its end, and whoever does not see it hears what is what.
+    browser.until("document.documentElement.scrollHeight > innerHeight", |more| *more == true);
+    browser.press("End", 35);
+    browser.until("scrollY > 0", |moved| *moved == true);
+    let roles = browser.roles();
+    for role in ["main", "heading", "status", "table", "columnheader", "rowheader"] {
+        assert!(roles.iter().any(|known| known == role), "{role}: {roles:?}");
+    }
+    assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
+    desk.stop(Signal::TERM);
+    browser.until("document.querySelector('#live').innerText", |text| text == "The daemon does not answer.");
+    assert!(
+        browser
+            .evaluate("document.querySelector('main').innerText")
+            .as_str()
+            .is_some_and(|text| text.contains("laptop"))
+    );
+}
+
+#[test]
+fn of_a_way_that_is_cut_in_one_direction_status_names_the_direction() {
+    const TEST: &str = "of_a_way_that_is_cut_in_one_direction_status_names_the_direction";
+    if !apart(TEST) {
+        return;
+    }
+    let mut both = hosts(&["desk", "laptop"]);
+    for host in &mut both {
+        host.configure(&format!("name = \"{}\"\ninterval = \"1s\"\nmdns = false\n", host.name));
+        host.tree("docs").file(&host.name, b"from there");
+        host.start();
+    }
+    let [desk, laptop] = &mut both[..] else { panic!("two hosts") };
+    desk.alike(["add", desk.tree("docs").text(), "--name", "docs"]).expect(0);
+    let ticket = desk.alike(["invite", "docs", "-q"]).expect(0).stdout;
+    laptop.alike(["join", ticket.trim(), laptop.tree("docs").text()]).expect(0);
+    within(PATIENCE, "they are alike", || {
+        desk.status("docs")["alike"] == true && laptop.status("docs")["alike"] == true
+    });
+    // A daemon that was started anew knows nothing of what went before.
+    desk.stop(Signal::KILL);
+    laptop.stop(Signal::KILL);
+    laptop.deafen(desk, Cut::Silent);
+    desk.start();
+    laptop.start();
+    within(PATIENCE, "the direction is named", || {
+        let why = desk.status("docs")["members"][1]["why"].as_str().map(str::to_owned);
+        why.is_some_and(|why| why.contains("packets to it are lost, those from it arrive"))
+    });
+    desk.tree("docs").file("meanwhile", b"later");
+    laptop.heal();
+    within(PATIENCE, "it heals", || laptop.tree("docs").has("meanwhile") && desk.status("docs")["alike"] == true);
 }

@@ -87,6 +87,9 @@ fn assert_old_or_new(tree: &Tree) {
     }
 }
 
+/// No run of these takes as long, on the busiest machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
 fn spawn(command: &mut Command) -> Child {
     command.stderr(Stdio::piped()).spawn().expect("the command starts")
 }
@@ -124,8 +127,8 @@ fn assert_kills_are_survived(way: Way) {
     let child = spawn(pair.command(&far).stdout(Stdio::null()));
     far.await_served();
     let begun = Instant::now();
-    assert_eq!(end(child, Duration::from_secs(20)).0, 0);
-    let whole = begun.elapsed();
+    assert_eq!(end(child, PATIENCE).0, 0);
+    let mut whole = begun.elapsed();
     far.assert_gone();
     let mut caught = 0;
     for round in 0..ROUNDS {
@@ -139,10 +142,12 @@ fn assert_kills_are_survived(way: Way) {
         } else {
             let _ = kill_process(Pid::from_child(&child), Signal::KILL);
         }
-        let (code, said) = end(child, Duration::from_secs(20));
+        let (code, said) = end(child, PATIENCE);
         let expected: &[i32] = if kill_far { &[0, 10, 35] } else { &[0, 128 + 9] };
         assert!(expected.contains(&code), "{way:?} round {round}: {code}: {said}");
         caught += usize::from(code != 0);
+        // A run that got through was shorter than thought, on a machine that does less by now.
+        whole = if code == 0 { whole * 3 / 4 } else { whole };
         far.assert_gone();
         assert_old_or_new(&pair.target);
         pair.complete(&far);

@@ -260,6 +260,13 @@ fn three_replicas_come_to_the_same_in_any_order_of_meeting() {
         assert_eq!(versions(&shown, "f"), ["written by 0", "written by 1", "written by 2"]);
         assert_eq!(shown[&PathBuf::from("f.txt")], b"written by 2", "the latest has the plain name");
         outcomes.push(shown);
+        let tops = |left: usize, right: usize| {
+            let idle = sandbox.alike(["sync", "--json", names[left], names[right]]).expect(1);
+            assert!(idle.events("action").is_empty(), "{}", idle.stdout);
+            [idle.summary()["left"]["top"].to_string(), idle.summary()["right"]["top"].to_string()]
+        };
+        let all = [tops(0, 1), tops(1, 2), tops(2, 0)].concat();
+        assert!(all[0].len() > 60 && all.iter().all(|top| *top == all[0]), "{order:?}: {all:?}");
     }
     assert!(outcomes.windows(2).all(|pair| pair[0] == pair[1]), "names of copies are the same whatever the order");
 }

@@ -6,7 +6,6 @@ mod harness;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,6 +15,9 @@ use harness::{Far, Outcome, Sandbox, Tree, assert_alike};
 use rustix::process::{Pid, Signal, kill_process};
 
 const FILES: usize = 250;
+/// Kills that must have hit a run: 200 in all. `ALIKE_TEST_KILLS` says another number for each of the two tests.
+const KILLS_LOCAL: usize = 140;
+const KILLS_THROUGH_SSH: usize = 60;
 
 /// Two replicas and what was last written at each path.
 struct World {
@@ -94,6 +96,25 @@ fn path(number: usize) -> String {
     format!("{}/{number}", number % 13)
 }
 
+/// Kills runs at moments all over their length until so many were hit. `run` starts one and kills it after a while; it says
+/// whether it came in time.
+fn kill_all_over(world: &mut World, kills: usize, mut whole: Duration, run: &dyn Fn(usize, Duration) -> bool) {
+    let kills = std::env::var("ALIKE_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(kills);
+    let mut killed = 0;
+    for round in 0.. {
+        if killed == kills {
+            return;
+        }
+        assert!(round < 4 * kills, "{killed} of {round} runs were killed");
+        world.edit(round);
+        let caught = run(round, whole * (round as u32 * 37 % 100 + 3) / 100);
+        killed += usize::from(caught);
+        // A run that got through was shorter than thought: the kills shall fall all over a run.
+        whole = if caught { whole } else { whole * 9 / 10 };
+        world.check(round);
+    }
+}
+
 fn kill(child: &mut Child) -> bool {
     kill_process(Pid::from_child(child), Signal::KILL).expect("it runs or is waited for");
     child.wait().expect("it was started here").code().is_none()
@@ -110,20 +131,12 @@ fn a_kill_at_any_moment_loses_nothing_and_makes_no_conflict() {
     let mut world = World::new(&sandbox);
     let begun = Instant::now();
     sandbox.alike(["sync", "left", "right"]).expect(0);
-    let mut whole = begun.elapsed();
-    let mut killed = 0;
-    for round in 0..200usize {
-        world.edit(round);
+    kill_all_over(&mut world, KILLS_LOCAL, begun.elapsed(), &|_, after| {
         let mut command = sandbox.command(["sync", "left", "right"]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-        thread::sleep(whole * (round as u32 * 37 % 100 + 3) / 100);
-        let caught = kill(&mut child);
-        killed += usize::from(caught);
-        // A run that got through was shorter than thought: the kills shall fall all over a run.
-        whole = if caught { whole } else { whole * 9 / 10 };
-        world.check(round);
-    }
-    assert!(killed >= 100, "{killed} runs were killed");
+        thread::sleep(after);
+        kill(&mut child)
+    });
     sandbox.alike(["sync", "left", "right"]).expect(0);
     world.check_end();
     assert_eq!(sandbox.alike(["sync", "left", "right"]).expect(0).last_line(), "alike");
@@ -136,27 +149,21 @@ fn a_kill_of_either_side_through_ssh_loses_nothing_and_makes_no_conflict() {
     let arguments = ["sync".to_owned(), world.left.text().to_owned(), far.at(&world.right)];
     let begun = Instant::now();
     far.alike(&arguments).expect(0);
-    let mut whole = begun.elapsed();
-    let mut killed = 0;
-    for round in 0..40usize {
-        world.edit(round);
+    kill_all_over(&mut world, KILLS_THROUGH_SSH, begun.elapsed(), &|round, after| {
         let mut command = far.command(&arguments);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-        thread::sleep(whole * (round as u32 * 37 % 100 + 3) / 100);
-        let caught;
+        thread::sleep(after);
         if round % 2 == 0 {
-            caught = far.signal(Signal::KILL) > 0;
+            let caught = far.signal(Signal::KILL) > 0;
             // The near side sees that its peer is gone.
             child.wait().expect("it was started here");
+            caught
         } else {
-            caught = kill(&mut child);
+            let caught = kill(&mut child);
             harness::far::await_that("the far side is gone", || far.processes().is_empty());
+            caught
         }
-        killed += usize::from(caught);
-        whole = if caught { whole } else { whole * 9 / 10 };
-        world.check(round);
-    }
-    assert!(killed >= 15, "{killed} runs were killed");
+    });
     far.alike(&arguments).expect(0);
     world.check_end();
 }
@@ -292,39 +299,57 @@ fn is_used(lane: &Path) -> bool {
     fs::read_dir(lane).is_ok_and(|mut files| files.next().is_some())
 }
 
+/// Runs that meet a writer, and as many pairs of replicas as do so at once: a run mostly waits.
+const ROUNDS: usize = 1_000;
+const WRITERS: usize = 4;
+
 #[test]
 fn a_writer_that_appends_while_updates_arrive_loses_no_line() {
+    thread::scope(|scope| {
+        for _ in 0..WRITERS {
+            scope.spawn(|| assert_no_line_is_lost(ROUNDS / WRITERS));
+        }
+    });
+}
+
+fn assert_no_line_is_lost(rounds: usize) {
     let sandbox = in_memory();
     let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
     left.file("log", b"");
     sandbox.alike(["sync", "left", "right"]).expect(0);
     let log = right.join("log");
-    let stop = Arc::new(AtomicBool::new(false));
-    let done = Arc::clone(&stop);
-    let writer = thread::spawn(move || {
-        use std::io::Write;
-        let mut lines = 0;
-        while !done.load(Ordering::Relaxed) {
-            let mut file = fs::OpenOptions::new().append(true).create(true).open(&log).expect("the log");
-            writeln!(file, "line {lines}").expect("a line");
-            drop(file);
-            lines += 1;
-            thread::sleep(Duration::from_millis(15));
+    let stop = AtomicBool::new(false);
+    let lines = thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            use std::io::Write;
+            let mut lines = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let mut file = fs::OpenOptions::new().append(true).create(true).open(&log).expect("the log");
+                writeln!(file, "line {lines}").expect("a line");
+                drop(file);
+                lines += 1;
+                thread::sleep(Duration::from_millis(15));
+            }
+            lines
+        });
+        for round in 0..rounds {
+            left.file("log", format!("left {round}\n"));
+            // Mostly decided at once, so that the versions do not become a thousand.
+            let prefer = ["sync", "--prefer", ["left", "right", "newest"][round % 3], "left", "right"];
+            let outcome =
+                if round % 50 == 0 { sandbox.alike(["sync", "left", "right"]) } else { sandbox.alike(prefer) };
+            if !matches!(outcome.code, 0 | 1 | 23 | 24) {
+                stop.store(true, Ordering::Relaxed);
+                panic!("{outcome:?}");
+            }
         }
-        lines
+        stop.store(true, Ordering::Relaxed);
+        writer.join().expect("no panic")
     });
-    for round in 0..1_000 {
-        left.file("log", format!("left {round}\n"));
-        // Mostly decided at once, so that the versions do not become a thousand.
-        let prefer = ["sync", "--prefer", ["left", "right", "newest"][round % 3], "left", "right"];
-        let outcome = if round % 50 == 0 { sandbox.alike(["sync", "left", "right"]) } else { sandbox.alike(prefer) };
-        assert!(matches!(outcome.code, 0 | 1 | 23 | 24), "{outcome:?}");
-    }
-    stop.store(true, Ordering::Relaxed);
-    let lines = writer.join().expect("no panic");
     let all = everything(right.path()) + &everything(left.path());
+    let held: std::collections::BTreeSet<&str> = all.lines().collect();
     for line in 0..lines {
-        assert!(all.contains(&format!("line {line}\n")), "line {line} of {lines} is lost");
+        assert!(held.contains(format!("line {line}").as_str()), "line {line} of {lines} is lost");
     }
 }
 

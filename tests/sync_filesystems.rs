@@ -416,6 +416,11 @@ fn a_file_system_that_holds_less_is_idle_after_the_first_run_and_edits_still_tra
         facts_before,
         "the better side keeps all"
     );
+    right.mode("a.txt", 0o640);
+    let changed = run();
+    assert!([0, 23].contains(&changed.code), "{changed:?}");
+    let fine = facts(&left, "a.txt");
+    assert_eq!((fine.0, fine.1, fine.2 & 0o777), (1_000_000_001, 123_456_789, 0o640), "the time is not cut");
     right.file("a.txt", b"edited on the poorer side").remove("c");
     left.file("d/b.txt", b"edited on the better side").file("new.txt", b"new");
     let edited = run();

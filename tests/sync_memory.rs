@@ -188,7 +188,7 @@ fn a_root_that_is_emptied_on_purpose_comes_back_from_the_trash() {
     assert_eq!(b.shown(), before);
     sandbox.alike(["sync", "--max-delete=100%", "a", "b"]).expect(0);
     assert!(b.shown().is_empty());
-    sandbox.alike(["trash", "restore", "b", "one", "two", "three"]).expect(0);
+    sandbox.alike(["trash", "restore", "b", "*"]).expect(0);
     assert_eq!(b.shown(), before);
     meet(&sandbox, "a", "b");
     assert_eq!(a.shown(), before);
@@ -233,6 +233,94 @@ fn a_root_that_is_not_mounted_is_refused() {
     std::os::unix::fs::symlink(sandbox.path("elsewhere"), a.path()).expect("a link to where it went");
     meet(&sandbox, "a", "b");
     assert_eq!(b.shown(), before);
+}
+
+/// Mounts a new ext4 with nothing in it over a directory; says whether that can be had here.
+fn mount_empty(sandbox: &Sandbox, image: &str, at: &Path) -> bool {
+    let image = sandbox.path(image);
+    let is_new = !image.exists();
+    if is_new {
+        fs::File::create_new(&image).expect("made").set_len(16 << 20).expect("sized");
+    }
+    let run = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+    let done = (!is_new || run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&image)))
+        && run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(at));
+    if done && is_new {
+        fs::remove_dir(at.join("lost+found")).expect("an empty directory");
+    }
+    done
+}
+
+fn unmount(at: &Path) {
+    assert!(Command::new("umount").arg(at).status().expect("umount").success());
+}
+
+#[test]
+fn a_mount_that_is_gone_or_is_another_one_deletes_nothing_and_goes_on_when_it_is_back() {
+    let sandbox = Sandbox::new();
+    let (a, b) = (sandbox.tree("a"), sandbox.tree("b"));
+    if !mount_empty(&sandbox, "disk", a.path()) {
+        return harness::skip("a loop mount needs root");
+    }
+    for number in 0..30 {
+        b.file(format!("d{}/{number}", number % 3), format!("{number}"));
+    }
+    meet(&sandbox, "a", "b");
+    let before = b.shown();
+    assert_eq!(a.shown(), before);
+    unmount(a.path());
+    let refused = |why: &str| {
+        let refused = sandbox.alike(["sync", "a", "b"]).expect(25);
+        assert!(refused.stderr.contains("is not the directory that it was"), "{why}: {}", refused.stderr);
+        assert_eq!(b.shown(), before, "{why}");
+        assert!(a.shown().is_empty() && !a.has(".alike"), "{why}");
+    };
+    refused("not mounted");
+    assert!(mount_empty(&sandbox, "other", a.path()), "another disk");
+    refused("an empty one in its place");
+    unmount(a.path());
+    assert!(mount_empty(&sandbox, "disk", a.path()), "the disk is back");
+    b.file("d0/new", b"new");
+    meet(&sandbox, "a", "b");
+    assert_eq!(a.read("d0/new"), b"new");
+    assert_eq!((a.shown().len(), b.shown().len()), (before.len() + 1, before.len() + 1));
+    // An empty one that is meant begins anew, and deletes nothing.
+    unmount(a.path());
+    assert!(mount_empty(&sandbox, "third", a.path()), "a third disk");
+    sandbox.alike(["sync", "--max-delete=100%", "a", "b"]).expect(0);
+    assert_eq!((a.shown(), b.shown().len()), (b.shown(), before.len() + 1));
+    unmount(a.path());
+}
+
+#[test]
+fn a_mount_inside_a_root_that_is_gone_is_named_and_nothing_in_it_is_deleted() {
+    let sandbox = Sandbox::new();
+    let (a, b) = (sandbox.tree("a"), sandbox.tree("b"));
+    a.directory("disk").file("other", b"other");
+    if !mount_empty(&sandbox, "disk-image", &a.join("disk")) {
+        return harness::skip("a loop mount needs root");
+    }
+    a.file("disk/one", b"1").file("disk/sub/two", b"2");
+    meet(&sandbox, "a", "b");
+    let before = b.shown();
+    unmount(&a.join("disk"));
+    b.file("other", b"edited");
+    let run = sandbox.alike(["sync", "a", "b"]).expect(23);
+    assert!(run.stderr.contains("`disk`"), "{}", run.stderr);
+    assert_eq!(b.read("disk/one"), b"1");
+    assert_eq!((a.read("other"), b.shown().len()), (b"edited".to_vec(), before.len()), "the rest is synced");
+    sandbox.alike(["sync", "a", "b"]).expect(23);
+    assert_eq!((b.read("disk/one"), b.shown().len()), (b"1".to_vec(), before.len()), "nor by the next run");
+    assert!(!a.has("disk/one"), "nothing is put where the mount belongs");
+    assert!(mount_empty(&sandbox, "disk-image", &a.join("disk")), "the disk is back");
+    a.file("disk/one", b"edited");
+    meet(&sandbox, "a", "b");
+    assert_eq!(a.shown(), b.shown());
+    assert_eq!(b.read("disk/one"), b"edited");
+    a.remove("disk/sub/two");
+    meet(&sandbox, "a", "b");
+    assert!(!b.has("disk/sub/two"), "what is deleted while it is mounted is deleted");
+    unmount(&a.join("disk"));
 }
 
 #[test]

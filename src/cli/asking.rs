@@ -10,6 +10,8 @@ use crate::daemon::place::Place;
 
 const START: &str = "`alike daemon` runs one; `alike daemon --print-unit` prints a unit for systemd";
 
+const SAYS: &str = "the daemon's last lines say more: `journalctl --user -u alike` where systemd runs it";
+
 /// Asks the daemon, and gives its answer. What it waits for meanwhile is told on standard error.
 pub fn ask(ask: &Ask, output: &mut Output) -> Result<Answer, Failure> {
     let place = Place::from_environment().map_err(|error| failed(&ClientError::Place(error)))?;
@@ -69,12 +71,12 @@ pub fn failed(error: &ClientError) -> Failure {
     match error {
         ClientError::Refused(refusal) => refused(refusal),
         ClientError::NotRunning => Failure::new(Exit::Unreachable, error.to_string()).hint(START),
-        ClientError::Silent => Failure::new(Exit::TimedOut, error.to_string()),
+        ClientError::Silent => Failure::new(Exit::TimedOut, error.to_string()).hint(SAYS),
         ClientError::Place(place) => Failure::new(Exit::Root, place.to_string()),
         ClientError::Misunderstood(why) => Failure::new(Exit::Version, error.to_string())
             .caused_by(why)
             .hint("restart the daemon: it may be older than this command"),
-        ClientError::Lost(why) => Failure::new(Exit::Lost, error.to_string()).caused_by(why),
+        ClientError::Lost(why) => Failure::new(Exit::Lost, error.to_string()).caused_by(why).hint(SAYS),
     }
 }
 

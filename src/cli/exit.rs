@@ -70,9 +70,11 @@ impl Exit {
     /// What a problem of one path asks for.
     pub const fn of_problem(kind: ProblemKind) -> Exit {
         match kind {
-            ProblemKind::Unreadable | ProblemKind::Unwritable | ProblemKind::Unrepresentable | ProblemKind::Missing => {
-                Exit::Failed
-            }
+            ProblemKind::Unreadable
+            | ProblemKind::Unwritable
+            | ProblemKind::Unrepresentable
+            | ProblemKind::Missing
+            | ProblemKind::Rotten => Exit::Failed,
             ProblemKind::Changed | ProblemKind::Vanished => Exit::Changed,
             ProblemKind::Guarded => Exit::Guarded,
         }

@@ -17,6 +17,7 @@ use super::keeper::{Keeper, Meant, Word};
 use super::look;
 use super::members::{Granted, NotAllowed};
 use super::pairing::{self, PairingError};
+use super::verify;
 use crate::net::node::PublicKey;
 
 /// A command hears something at least this often.
@@ -24,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Status is told again at most this often.
 const WATCH: Duration = Duration::from_millis(200);
 /// Exit statuses that a command ends with.
-mod exit {
+pub mod exit {
     pub const USAGE: u8 = 2;
     pub const ROOT: u8 = 3;
     pub const REFUSED: u8 = 5;
@@ -60,6 +61,7 @@ async fn answer(hub: &Arc<Hub>, caller: &mut Caller, ask: Ask) -> std::io::Resul
         Ask::Forget { member, share } => caller.say(&done(forget(hub, &member, share.as_ref()).map(Some))).await,
         Ask::Approve { share, limit } => mean(hub, caller, (share, Meant::Deletes(limit))).await,
         Ask::Revert { share } => mean(hub, caller, (share, Meant::Revert)).await,
+        Ask::Verify { root } => verify::verify(hub, caller, &root).await,
         Ask::Lend { root } => lend(hub, caller, &root).await,
     }
 }
@@ -68,22 +70,29 @@ async fn answer(hub: &Arc<Hub>, caller: &mut Caller, ask: Ask) -> std::io::Resul
 async fn mean(hub: &Arc<Hub>, caller: &mut Caller, (share, meant): (ShareName, Meant)) -> std::io::Result<()> {
     let Some(keeper) = hub.keeper(&share) else { return caller.say(&Answer::Refused(unknown(&share))).await };
     let (answered, answer) = oneshot::channel();
+    let idle =
+        matches!(meant, Meant::Deletes(_)) && keeper.share().is_some_and(|share| share.standing().held.is_empty());
     keeper.say(Word::Mean(meant, answered));
     let told = telling(caller, "the share, which does it", answer).await?;
     let told = match told {
-        Ok(Ok(())) => Ok(None),
+        Ok(Ok(())) => Ok(idle.then(|| format!("no deletes were held in `{share}`"))),
         Ok(Err(refusal)) => Err(refusal),
         Err(_) => Err(Refusal::new(exit::ROOT, format!("`{share}` was let go of meanwhile")).hint("try again")),
     };
     caller.say(&done(told)).await
 }
 
-/// Lets go of a root until the caller has gone.
-async fn lend(hub: &Arc<Hub>, caller: &mut Caller, root: &Path) -> std::io::Result<()> {
+/// The keeper of a root, which is named without links.
+pub fn kept_at(hub: &Hub, root: &Path) -> Option<Arc<Keeper>> {
     let is_it = |keeper: &Arc<Keeper>| {
         keeper.shared.root == root || keeper.shared.root.canonicalize().is_ok_and(|real| real == root)
     };
-    let Some(keeper) = hub.keepers().into_iter().find(is_it) else { return caller.say(&Answer::NotHeld).await };
+    hub.keepers().into_iter().find(is_it)
+}
+
+/// Lets go of a root until the caller has gone.
+async fn lend(hub: &Arc<Hub>, caller: &mut Caller, root: &Path) -> std::io::Result<()> {
+    let Some(keeper) = kept_at(hub, root) else { return caller.say(&Answer::NotHeld).await };
     let (granted, lent) = oneshot::channel();
     keeper.say(Word::Lend(granted));
     let told = telling(caller, "the daemon, which finishes the files in flight", lent).await;
@@ -153,7 +162,7 @@ fn reasons(status: &Status, share: Option<&ShareName>, live: bool) -> Vec<String
 }
 
 /// Waits for something, and tells the caller so.
-async fn telling<T>(caller: &mut Caller, what: &str, work: impl Future<Output = T>) -> std::io::Result<T> {
+pub async fn telling<T>(caller: &mut Caller, what: &str, work: impl Future<Output = T>) -> std::io::Result<T> {
     let mut work = pin!(work);
     loop {
         tokio::select! {

@@ -7,6 +7,7 @@ use super::hub::{Hub, chance};
 use super::journal::Level;
 use super::keeper::{Keeper, Word, work};
 use super::pairing;
+use super::peers::UNHEARD_WHY;
 use super::speech::{self, Announcement, Reply, Request};
 use crate::net::node::{Asked, Event, PublicKey, Why};
 use crate::sync::error::Error;
@@ -50,8 +51,15 @@ pub fn happened(hub: &Arc<Hub>, event: Event) {
             tokio::spawn(async move { pairing::welcome(&hub, joining).await });
         }
         Event::Deaf { address } => {
-            let facts = vec![("address", address.to_string())];
+            // A device calls from where it listens.
+            let peer = hub.member_at(address);
+            let called = peer.map_or_else(|| "nobody known".into(), |peer| name(hub, peer));
+            let facts = vec![("address", address.to_string()), ("peer", called)];
             hub.journal.say(Level::Warn, "who calls from there does not hear this device", facts);
+            if let Some(peer) = peer {
+                hub.peers.unheard(peer);
+                hub.changed();
+            }
         }
         Event::Unproven { key, address, tries_left } => {
             let facts =
@@ -65,7 +73,7 @@ pub fn happened(hub: &Arc<Hub>, event: Event) {
 fn ended(why: &Why) -> String {
     match why {
         Why::Silent(after) => format!("nothing was heard of it for {} s", after.as_secs()),
-        Why::Unheard => "it hears nothing of this device: packets to it are lost, those from it arrive".into(),
+        Why::Unheard => UNHEARD_WHY.into(),
         Why::Left => "it stopped".into(),
         Why::Restarted => "it was started anew".into(),
         Why::Forgotten => "one of the two is no member for the other any more".into(),

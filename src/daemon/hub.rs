@@ -168,6 +168,11 @@ impl Hub {
         self.config().config.bwlimit.clone()
     }
 
+    /// Within how long all files of a share are read again; `None`: never.
+    pub fn scrub_ms(&self) -> Option<u64> {
+        self.config().config.scrub.map(|scrub| scrub.as_millis() as u64)
+    }
+
     /// Why the configuration on disk is not the one in use.
     pub fn config_problem(&self) -> Option<String> {
         self.config().problem.clone()
@@ -283,6 +288,16 @@ impl Hub {
         let mut known = BTreeSet::new();
         addresses.retain(|address| known.insert(*address));
         addresses
+    }
+
+    /// Which other member is at an address.
+    pub fn member_at(&self, address: SocketAddr) -> Option<PublicKey> {
+        let keepers = self.keepers();
+        let keys: BTreeSet<PublicKey> = keepers
+            .iter()
+            .flat_map(|keeper| keeper.members().each().map(|member| member.key).collect::<Vec<_>>())
+            .collect();
+        keys.into_iter().find(|key| *key != self.key.public() && self.addresses(*key).contains(&address))
     }
 
     /// How a member is called.

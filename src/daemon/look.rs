@@ -85,6 +85,8 @@ pub fn share(hub: &Hub, keeper: &Keeper, peers: &[PeerNow]) -> ShareNow {
         round_trips: now.counters.round_trips,
         files: now.counters.files,
         content_bytes: now.counters.bytes,
+        scrubbed_bytes: now.counters.scrubbed,
+        rotted: now.counters.rotted,
         rate: now.rate(hub.now()),
     }
 }
@@ -123,7 +125,7 @@ fn member((hub, keeper): (&Hub, &Keeper), now: &Now, member: Member<'_>, peers: 
         } else {
             level.wanted.filter(|wanted| *wanted != u32::MAX).map(u64::from)
         },
-        why: note.why.filter(|_| !note.connected),
+        why: note.reason().filter(|_| !note.connected),
         sent: peer.map_or(0, |peer| peer.sent),
         received: peer.map_or(0, |peer| peer.received),
     }

@@ -24,5 +24,6 @@ pub mod run;
 pub mod schedule;
 mod service;
 mod speech;
+mod verify;
 mod vicinity;
 pub mod web;

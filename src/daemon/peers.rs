@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -15,6 +15,11 @@ use crate::net::node::PublicKey;
 const HINTS_MAX: usize = 8;
 /// Devices that called and are no members.
 const STRANGERS_MAX: usize = 32;
+
+/// A device that called and did not hear the answer is taken for deaf this long: it is reported once a minute.
+const UNHEARD: Duration = Duration::from_secs(90);
+/// In words.
+pub const UNHEARD_WHY: &str = "it hears nothing of this device: packets to it are lost, those from it arrive";
 
 /// All other devices.
 #[derive(Debug)]
@@ -40,6 +45,8 @@ pub struct Note {
     pub seen: Option<Instant>,
     /// Why there is no connection.
     pub why: Option<String>,
+    /// When it called last and did not hear what it was answered.
+    pub unheard: Option<Instant>,
     /// When it left a request without an answer; `None` where it has answered since.
     pub deaf: Option<Instant>,
     /// Where it was seen, besides what its card says; the newest first.
@@ -93,7 +100,14 @@ impl Peers {
         inner.attempts.connected(key, now);
         if let Some(note) = inner.notes.get_mut(&key) {
             note.hint(address);
-            *note = Note { connected: true, seen: Some(Instant::now()), why: None, deaf: None, ..note.clone() };
+            *note = Note {
+                connected: true,
+                seen: Some(Instant::now()),
+                why: None,
+                unheard: None,
+                deaf: None,
+                ..note.clone()
+            };
         }
     }
 
@@ -117,6 +131,13 @@ impl Peers {
         }
         drop(inner);
         self.wake.notify_one();
+    }
+
+    /// It calls and does not hear this device.
+    pub fn unheard(&self, key: PublicKey) {
+        if let Some(note) = self.lock().notes.get_mut(&key) {
+            note.unheard = Some(Instant::now());
+        }
     }
 
     /// It may be reached there.
@@ -188,6 +209,12 @@ impl Peers {
 }
 
 impl Note {
+    /// Why there is no connection: what is known of the direction that fails goes before what an attempt came to.
+    pub fn reason(&self) -> Option<String> {
+        let unheard = self.unheard.is_some_and(|since| since.elapsed() < UNHEARD);
+        if unheard { Some(UNHEARD_WHY.into()) } else { self.why.clone() }
+    }
+
     /// Whether that is news.
     fn hint(&mut self, address: SocketAddr) -> bool {
         let known = self.hints.contains(&address);

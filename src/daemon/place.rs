@@ -4,6 +4,7 @@
 //! ```text
 //! device.key       64 hexadecimal digits: the seed of this device's key
 //! shares/NAME      the list of a share's members
+//! scrub/NAME       the path at which a share's files are read again next
 //! bump             the last count of this device's lives in gossip, in decimal digits
 //! daemon.lock      held while a daemon runs
 //! ```
@@ -19,12 +20,14 @@ use rustix::fs::FlockOperation;
 
 use super::config::ShareName;
 use super::members::Members;
+use crate::model::RelPath;
 use crate::net::node::DeviceKey;
 use crate::net::{self};
 
 const KEY: &str = "device.key";
 const SHARES: &str = "shares";
 const BUMP: &str = "bump";
+const SCRUB: &str = "scrub";
 const LOCK: &str = "daemon.lock";
 /// The socket's name where there is no directory for it but this one.
 const SOCKET: &str = "control.sock";
@@ -93,7 +96,7 @@ impl Place {
 
     /// Makes the directory where it is missing; whoever it belonged to before, it is this user's alone then.
     pub fn make(&self) -> Result<(), PlaceError> {
-        for directory in [self.directory.clone(), self.directory.join(SHARES)] {
+        for directory in [self.directory.clone(), self.directory.join(SHARES), self.directory.join(SCRUB)] {
             let io = |source| PlaceError::Io { step: "make", path: directory.clone(), source };
             DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(io)?;
             fs::set_permissions(&directory, fs::Permissions::from_mode(0o700)).map_err(io)?;
@@ -159,6 +162,18 @@ impl Place {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Where a share's files are to be read again next; what is damaged begins anew.
+    pub fn scrub(&self, name: &ShareName) -> Option<RelPath> {
+        let bytes = fs::read(self.directory.join(SCRUB).join(name.as_str())).ok()?;
+        RelPath::new(&bytes).ok().filter(|next| !next.as_ref().is_root())
+    }
+
+    /// Keeps it; `None`: from the beginning.
+    pub fn keep_scrub(&self, name: &ShareName, next: Option<&RelPath>) -> Result<(), PlaceError> {
+        let bytes = next.map_or_else(Vec::new, |next| next.as_bytes().to_vec());
+        replace(&self.directory.join(SCRUB).join(name.as_str()), &bytes)
     }
 
     /// Tells this life of the device from all before it: the time, or one more than what was kept where the clock was set back.
@@ -246,6 +261,18 @@ mod tests {
         assert_eq!(place.bump(), first + 1_000_000_001, "also where the clock was set back");
         fs::write(place.directory.join(BUMP), "nonsense").expect("written");
         assert!(place.bump() >= first, "the time does where that is damaged");
+    }
+
+    #[test]
+    fn the_scrub_goes_on_where_it_was() {
+        let (_directory, place) = place();
+        let name: ShareName = "docs".parse().expect("legal");
+        let next = RelPath::new(b"a/\xff").expect("legal");
+        assert_eq!(place.scrub(&name), None);
+        place.keep_scrub(&name, Some(&next)).expect("kept");
+        assert_eq!(place.scrub(&name), Some(next));
+        place.keep_scrub(&name, None).expect("kept");
+        assert_eq!(place.scrub(&name), None, "from the beginning");
     }
 
     #[test]

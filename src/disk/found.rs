@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::blocks::{Blocks, Packed};
 use super::observe::{Observed, Outcome, Seen};
-use crate::model::listing::Builder;
+use crate::model::listing::{Builder, FLAG_MOUNT};
 use crate::model::{Digest, Entry, Kind, Listing, PathRef, Problem, ProblemKind, RelPath, Stamp, Time};
 
 thread_local! {
@@ -185,6 +185,15 @@ impl Part {
     pub fn push_unseen(&mut self, path: PathRef<'_>) {
         self.push(path, &unreadable_row());
         self.incomplete = true;
+    }
+
+    /// A directory on which something was mounted, and is not now: what was in it is not gone.
+    pub fn push_unmounted(&mut self, path: PathRef<'_>) {
+        let row = unreadable_row();
+        self.push(path, &Observed { flags: row.flags | FLAG_MOUNT, ..row });
+        self.incomplete = true;
+        let cause = "was a mount point, and nothing is mounted there now".into();
+        self.problems.push(Problem { path: path.to_owned(), kind: ProblemKind::Unreadable, cause });
     }
 
     /// A child that could not be read.

@@ -291,6 +291,16 @@ impl Observer<'_> {
     }
 }
 
+impl Outcome {
+    /// The same with a flag more.
+    pub fn marked(self, flag: u8) -> Outcome {
+        match self {
+            Outcome::Row(observed) => Outcome::Row(Observed { flags: observed.flags | flag, ..observed }),
+            other => other,
+        }
+    }
+}
+
 impl Observed {
     /// Whether the row of the base holds just this.
     pub fn equals(&self, row: Row<'_>) -> bool {

@@ -23,7 +23,7 @@ use super::names::Names;
 use super::observe::{Observer, Outcome, Seen, Subject, cause};
 use super::root::{Root, exists, open_directory};
 use super::rules::{self, InForce};
-use crate::model::listing::{FLAG_INCOMPLETE, ROWS_AT_ONCE};
+use crate::model::listing::{FLAG_INCOMPLETE, FLAG_MOUNT, ROWS_AT_ONCE};
 use crate::model::path::{NAME_BYTES_MAX, PATH_BYTES_MAX, check_name};
 use crate::model::{Digest, Kind, Listing, PathRef, Problem, ProblemKind, RelPath};
 
@@ -312,6 +312,10 @@ impl<'s> Walk<'s> {
             // and a mirror would delete what the other end holds here.
             return part.push_unseen(child.path);
         }
+        let is_mounted = directory && status.device != opened.device;
+        if directory && !is_mounted && before.is_some_and(|row| row.flags() & FLAG_MOUNT != 0) {
+            return part.push_unmounted(child.path);
+        }
         self.row(opened, part, child, seen);
         if directory {
             self.descend(scope, opened, child, status.device, hides(true).1);
@@ -323,9 +327,11 @@ impl<'s> Walk<'s> {
         let status = seen.status;
         let group = (status.device, status.stamp.inode);
         let linked = status.kind == Kind::File && status.names > 1;
+        let is_mounted = status.kind == Kind::Directory && status.device != opened.device;
+        let mark = if is_mounted { FLAG_MOUNT } else { 0 };
         if let (Some(base), Some(index)) = (self.base, child.before) {
             let row = base.row(index);
-            if self.observer.keeps(row, &status) {
+            if self.observer.keeps(row, &status) && row.flags() & FLAG_MOUNT == mark {
                 part.flagged += usize::from(row.flags() & FLAG_INCOMPLETE != 0);
                 if linked {
                     part.linked.push((group, index));
@@ -348,7 +354,7 @@ impl<'s> Walk<'s> {
         } else if late {
             part.push_fix(child.path, Fix::Late(self.postpone(opened, child, seen)));
         } else {
-            self.settle(part, child, self.observe(opened, child, seen));
+            self.settle(part, child, self.observe(opened, child, seen).marked(mark));
         }
     }
 

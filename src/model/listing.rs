@@ -34,6 +34,8 @@ pub const FLAG_RACY: u8 = 1;
 /// Below this directory there is something that the listing does not hold (filtered, another file system, unreadable):
 /// it must not be moved or deleted as a whole.
 pub const FLAG_INCOMPLETE: u8 = 2;
+/// Something is mounted on this directory; of one that cannot be looked into, something was.
+pub const FLAG_MOUNT: u8 = 4;
 
 /// Rows that are read in a row before [`Listing::rest`]: about a megabyte of them.
 pub const ROWS_AT_ONCE: usize = 8 * 1024;

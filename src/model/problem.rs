@@ -19,6 +19,8 @@ pub enum ProblemKind {
     Missing,
     /// The guard held its deletion back (exit 25).
     Guarded,
+    /// Its bytes changed, and nobody wrote them (exit 23).
+    Rotten,
 }
 
 /// One path failed; the job went on.

@@ -197,6 +197,17 @@ impl Reading {
     }
 }
 
+/// `alike verify DIR`.
+#[derive(Debug, Clone)]
+pub struct Verify {
+    /// The root.
+    pub root: PathBuf,
+    /// How it is read.
+    pub reading: Reading,
+    /// Whether the index cache is written, of a root that is no replica.
+    pub cache: bool,
+}
+
 /// `alike index DIR`.
 #[derive(Debug, Clone)]
 pub struct Index {

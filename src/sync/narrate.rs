@@ -91,7 +91,11 @@ fn exit_of(kind: ProblemKind) -> u8 {
     match kind {
         ProblemKind::Guarded => 25,
         ProblemKind::Changed | ProblemKind::Vanished => 24,
-        ProblemKind::Unreadable | ProblemKind::Unwritable | ProblemKind::Unrepresentable | ProblemKind::Missing => 23,
+        ProblemKind::Unreadable
+        | ProblemKind::Unwritable
+        | ProblemKind::Unrepresentable
+        | ProblemKind::Missing
+        | ProblemKind::Rotten => 23,
     }
 }
 

@@ -344,11 +344,15 @@ impl Replica {
         let first = self.header.counter + 1;
         let mut changed: BTreeMap<RelPath, Siblings> = BTreeMap::new();
         let mut witnesses: BTreeMap<RelPath, Option<Witness>> = BTreeMap::new();
-        for Happened { path, name, event, .. } in happened {
+        for Happened { path, name, mut event, was } in happened {
+            // The witness is what the disk shows; what is agreed on may be finer.
+            let shown = agreed.shown(name.as_ref()).1;
+            let seen = event.clone();
+            shown::keep_time(&mut event, was.as_ref(), shown.as_ref());
             let siblings = changed.entry(path).or_insert_with_key(|path| agreed.siblings(path.as_ref()));
             self.header.counter += 1;
             let dot = Dot { replica: self.header.id, counter: self.header.counter };
-            witnesses.insert(name, witness_of(dot, &event));
+            witnesses.insert(name, witness_of(dot, &seen));
             event.apply(dot, siblings);
             self.header.knowledge.insert(dot);
         }

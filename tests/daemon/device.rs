@@ -75,8 +75,26 @@ impl<'a> Device<'a> {
     /// Starts the daemon, and waits until it answers.
     #[track_caller]
     pub fn start(&mut self) {
+        self.launch("127.0.0.1:0", &[]);
+    }
+
+    /// The same at another address.
+    #[track_caller]
+    pub fn start_at(&mut self, address: &str) {
+        self.launch(address, &[]);
+    }
+
+    /// The same with variables.
+    #[track_caller]
+    pub fn start_with(&mut self, variables: &[(&str, String)]) {
+        self.launch("127.0.0.1:0", variables);
+    }
+
+    #[track_caller]
+    fn launch(&mut self, address: &str, variables: &[(&str, String)]) {
         let log = File::options().create(true).append(true).open(self.path("log")).expect("a log");
-        let mut command = self.command(["daemon", "--listen", "127.0.0.1:0", "--log", "debug"]);
+        let mut command = self.command(["daemon", "--listen", address, "--log", "debug"]);
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
         self.daemon = Some(command.stderr(log).stdout(Stdio::null()).spawn().expect("it starts"));
         self.until("the daemon answers", |device| device.alike(["status", "-q"]).code <= 1);
     }

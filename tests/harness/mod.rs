@@ -7,6 +7,7 @@ pub mod far;
 pub mod hosts;
 pub mod judge;
 pub mod outcome;
+pub mod rot;
 pub mod sandbox;
 pub mod sshd;
 pub mod tree;

@@ -89,6 +89,9 @@ impl World {
             replica.memory.rows.remove(name);
         }
         let mut wants = wanted(&replica.memory.entries);
+        if !rules.broken(Mutant::InstallIsAWrite) {
+            take_announced(replica, oracle, &wants);
+        }
         let mut names: Vec<RelPath> = replica.disk.keys().chain(replica.memory.rows.keys()).cloned().collect();
         if rules.broken(Mutant::WantedIsDeleted) {
             names.extend(wants.keys().cloned());
@@ -98,7 +101,6 @@ impl World {
         let mut all = Vec::new();
         for name in names {
             if replica.ignores(name.as_ref()) && !rules.broken(Mutant::IgnoreDrops) {
-                take_announced(replica, oracle, &name, wants.get(&name));
                 if let Some(row) = replica.memory.rows.get_mut(&name) {
                     row.witness.unseen = true;
                 }
@@ -198,11 +200,15 @@ impl World {
     }
 }
 
-/// What a run that was cut off put in place it had announced: it is known also where nobody looks.
-fn take_announced(replica: &mut Replica, oracle: &Oracle, name: &RelPath, want: Option<&(RelPath, Shown)>) {
-    let announced = replica.unwitnessed.get(name).cloned();
-    if let Some(((home, shown), entry)) = want.zip(announced).filter(|((_, shown), entry)| shown.entry == *entry) {
-        witness(&mut replica.memory, oracle, home, shown, entry);
+/// What a run that was cut off put in place it had announced: so it is known also where nobody looks, and what was changed
+/// there since is an edit of that. What is there still needs no word: it is what is wanted.
+fn take_announced(replica: &mut Replica, oracle: &Oracle, wants: &Wants) {
+    for (name, entry) in replica.unwitnessed.clone() {
+        let is_plain = replica.disk.get(&name) == Some(&entry) && !replica.ignores(name.as_ref());
+        let want = wants.get(&name).filter(|(_, shown)| shown.entry == entry && !is_plain);
+        if let Some((home, shown)) = want {
+            witness(&mut replica.memory, oracle, home, shown, entry);
+        }
     }
 }
 

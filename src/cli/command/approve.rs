@@ -9,7 +9,7 @@ use crate::cli::flags::manner::Manner;
 use crate::cli::flags::writing::MaxDelete;
 use crate::cli::output::Output;
 use crate::daemon::config::ShareName;
-use crate::daemon::control::Ask;
+use crate::daemon::control::{Answer, Ask};
 use crate::model::plan::guard::Limit;
 
 /// Let deletes through that the guard holds back
@@ -39,8 +39,11 @@ impl Approve {
 
     fn approve(&self, output: &mut Output) -> Result<Exit, Failure> {
         let limit = self.max_delete.map_or(Limit::Percent(100), |meant| meant.0);
-        asking::ask(&Ask::Approve { share: self.name.clone(), limit }, output)?;
-        self.manner.say(output, format_args!("the deletes of `{}` go through", self.name));
+        let answer = asking::ask(&Ask::Approve { share: self.name.clone(), limit }, output)?;
+        match answer {
+            Answer::Done { message: Some(message) } => self.manner.say(output, format_args!("{message}")),
+            _ => self.manner.say(output, format_args!("the deletes of `{}` go through", self.name)),
+        }
         Ok(Exit::Alike)
     }
 }

@@ -80,6 +80,10 @@ fn failed(error: &DaemonError) -> Failure {
     };
     match error {
         DaemonError::Place(PlaceError::Running) => failure.hint("`alike status` speaks with the one that runs"),
+        DaemonError::Place(PlaceError::Damaged { .. }) => {
+            failure.hint("put the file back from a copy; without it this machine is another member: `alike join` anew")
+        }
+        DaemonError::Place(PlaceError::NoPlace) => failure.hint("set HOME"),
         DaemonError::Net(_) => failure.hint("another program may have the port: `--listen PORT` takes another one"),
         _ => failure,
     }

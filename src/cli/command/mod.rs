@@ -21,6 +21,7 @@ mod serve;
 mod status;
 mod sync;
 mod trash;
+mod verify;
 mod wait;
 
 use std::ffi::OsString;
@@ -69,6 +70,7 @@ pub enum Command {
     Resolve(resolve::Resolve),
     Log(log::Log),
     Index(index::Index),
+    Verify(verify::Verify),
     Trash(trash::Trash),
     Daemon(daemon::Daemon),
     Add(add::Add),
@@ -99,6 +101,7 @@ impl Command {
             Command::Resolve(resolve) => resolve.run(),
             Command::Log(log) => log.run(),
             Command::Index(index) => index.run(),
+            Command::Verify(verify) => verify.run(),
             Command::Trash(trash) => trash.run(),
             Command::Daemon(daemon) => daemon.run(),
             Command::Add(add) => add.run(),

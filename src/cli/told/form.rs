@@ -7,6 +7,7 @@ use crate::cli::output::Output;
 use crate::model::plan::Action;
 use crate::model::{Problem, RelPath};
 use crate::sync::report::{Conflict, RootSummary, Side, Summary, Version};
+use crate::sync::verify::Checked;
 
 /// How a job ended.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +16,8 @@ pub enum Ending<'a> {
     Pair(&'a Summary),
     /// A job that changed one root; its `right` means nothing.
     Alone(&'a Summary),
+    /// Files were read again.
+    Verified(&'a Checked),
     /// A list of things of one kind.
     Counted {
         /// One of them.

@@ -213,6 +213,12 @@ impl Ended {
     fn new(ending: Ending<'_>) -> Ended {
         match ending {
             Ending::Counted { noun, count } => Ended::Counted(BTreeMap::from([(format!("{noun}s"), count)])),
+            Ending::Verified(checked) => Ended::Counted(BTreeMap::from([
+                ("files".into(), checked.files),
+                ("bytes".into(), checked.bytes),
+                ("rotten".into(), checked.rotten),
+                ("healed".into(), checked.healed),
+            ])),
             Ending::Pair(summary) | Ending::Alone(summary) => Ended::Pair(Pair {
                 alike: summary.alike,
                 left: Root::new(&summary.left),
@@ -275,6 +281,7 @@ fn name(side: Side) -> &'static str {
 pub fn class(kind: ProblemKind) -> &'static str {
     match kind {
         ProblemKind::Unreadable => "unreadable",
+        ProblemKind::Rotten => "rotten",
         ProblemKind::Changed => "changed",
         ProblemKind::Vanished => "vanished",
         ProblemKind::Unwritable => "unwritable",

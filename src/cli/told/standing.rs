@@ -49,6 +49,7 @@ fn share(share: &ShareNow, output: &mut Output) {
         share.looked_s.map_or_else(|| "not looked at yet".into(), |ago_s| format!("looked at {} ago", ago(ago_s)));
     let watch = match (&share.watch.problem, share.watch.watching) {
         (Some(problem), _) => format!("partly watched: {}", safe(problem)),
+        (None, true) if share.watch.directories == 1 => "1 directory watched".into(),
         (None, true) => format!("{} directories watched", share.watch.directories),
         (None, false) => "not watched".into(),
     };

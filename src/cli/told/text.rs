@@ -103,6 +103,13 @@ impl Form for Text {
         }
         match ending {
             Ending::Counted { noun, count } => out.line(quantity::count(count, noun)),
+            Ending::Verified(checked) => out.line(format_args!(
+                "{}, {}, {} rotten, {} put right",
+                quantity::count(checked.files, "file"),
+                quantity::bytes(checked.bytes),
+                checked.rotten,
+                checked.healed
+            )),
             Ending::Pair(summary) | Ending::Alone(summary) => {
                 if self.stats {
                     table(out, &figures(summary));

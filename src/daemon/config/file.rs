@@ -6,6 +6,7 @@
 //! metrics = 9547                  # a loopback port; without it there is none
 //! interval = "10s"
 //! rescan = "1h"
+//! scrub = "30d"                   # or "off"
 //! bwlimit = "08:00,512k 19:00,off"
 //! name = "laptop"
 //!
@@ -41,6 +42,8 @@ struct File {
     interval: Option<Duration>,
     #[serde(default, deserialize_with = "length")]
     rescan: Option<Duration>,
+    #[serde(default, deserialize_with = "scrub")]
+    scrub: Option<Option<Duration>>,
     #[serde(default, deserialize_with = "timetable")]
     bwlimit: Timetable,
     name: Option<String>,
@@ -84,6 +87,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         metrics: file.metrics,
         interval: file.interval.unwrap_or(default.interval),
         rescan: file.rescan.unwrap_or(default.rescan),
+        scrub: file.scrub.unwrap_or(default.scrub),
         bwlimit: file.bwlimit,
         hooks: Hooks { on_conflict, after_sync },
         name: file.name,
@@ -114,6 +118,16 @@ fn length<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Err
     duration::parse(&text).map(Some).map_err(D::Error::custom)
 }
 
+/// The outer `None`: nothing was said; the inner one: never.
+#[allow(clippy::option_option)]
+fn scrub<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<Duration>>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text == "off" {
+        return Ok(Some(None));
+    }
+    duration::parse(&text).map(|length| Some(Some(length))).map_err(D::Error::custom)
+}
+
 fn timetable<'de, D: Deserializer<'de>>(from: D) -> Result<Timetable, D::Error> {
     let text = String::deserialize(from)?;
     text.parse().map_err(D::Error::custom)
@@ -140,13 +154,17 @@ mod tests {
 
     #[test]
     fn every_key_is_understood() {
-        let text = "listen = \"4548\"\nmdns = false\nmetrics = 9547\ninterval = \"2s\"\nrescan = \"2h\"\nbwlimit = \"1M\"\n\
+        let text = "listen = \"4548\"\nmdns = false\nmetrics = 9547\ninterval = \"2s\"\nrescan = \"2h\"\nscrub = \"off\"\nbwlimit = \"1M\"\n\
             name = \"laptop\"\n[hooks]\non-conflict = \"a\"\nafter-sync = \"b\"\n\
             [share.docs]\nroot = \"/d\"\nrole = \"send\"\npaused = true\n[share.music]\nroot = \"/m\"\n";
         let config = parsed(text).expect("legal");
         assert_eq!(config.listen.port(), 4548);
         assert_eq!((config.mdns, config.metrics, config.name.as_deref()), (false, Some(9547), Some("laptop")));
         assert_eq!((config.interval, config.rescan), (Duration::from_secs(2), Duration::from_secs(7200)));
+        assert_eq!(
+            (config.scrub, parsed("scrub = \"9d\"").map(|config| config.scrub)),
+            (None, Ok(Some(Duration::from_secs(777_600))))
+        );
         assert_eq!(config.bwlimit.at(0), Some(1 << 20));
         assert_eq!(config.hooks.after_sync.as_deref(), Some("b"));
         let docs = &config.shares[&"docs".parse::<ShareName>().expect("legal")];

@@ -22,6 +22,9 @@ pub const INTERVAL: Duration = Duration::from_secs(10);
 /// Each share is looked at whole this often, whatever is watched.
 pub const RESCAN: Duration = Duration::from_secs(3600);
 
+/// All files of a share are read again within this time.
+pub const SCRUB: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// All that is configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -35,6 +38,8 @@ pub struct Config {
     pub interval: Duration,
     /// How often a share is looked at whole.
     pub rescan: Duration,
+    /// Within how long all files of a share are read again; `None`: never.
+    pub scrub: Option<Duration>,
     /// How much may be sent, by the time of day.
     pub bwlimit: Timetable,
     /// Programs that are told of what happened.
@@ -182,6 +187,7 @@ impl Default for Config {
             metrics: None,
             interval: INTERVAL,
             rescan: RESCAN,
+            scrub: Some(SCRUB),
             bwlimit: Timetable::default(),
             hooks: Hooks::default(),
             name: None,

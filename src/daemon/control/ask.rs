@@ -63,6 +63,11 @@ pub enum Ask {
         /// Which.
         share: ShareName,
     },
+    /// Reads all files of a root again.
+    Verify {
+        /// The root, resolved.
+        root: PathBuf,
+    },
     /// Lets go of a root until this connection ends.
     Lend {
         /// The root, resolved.
@@ -99,6 +104,17 @@ pub enum Answer {
         share: ShareName,
         /// What this device may do.
         role: Role,
+    },
+    /// All files were read again.
+    Verified {
+        /// How many.
+        files: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// Those that have rotted, and were not put right.
+        rotten: Vec<String>,
+        /// Those that had rotted, and were.
+        healed: Vec<String>,
     },
     /// The root is let go of.
     Lent,

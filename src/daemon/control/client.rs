@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::ask::{self, Answer, Ask, Misunderstood, Refusal};
@@ -90,16 +90,28 @@ impl Client {
 
 /// Asks the daemon to let go of a root, where one runs and holds it. `None` where nobody does.
 pub fn borrow(root: &Path, waiting: &mut dyn FnMut(&str)) -> Result<Option<Loan>, ClientError> {
-    // What has no memory is no share of anybody: most runs ask no daemon at all.
-    let memory = root.join(crate::disk::control::NAME).join(crate::sync::replica::STATE);
-    let (Ok(_), Ok(root)) = (memory.symlink_metadata(), root.canonicalize()) else { return Ok(None) };
-    let mut client = match Client::connect(&Place::from_environment()?) {
-        Ok(client) => client,
-        Err(ClientError::NotRunning) => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let Some((mut client, root)) = keeping(root)? else { return Ok(None) };
     match client.answer(&Ask::Lend { root }, waiting)? {
         Answer::Lent => Ok(Some(Loan(client))),
         _ => Ok(None),
+    }
+}
+
+/// Asks the daemon to read all files of a root again, where one runs and holds it. `None` where nobody does.
+pub fn verified(root: &Path, waiting: &mut dyn FnMut(&str)) -> Result<Option<Answer>, ClientError> {
+    let Some((mut client, root)) = keeping(root)? else { return Ok(None) };
+    let answer = client.answer(&Ask::Verify { root }, waiting)?;
+    Ok(Some(answer).filter(|answer| *answer != Answer::NotHeld))
+}
+
+/// The daemon, where one runs and the root may be a share's.
+fn keeping(root: &Path) -> Result<Option<(Client, PathBuf)>, ClientError> {
+    // What has no memory is no share of anybody: most runs ask no daemon at all.
+    let memory = root.join(crate::disk::control::NAME).join(crate::sync::replica::STATE);
+    let (Ok(_), Ok(root)) = (memory.symlink_metadata(), root.canonicalize()) else { return Ok(None) };
+    match Client::connect(&Place::from_environment()?) {
+        Ok(client) => Ok(Some((client, root))),
+        Err(ClientError::NotRunning) => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -137,6 +137,12 @@ pub struct ShareNow {
     pub files: u64,
     /// Bytes of their content that came over the network.
     pub content_bytes: u64,
+    /// Bytes that were read again since the daemon began, to see whether they are what was written.
+    #[serde(default)]
+    pub scrubbed_bytes: u64,
+    /// Files that were found rotten then.
+    #[serde(default)]
+    pub rotted: u64,
     /// Bytes of content a second, of late.
     pub rate: u64,
 }

@@ -73,6 +73,7 @@ impl Task {
             self.work.spawn(work::place(Arc::clone(&self.hub), Arc::clone(&self.keeper), share.clone()));
         }
         if looked {
+            self.scrub(&share, now);
             self.talk(&share, now);
         }
     }
@@ -118,7 +119,7 @@ impl Task {
         let looking = (steps.dirty.is_some() && !steps.looking).then_some(steps.look_after);
         let placing = (steps.unplaced && !steps.placing).then_some(steps.place_after);
         let meeting = (!steps.meeting).then(|| self.rounds.next_meeting());
-        let all = [Some(steps.rescan_at), looking, placing, meeting, self.rounds.next_tell()];
+        let all = [Some(steps.rescan_at), self.scrub.next(), looking, placing, meeting, self.rounds.next_tell()];
         all.into_iter().flatten().min().unwrap_or(Moment::MAX)
     }
 

@@ -7,6 +7,7 @@ mod approvals;
 mod begin;
 mod now;
 mod place;
+mod scrub;
 mod task;
 mod watching;
 pub mod work;
@@ -26,7 +27,7 @@ use crate::disk::dirty::Dirty;
 use crate::model::plan::guard::Limit;
 use crate::net::node::PublicKey;
 use crate::sync::error::Error;
-use crate::sync::share::{Met, Share};
+use crate::sync::share::{Met, Share, Verified};
 pub use now::Now;
 
 /// A share as the rest of the daemon sees it.
@@ -65,6 +66,8 @@ pub enum Word {
     Lend(oneshot::Sender<()>),
     /// It has ended.
     Returned,
+    /// Files were read again.
+    Verified(Verified),
     /// Somebody says what is meant; answered once it shows whether that was enough.
     Mean(Meant, oneshot::Sender<Result<(), Refusal>>),
     /// The daemon ends, or the share is configured no longer.
@@ -78,6 +81,8 @@ pub enum Meant {
     Deletes(Limit),
     /// What was changed here alone shall go.
     Revert,
+    /// What has rotted shall be put right.
+    Heal,
 }
 
 impl Keeper {

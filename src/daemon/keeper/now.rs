@@ -57,6 +57,10 @@ pub struct Counters {
     pub files: u64,
     /// Bytes of content that came for them.
     pub bytes: u64,
+    /// Bytes that were read again.
+    pub scrubbed: u64,
+    /// Files that were found rotten then.
+    pub rotted: u64,
     /// Looks at the root.
     pub looks: u64,
     /// Milliseconds that they took.

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::approvals::Approvals;
 use super::begin::Steps;
 use super::place::Kept;
+use super::scrub::Scrub;
 use super::work::{self, Done, mark_of};
 use super::{Keeper, Word, lock, watching};
 use crate::daemon::config::Role;
@@ -42,6 +43,7 @@ pub(super) struct Task {
     pub(super) loans: usize,
     closing: Option<oneshot::Sender<()>>,
     pub(super) approvals: Approvals,
+    pub(super) scrub: Scrub,
     on_conflict: hooks::Told,
     after_sync: hooks::Told,
 }
@@ -53,8 +55,9 @@ pub async fn run(hub: Arc<Hub>, keeper: Arc<Keeper>, mut hears: mpsc::UnboundedR
     let steps = Steps { dirty: Some(Dirty::All), ..Steps::default() };
     let hook = |hook| hooks::Told::new(Arc::downgrade(&hub), keeper.name.clone(), hook);
     let (on_conflict, after_sync) = (hook(Hook::OnConflict), hook(Hook::AfterSync));
+    let scrub = Scrub::from(hub.place.scrub(&keeper.name));
     let (work, loans, closing, approvals) = (JoinSet::new(), 0, None, Approvals::default());
-    let mut task = Task { hub, keeper, rounds, work, steps, loans, closing, approvals, on_conflict, after_sync };
+    let mut task = Task { hub, keeper, rounds, work, steps, loans, closing, approvals, scrub, on_conflict, after_sync };
     task.live(task.hub.peers.connected());
     loop {
         if task.closing.is_some() {
@@ -109,6 +112,7 @@ impl Task {
                 self.loans = self.loans.saturating_sub(1);
                 self.steps.open_after = now;
             }
+            Word::Verified(verified) => self.verified(&verified),
             Word::Mean(meant, answer) => {
                 let share = self.keeper.share();
                 self.work.spawn(work::mean(share, meant, answer));
@@ -201,6 +205,7 @@ impl Task {
                     }
                 }
             }
+            Done::Scrubbed(verified) => self.scrubbed(verified),
             Done::Meant(meant, answer) => self.meant(meant, answer),
             Done::Watched(Ok(watch)) => {
                 self.covered(&watch.coverage());
@@ -363,6 +368,7 @@ impl Task {
         let standing = share.standing();
         self.rounds.changed(mark_of(&standing), self.hub.now());
         let before = std::mem::replace(&mut lock(&self.keeper.now).standing, standing.clone());
+        self.tell_healed(&before, &standing);
         if standing.conflicts > before.conflicts && before.looked.is_some() {
             self.say(Matters::Warn, "conflict", &[("conflicts", standing.conflicts.to_string())]);
             self.on_conflict.tell(json!({
@@ -430,7 +436,7 @@ impl Task {
         self.hub.now() + wait
     }
 
-    fn say(&self, level: Matters, what: &'static str, facts: &[(&'static str, String)]) {
+    pub(super) fn say(&self, level: Matters, what: &'static str, facts: &[(&'static str, String)]) {
         self.hub.note(level, what, &self.keeper.name, facts);
     }
 }

@@ -15,12 +15,12 @@ use crate::daemon::schedule::Mark;
 use crate::daemon::speech::{self, Reply, Request};
 use crate::disk::dirty::Dirty;
 use crate::disk::watch::{Watch, WatchSettings};
-use crate::model::{Digest, Problem};
+use crate::model::{Digest, Problem, RelPath};
 use crate::net::node::PublicKey;
 use crate::net::{Link, receive_frame, send_frame};
 use crate::sync::error::Error;
 use crate::sync::job::{Reading, Writing};
-use crate::sync::share::{Allowed, Looked, Materialized, Met, Share, ShareSettings, Standing};
+use crate::sync::share::{Allowed, Looked, Materialized, Met, Share, ShareSettings, Standing, Verified};
 
 /// A piece of work that has ended.
 pub enum Done {
@@ -32,6 +32,8 @@ pub enum Done {
     Met(PublicKey, Mark, Result<Met, Error>),
     /// What somebody means is known; what was held back all the same.
     Meant(Result<Vec<Problem>, Error>, Answering),
+    /// Some files were read again.
+    Scrubbed(Result<Verified, Error>),
     /// It is watched from now on, or cannot be.
     Watched(Result<Arc<Watch>, Error>),
     /// What could be put in place was.
@@ -69,9 +71,15 @@ pub async fn mean(share: Option<Share>, meant: Meant, answer: Answering) -> Done
     let done = match (share, meant) {
         (Some(share), Meant::Deletes(limit)) => share.approve(limit).await.map(|looked| looked.problems),
         (Some(share), Meant::Revert) => share.revert().await.map(|()| Vec::new()),
+        (Some(_), Meant::Heal) => Ok(Vec::new()),
         (None, _) => Err(Error::Busy { what: "the share is at rest".into() }),
     };
     Done::Meant(done, answer)
+}
+
+/// Reads files again, from a path on.
+pub async fn verify(share: Share, from: Option<RelPath>, bytes_max: u64) -> Done {
+    Done::Scrubbed(share.verify(from, bytes_max).await)
 }
 
 /// Watches the root from now on.

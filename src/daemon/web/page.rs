@@ -36,7 +36,7 @@ pub fn render(status: &Status, events: &[Line], life: Life) -> String {
     };
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
-         <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style></head>\n<body><h1>{title}</h1>\
+         <meta name=\"viewport\" content=\"width=device-width\"><link rel=\"icon\" href=\"data:,\"><style>{STYLE}</style></head>\n<body><h1>{title}</h1>\
          <p id=\"live\" role=\"status\">{note}</p>\n<main>{}</main>{script}</body></html>\n",
         main(status, events)
     )
@@ -113,6 +113,11 @@ fn share(html: &mut String, share: &ShareNow) {
             html,
             format_args!("<p class=\"bad\"><code>{}</code>: {}</p>\n", escaped(&problem.path), escaped(&problem.cause)),
         );
+    }
+    for (paths, what) in [(&share.rotten, "has rotted"), (&share.local, "was changed here alone")] {
+        for path in paths {
+            put(html, format_args!("<p class=\"bad\"><code>{}</code> {what}.</p>\n", escaped(path)));
+        }
     }
     html.push_str(
         "<table><caption>Members</caption><thead><tr><th scope=\"col\">Name</th><th scope=\"col\">State</th>\

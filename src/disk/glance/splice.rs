@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::observe::Observed;
-use crate::model::listing::{Builder, FLAG_INCOMPLETE, Full};
+use crate::model::listing::{Builder, FLAG_INCOMPLETE, FLAG_MOUNT, Full};
 use crate::model::{Kind, Listing, RelPath};
 
 /// What became of a path.
@@ -86,7 +86,7 @@ impl Splicing<'_> {
             Some(Change::Row(observed)) => {
                 let is_directory = observed.entry.kind == Kind::Directory;
                 let kept = row.filter(|row| is_directory && row.kind() == Kind::Directory);
-                self.push(path, &observed, kept.map_or(0, |row| row.flags() & FLAG_INCOMPLETE))?;
+                self.push(path, &observed, kept.map_or(0, |row| row.flags() & (FLAG_INCOMPLETE | FLAG_MOUNT)))?;
                 self.cursor = at + whole;
                 if kept.is_some() {
                     self.enter(at, whole);

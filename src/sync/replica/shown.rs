@@ -4,7 +4,7 @@ use crate::model::agreed::Agreed;
 use crate::model::dot::Dot;
 use crate::model::lane::Lane;
 use crate::model::listing::FLAG_INCOMPLETE;
-use crate::model::project::same_version;
+use crate::model::project::{Shown, same_version};
 use crate::model::record::{Event, Witness};
 use crate::model::{Entry, Kind, Listing, PathRef, RelPath};
 
@@ -13,6 +13,19 @@ pub fn witness_of(dot: Dot, event: &Event) -> Option<Witness> {
     match event {
         Event::Write { entry, .. } => Some(Witness { dots: vec![dot], entry: entry.clone(), unseen: false }),
         Event::Delete { .. } | Event::Nothing(_) => None,
+    }
+}
+
+/// A change of metadata alone keeps the time that was agreed on where the disk shows that, cut to what its file system can
+/// hold: whole seconds, or every second one.
+pub fn keep_time(event: &mut Event, was: Option<&Entry>, shown: Option<&Shown>) {
+    let (Event::Write { entry, .. }, Some(was), Some(Shown { entry: agreed, .. })) = (event, was, shown) else {
+        return;
+    };
+    let is_untouched = |other: &Entry| entry.is_file() && other.is_file() && other.content == entry.content;
+    let is_cut = entry.mtime.nanos == 0 && (0..=1).contains(&agreed.mtime.secs.saturating_sub(entry.mtime.secs));
+    if is_untouched(was) && was.mtime == entry.mtime && is_untouched(agreed) && is_cut {
+        entry.mtime = agreed.mtime;
     }
 }
 

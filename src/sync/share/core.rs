@@ -10,7 +10,6 @@ use tokio::task::spawn_blocking;
 
 use super::settings::{Role, ShareSettings};
 use super::standing::Standing;
-use super::verify::Rotten;
 use crate::disk::gauge::Gauge;
 use crate::disk::watch::Watch;
 use crate::model::plan::guard::Limit;
@@ -21,6 +20,7 @@ use crate::sync::error::Error;
 use crate::sync::job::Writing;
 use crate::sync::remote::packing;
 use crate::sync::replica::Replica;
+use crate::sync::rot::Rotten;
 use crate::sync::side::Side;
 use crate::sync::supply::Supplier;
 use crate::sync::twoway::end::{self, End};

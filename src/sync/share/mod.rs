@@ -22,9 +22,9 @@ mod verify;
 
 pub use self::core::Share;
 pub use crate::disk::dirty::Dirty;
+pub use crate::sync::rot::Verified;
 pub use look::Looked;
 pub use materialize::{Materialized, Opening, Sources};
 pub use meeting::Met;
 pub use settings::{Allowed, Role, ShareSettings};
 pub use standing::Standing;
-pub use verify::Verified;

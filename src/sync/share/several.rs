@@ -57,7 +57,7 @@ impl Fetch for Several<'_> {
 const fn is_elsewhere(kind: ProblemKind) -> bool {
     match kind {
         ProblemKind::Changed | ProblemKind::Vanished | ProblemKind::Missing | ProblemKind::Unreadable => true,
-        ProblemKind::Unwritable | ProblemKind::Unrepresentable | ProblemKind::Guarded => false,
+        ProblemKind::Unwritable | ProblemKind::Unrepresentable | ProblemKind::Guarded | ProblemKind::Rotten => false,
     }
 }
 
