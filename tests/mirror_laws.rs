@@ -55,17 +55,22 @@ fn ops(outcome: &Outcome) -> Vec<(String, String)> {
     actions(outcome).iter().map(|action| (text(&action["op"]), text(&action["path"]))).collect()
 }
 
-/// Runs the command under strace: how it ended, and the regular files below the sandbox's two roots that it opened.
-fn opened(sandbox: &Sandbox, arguments: &[&str]) -> (Outcome, Vec<String>) {
+/// Runs the command under strace: how it ended, and the calls of this kind that it made, one a line.
+fn traced(sandbox: &Sandbox, arguments: &[&str], kind: &str) -> (Outcome, String) {
     let log = sandbox.path("strace.log");
     let plain = sandbox.command(arguments);
     let mut command = Command::new("strace");
-    command.args(["-f", "-y", "-qq", "-e", "trace=open,openat,openat2", "-o"]).arg(&log);
+    command.args(["-f", "-y", "-qq", "-e", kind, "-o"]).arg(&log);
     command.arg(plain.get_program()).args(plain.get_args()).current_dir(sandbox.path("")).env_clear();
     command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let outcome = sandbox.run(&mut command);
+    (outcome, String::from_utf8_lossy(&fs::read(&log).expect("a log")).into_owned())
+}
+
+/// Runs the command under strace: how it ended, and the regular files below the sandbox's two roots that it opened.
+fn opened(sandbox: &Sandbox, arguments: &[&str]) -> (Outcome, Vec<String>) {
+    let (outcome, text) = traced(sandbox, arguments, "trace=open,openat,openat2");
     let roots = [sandbox.path("source"), sandbox.path("target")];
-    let text = String::from_utf8_lossy(&fs::read(&log).expect("a log")).into_owned();
     let path = |line: &str| {
         let (_, result) = line.rsplit_once(" = ")?;
         let path = PathBuf::from(result.split_once('<')?.1.rsplit_once('>')?.0);
@@ -164,6 +169,44 @@ fn a_first_copy_reads_each_source_file_once_and_knows_it_from_then_on() {
     let (again, files) = opened(&sandbox, &["index", "source"]);
     again.expect(0);
     assert_eq!(files, Vec::<String>::new(), "what was hashed while it was copied is known");
+}
+
+/// The calls that reach for files. Those of the allocator are left out: how many there are is a matter of time.
+const CALLS: &str = "trace=%file,close,read,pread64,write,pwrite64,getdents64,lseek,ftruncate,fchmod,fchown";
+
+#[test]
+fn twice_the_files_cost_at_most_twice_the_calls() {
+    if !strace_works() {
+        return;
+    }
+    let counted = [200, 400].map(|files| {
+        let sandbox = Sandbox::new();
+        let (source, _) = roots(&sandbox);
+        let name = |number: usize| format!("{}/{number}", number % 10);
+        for number in 0..files {
+            source.file(name(number), pattern(number * 7, number as u64));
+        }
+        let mirror = ["mirror", "source", "target", "--fsync=off"];
+        let calls = |more: &[&str]| {
+            // What was written within the grain of the clock is read once more: that is no cost of its number.
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            let (outcome, text) = traced(&sandbox, &[&mirror, more].concat(), CALLS);
+            outcome.expect(0);
+            // A call that another thread's interrupts takes two lines.
+            text.lines().filter(|line| !line.contains(" resumed>")).count()
+        };
+        let (first, _settled, unchanged, contents) = (calls(&[]), calls(&[]), calls(&[]), calls(&["--checksum"]));
+        assert!(unchanged < contents && unchanged < first, "{first} {unchanged} {contents}");
+        for number in 0..files {
+            source.mtime(name(number), 77, 7);
+        }
+        [first, unchanged, contents, calls(&[])]
+    });
+    for (what, (few, many)) in
+        ["first", "unchanged", "contents", "touched"].iter().zip(counted[0].iter().zip(counted[1]))
+    {
+        assert!(many <= 2 * few + few / 20, "{what}: {few} calls for 200 files, {many} for 400");
+    }
 }
 
 /// A source and a target between which every kind of action is due.

@@ -129,7 +129,11 @@ impl Tool {
             match self.name {
                 "alike" => words.extend(["-e".into(), ssh, "--remote-bin".into(), program("alike").into()]),
                 "rsync" => words.extend(["-e".into(), ssh]),
-                "unison" => words.extend(["-sshargs".into(), ssh.split_once(' ')?.1.into()]),
+                "unison" => {
+                    // What it remembers on the far side is forgotten with the rest.
+                    let far = format!("env UNISON={} unison", self.home.join("unison-far").display());
+                    words.extend(["-sshargs".into(), ssh.split_once(' ')?.1.into(), "-servercmd".into(), far]);
+                }
                 _ => return None,
             }
             true

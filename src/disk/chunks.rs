@@ -9,13 +9,18 @@ use std::os::unix::fs::FileExt;
 use rayon::prelude::*;
 
 use super::gauge::Gauge;
+use super::map::{Mapping, map_part};
 use crate::model::chunk::{Chunk, Chunks, Cutter, Grain};
 
-/// What one thread reads and cuts at once.
+/// What one thread cuts at once.
 const SEGMENT_BYTES: u64 = 4 << 20;
 
 /// The chunks of a file of `size` bytes; `None` where it is shorter, or the gauge asked to stop.
 pub fn chunks_of(file: &File, size: u64, cutter: Cutter, gauge: &Gauge) -> io::Result<Option<Chunks>> {
+    // Within its last page a mapping reads zeros where the file has ended.
+    if file.metadata()?.len() < size {
+        return Ok(None);
+    }
     let mut chunks = Vec::with_capacity((size / cutter.least(Grain::Chunk) as u64) as usize + 1);
     let wave = SEGMENT_BYTES * rayon::current_num_threads() as u64;
     // Where the last chunk ended.
@@ -24,12 +29,17 @@ pub fn chunks_of(file: &File, size: u64, cutter: Cutter, gauge: &Gauge) -> io::R
         if gauge.stopped() {
             return Ok(None);
         }
-        let starts: Vec<u64> = (start..size.min(start + wave)).step_by(SEGMENT_BYTES as usize).collect();
-        let cut = |&start: &u64| Segment::read(file, start, size).map(|segment| segment.map(|read| read.cut(cutter)));
-        let cut: io::Result<Option<Vec<Segment>>> = starts.par_iter().map(cut).collect();
-        let Some(mut segments) = cut? else { return Ok(None) };
+        let end = size.min(start + wave);
+        let window = Window::open(file, start, size.min(end + MOST) - start)?;
+        let starts: Vec<u64> = (start..end).step_by(SEGMENT_BYTES as usize).collect();
+        let Some(bytes) = window.bytes() else { return Ok(None) };
+        let cut = |&from: &u64| Segment::new((from, end), &bytes[(from - start) as usize..]).cut(cutter);
+        let mut segments: Vec<Segment<'_>> = starts.par_iter().map(cut).collect();
         segments.iter_mut().for_each(|segment| at = segment.join(cutter, at));
         chunks.par_extend(segments.par_iter().flat_map(Segment::hashed));
+        if window.bytes().is_none() {
+            return Ok(None);
+        }
     }
     Ok(Some(Chunks::new(cutter, chunks)))
 }
@@ -47,29 +57,55 @@ pub fn pieces_of(file: &File, from: u64, bytes: u64, cutter: Cutter) -> io::Resu
     Ok(pieces)
 }
 
+/// The longest chunk: so much behind the segments of a wave their last chunk may need.
+const MOST: u64 = Cutter::Content.most(Grain::Chunk) as u64;
+
+/// What a wave cuts: mapped, for a copy costs more than the cutting of even blocks; read where the system does not map.
+enum Window {
+    Mapped(Mapping),
+    /// And how much it should be.
+    Read(Vec<u8>, u64),
+}
+
+impl Window {
+    fn open(file: &File, start: u64, bytes: u64) -> io::Result<Window> {
+        let length = usize::try_from(bytes).map_err(io::Error::other)?;
+        match map_part(file, start, length) {
+            Ok(mapping) => Ok(Window::Mapped(mapping)),
+            Err(_) => Ok(Window::Read(read(file, start, bytes)?, bytes)),
+        }
+    }
+
+    /// `None` where the file was found to be shorter.
+    fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Window::Mapped(mapping) => mapping.intact().then(|| mapping.as_ref()),
+            Window::Read(bytes, wanted) => (bytes.len() as u64 == *wanted).then_some(bytes),
+        }
+    }
+}
+
 /// A part of the file that one thread cuts, with as many bytes behind it as its last chunk may need.
-struct Segment {
+struct Segment<'a> {
     start: u64,
     /// Where the next segment starts.
     end: u64,
-    buffer: Vec<u8>,
+    bytes: &'a [u8],
     /// Where the chunks that begin in it end, if one begins with it; after [`Segment::join`] those that there are.
     ends: Vec<u64>,
     /// Where the first chunk begins.
     first: u64,
 }
 
-impl Segment {
-    /// `None` where the file ends too early.
-    fn read(file: &File, start: u64, size: u64) -> io::Result<Option<Segment>> {
-        let most = Cutter::Content.most(Grain::Chunk) as u64;
-        let end = size.min(start + SEGMENT_BYTES);
-        let buffer = read(file, start, size.min(end + most) - start)?;
-        let whole = buffer.len() as u64 == size.min(end + most) - start;
-        Ok(whole.then_some(Segment { start, end, buffer, ends: Vec::new(), first: start }))
+impl<'a> Segment<'a> {
+    /// The one that begins at `start`, where `bytes` do, in a wave up to `end`.
+    fn new((start, end): (u64, u64), bytes: &'a [u8]) -> Self {
+        let end = end.min(start + SEGMENT_BYTES);
+        let reach = bytes.len().min((end + MOST - start) as usize);
+        Segment { start, end, bytes: &bytes[..reach], ends: Vec::new(), first: start }
     }
 
-    fn cut(mut self, cutter: Cutter) -> Segment {
+    fn cut(mut self, cutter: Cutter) -> Self {
         let mut at = self.start;
         while at < self.end {
             at = self.next(cutter, at);
@@ -79,7 +115,7 @@ impl Segment {
     }
 
     fn next(&self, cutter: Cutter, at: u64) -> u64 {
-        at + cutter.cut(Grain::Chunk, at, &self.buffer[(at - self.start) as usize..]) as u64
+        at + cutter.cut(Grain::Chunk, at, &self.bytes[(at - self.start) as usize..]) as u64
     }
 
     /// Lets the chunks begin at `at`, where those of the segment before end; returns where its own end. Two rows of cuts
@@ -104,7 +140,7 @@ impl Segment {
     fn hashed(&self) -> impl ParallelIterator<Item = Chunk> + '_ {
         (0..self.ends.len()).into_par_iter().map(|index| {
             let from = if index == 0 { self.first } else { self.ends[index - 1] };
-            Chunk::of(&self.buffer[(from - self.start) as usize..(self.ends[index] - self.start) as usize])
+            Chunk::of(&self.bytes[(from - self.start) as usize..(self.ends[index] - self.start) as usize])
         })
     }
 }
