@@ -229,7 +229,7 @@ impl Host {
             Cut::Silent => {
                 must(&format!("ip netns exec {} nft add rule inet cut in ip saddr {} drop", self.name, from.address));
             }
-            Cut::Refused => must(&format!("ip -n {} route add unreachable {}", from.name, self.address)),
+            Cut::Refused => must(&format!("ip -n {} route replace unreachable {}", from.name, self.address)),
         }
     }
 
