@@ -1,6 +1,7 @@
 //! What comes from other devices: requests for conversations, words in datagrams, connections that come and go, and who comes
 //! with a ticket. Each is answered in a task of its own.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::hub::{Hub, chance};
@@ -9,6 +10,7 @@ use super::keeper::{Keeper, Word, work};
 use super::pairing;
 use super::peers::UNHEARD_WHY;
 use super::speech::{self, Announcement, Reply, Request};
+use crate::net::Error as NetError;
 use crate::net::node::{Asked, Event, PublicKey, Why};
 use crate::sync::error::Error;
 
@@ -20,16 +22,7 @@ pub fn happened(hub: &Arc<Hub>, event: Event) {
             tokio::spawn(async move { answer(&hub, asked).await });
         }
         Event::Told { peer, datagram } => told(hub, peer, &datagram),
-        Event::Up { peer, address } => {
-            hub.peers.up(peer, address, hub.now());
-            hub.journal.say(
-                Level::Info,
-                "connected",
-                vec![("peer", name(hub, peer)), ("address", address.to_string())],
-            );
-            hub.rumours.up(hub, peer);
-            hub.live();
-        }
+        Event::Up { peer, address } => up(hub, peer, address),
         Event::Down { peer, why } => {
             let why = ended(&why);
             hub.journal.say(Level::Info, "disconnected", vec![("peer", name(hub, peer)), ("why", why.clone())]);
@@ -67,6 +60,32 @@ pub fn happened(hub: &Arc<Hub>, event: Event) {
             hub.journal.say(Level::Warn, "a wrong ticket", facts);
         }
     }
+}
+
+fn up(hub: &Hub, peer: PublicKey, address: SocketAddr) {
+    if hub.peers.up(peer, address, hub.now()) {
+        let facts = vec![("peer", name(hub, peer)), ("address", address.to_string())];
+        hub.journal.say(Level::Info, "connected", facts);
+        hub.rumours.up(hub, peer);
+        hub.live();
+    }
+}
+
+/// An attempt to reach a member came to this.
+pub fn tried(hub: &Hub, peer: PublicKey, outcome: Result<(), NetError>) {
+    let why = match outcome {
+        Ok(()) => {
+            // It may have called before it was wanted here: then the word of that connection told nobody anything.
+            if let Some(now) = hub.node.peers().into_iter().find(|now| now.key == peer) {
+                return up(hub, peer, now.address);
+            }
+            "the connection ended at once".to_owned()
+        }
+        Err(error) => std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string),
+    };
+    hub.journal.say(Level::Debug, "not reached", vec![("peer", name(hub, peer)), ("why", why.clone())]);
+    hub.peers.failed(peer, why, hub.now(), &mut chance);
+    hub.changed();
 }
 
 /// Why a connection ended, in words: which direction fails is among them.

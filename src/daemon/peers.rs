@@ -94,21 +94,16 @@ impl Peers {
         self.wake.notify_one();
     }
 
-    /// There is a connection to it.
-    pub fn up(&self, key: PublicKey, address: SocketAddr, now: Moment) {
+    /// There is a connection to it. Whether that is news; of who is not wanted yet it is told again once an attempt finds it.
+    pub fn up(&self, key: PublicKey, address: SocketAddr, now: Moment) -> bool {
         let mut inner = self.lock();
         inner.attempts.connected(key, now);
-        if let Some(note) = inner.notes.get_mut(&key) {
-            note.hint(address);
-            *note = Note {
-                connected: true,
-                seen: Some(Instant::now()),
-                why: None,
-                unheard: None,
-                deaf: None,
-                ..note.clone()
-            };
-        }
+        let Some(note) = inner.notes.get_mut(&key) else { return false };
+        note.hint(address);
+        let is_news = !note.connected;
+        let seen = Some(Instant::now());
+        *note = Note { connected: true, seen, why: None, unheard: None, deaf: None, ..note.clone() };
+        is_news
     }
 
     /// There is none any more.
@@ -222,5 +217,21 @@ impl Note {
         self.hints.truncate(HINTS_MAX - 1);
         self.hints.insert(0, address);
         !known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_came_before_its_peer_was_wanted_is_news_when_an_attempt_finds_it() {
+        let (peers, key, address) = (Peers::new(10_000), PublicKey([1; 32]), SocketAddr::from(([192, 0, 2, 7], 1)));
+        assert!(!peers.up(key, address, 0), "nobody wants it");
+        peers.want(&BTreeSet::from([key]), 10_000, 1);
+        assert_eq!(peers.due(1), [key], "the word of the connection was lost, so it is tried");
+        assert!(peers.up(key, address, 2));
+        assert!(!peers.up(key, address, 3), "told once");
+        assert_eq!((peers.connected(), peers.next()), (BTreeSet::from([key]), None));
     }
 }

@@ -12,7 +12,7 @@ use super::config::{self, ConfigError};
 use super::control::Listener;
 use super::converse;
 pub use super::hub::Flags;
-use super::hub::{Hub, Parts, chance};
+use super::hub::{Hub, Parts};
 use super::journal::{Journal, Level};
 use super::place::{Place, PlaceError};
 use super::rumours::Rumours;
@@ -160,16 +160,8 @@ async fn reach(hub: Arc<Hub>) {
             let hub = Arc::clone(&hub);
             tokio::spawn(async move {
                 let addresses = hub.addresses(peer);
-                if let Err(error) = hub.node.reach(peer, &addresses).await {
-                    let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-                    hub.journal.say(
-                        Level::Debug,
-                        "not reached",
-                        vec![("peer", converse::name(&hub, peer)), ("why", why.clone())],
-                    );
-                    hub.peers.failed(peer, why, hub.now(), &mut chance);
-                    hub.changed();
-                }
+                let outcome = hub.node.reach(peer, &addresses).await;
+                converse::tried(&hub, peer, outcome);
             });
         }
         let wait = hub.peers.next().map_or(3_600_000, |next| next.saturating_sub(hub.now()));

@@ -7,7 +7,8 @@ use super::{Chance, Moment, jittered};
 
 /// Changes within so long are told together.
 const GATHER_MS: u64 = 20;
-/// Rounds that are skipped before a mark is told again, for one that was lost.
+/// Rounds that are skipped at most before a mark is told again, for one that was lost: one after a change, then twice as many
+/// each time. Without the first ones, a lost word would leave members in doubt of each other for ten minutes.
 const SKIPS_MAX: u32 = 60;
 /// After a meeting that failed the member is left alone for this long, doubled each time.
 const SPARE_MS: u64 = 500;
@@ -40,6 +41,8 @@ pub struct Rounds<K> {
 struct Live {
     theirs: Option<Mark>,
     skipped: u32,
+    /// So many rounds are skipped before the mark is told again.
+    skips: u32,
     failures: u32,
     spared_until: Moment,
     /// What both held when a meeting between them changed nothing, as one of them takes nothing.
@@ -142,6 +145,7 @@ impl<K: Ord + Copy> Rounds<K> {
             return Vec::new();
         }
         self.tell = None;
+        self.live.values_mut().for_each(|live| (live.skipped, live.skips) = (0, 0));
         self.live.keys().copied().collect()
     }
 
@@ -188,10 +192,10 @@ impl<K: Ord + Copy> Rounds<K> {
             return Some(Due::Meet(key));
         }
         live.skipped += 1;
-        if live.skipped < SKIPS_MAX {
+        if live.skipped < live.skips {
             return None;
         }
-        live.skipped = 0;
+        (live.skipped, live.skips) = (0, (live.skips * 2).clamp(1, SKIPS_MAX));
         Some(Due::Tell(key))
     }
 }
@@ -251,7 +255,19 @@ mod tests {
         rounds.met(7, level());
         let hour = until(&mut rounds, 1, 3_600_000);
         assert!(hour.iter().all(|(_, due)| *due == Due::Tell(7)), "{hour:?}");
-        assert!((5..=8).contains(&hour.len()), "{hour:?}");
+        assert!((11..=15).contains(&hour.len()), "{hour:?}");
+    }
+
+    #[test]
+    fn a_change_that_was_told_is_told_again_soon_in_case_it_was_lost() {
+        let mut rounds = rounds(&[7]);
+        until(&mut rounds, 0, 0);
+        rounds.met(7, level());
+        until(&mut rounds, 1, 3_600_000);
+        rounds.changed(THEIRS, 3_600_000);
+        rounds.heard(7, THEIRS);
+        let minute = until(&mut rounds, 3_600_001, 3_660_000);
+        assert!((3..=5).contains(&minute.len()) && minute.iter().all(|(_, due)| *due == Due::Tell(7)), "{minute:?}");
     }
 
     #[test]
@@ -289,7 +305,9 @@ mod tests {
         let mut rounds = rounds(&[7]);
         until(&mut rounds, 0, 0);
         rounds.met(7, Meeting { ours: OURS, theirs: THEIRS, one_way: true });
-        assert_eq!((until(&mut rounds, 1, 100_000), rounds.levels().collect()), (vec![], vec![(7, Some(true))]));
+        let told = until(&mut rounds, 1, 100_000);
+        assert!(told.iter().all(|(_, due)| *due == Due::Tell(7)), "{told:?}");
+        assert_eq!(rounds.levels().collect::<Vec<_>>(), [(7, Some(true))]);
         rounds.heard(7, [3; 16]);
         assert_eq!(until(&mut rounds, 100_001, 100_100), [(100_001, Due::Meet(7))]);
     }
