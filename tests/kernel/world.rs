@@ -330,7 +330,8 @@ fn judge(replica: &Replica, oracle: &Oracle, found: &Found) -> Result<(), Failur
         (Event::Write { .. }, Some(disk), Some(row)) if alike(&row.witness.entry, disk) => {
             gone & !(stands & held) == 0 && oracle.has_other_bytes(gone, disk)
         }
-        (Event::Write { .. }, Some(_), Some(_)) => !pending && takes_right,
+        // A directory that an install made tells nothing, but that nothing stands beside it: that was taken away since.
+        (Event::Write { .. }, Some(disk), Some(_)) => (!pending || disk.is_directory() && due != 0) && takes_right,
         (Event::Write { .. }, Some(_), None) => !pending && gone == 0,
         (Event::Nothing(_), None, None) => true,
         _ => false,

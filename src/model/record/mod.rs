@@ -204,8 +204,12 @@ impl Seen<'_> {
             // Only metadata is on its way here, so metadata alone tells our install from a user's touch.
             return unchanged(&shown.entry, disk);
         }
-        let made = both_directories(&shown.entry, disk) && !witness.entry.is_directory();
-        made || same_version(&shown.entry, disk)
+        if both_directories(&shown.entry, disk) && !witness.entry.is_directory() {
+            // An install puts the versions of a file beside it before it makes a directory in its place. Where one stands
+            // nowhere, the user took it away and made the directory, maybe long after a guard refused his delete.
+            return self.had(witness, |_| false).is_empty();
+        }
+        same_version(&shown.entry, disk)
     }
 }
 

@@ -73,6 +73,7 @@ fn what_a_look_means() {
     let other_shown = Some(shown(&[2], b.clone()));
     let twins_shown = Some(shown(&[1, 2], touched.clone()));
     let unseen = Some(Witness { unseen: true, ..witness(1, a.clone()) });
+    let (made, beside) = (Some(shown(&[2], directory(0o755))), [(1, a.clone()), (2, directory(0o755))]);
     let cases = [
         case("a new file", None, Some(a.clone()), None, &[], ("write", &[])),
         case("unchanged", seen.clone(), Some(a.clone()), plain.clone(), &ours, ("settled", &[])),
@@ -117,6 +118,25 @@ fn what_a_look_means() {
         case("a twin's time installed", seen.clone(), Some(touched), twins_shown, &same, ("settled", &[])),
         Case { standing: &[1], ..case("moved by an install", seen.clone(), None, None, &both, ("wanted", &[])) },
         Case { standing: &[1], ..case("moved, then edited", seen.clone(), Some(c), None, &both, ("write", &[])) },
+        case(
+            "deleted, and made the directory that others made",
+            seen.clone(),
+            Some(directory(0o755)),
+            made.clone(),
+            &beside,
+            ("write", &[1]),
+        ),
+        Case {
+            standing: &[1],
+            ..case(
+                "a directory installed in its place",
+                seen.clone(),
+                Some(directory(0o755)),
+                made,
+                &beside,
+                ("settled", &[]),
+            )
+        },
         case("deleted, chosen elsewhere", seen, None, None, &chosen, ("wanted", &[])),
     ];
     for Case { says, witness, disk, shown, standing, held, means } in cases {
