@@ -230,15 +230,18 @@ fn a_forgotten_member_gets_nothing_more_and_a_late_one_brings_nothing_back() {
     arrives(PATIENCE, &all[2], "secret.txt", b"for members");
 }
 
+/// A daemon under faults may grow by less than so much, in percent: a few times what was seen, so that only a leak is more.
+const GROWTH_MAX: f64 = 100.0;
+
 /// `SOAK_SEED` runs another schedule, `SOAK_SECONDS` a longer one.
 #[test]
-#[ignore = "it takes a minute, and only a few seeds were seen to hold"]
 fn a_soak_under_every_fault_ends_alike_with_what_was_written() {
     if !apart("a_soak_under_every_fault_ends_alike_with_what_was_written") {
         return;
     }
     let number = |name, usual| std::env::var(name).map_or(usual, |text| text.parse().expect("a number"));
-    soak::run(number("SOAK_SEED", 1), Duration::from_secs(number("SOAK_SECONDS", 60)));
+    let grown = soak::run(number("SOAK_SEED", 1), Duration::from_secs(number("SOAK_SECONDS", 45)));
+    assert!(grown.iter().all(|percent| *percent < GROWTH_MAX), "memory grew by {grown:.1?} %");
 }
 
 /// Hosts beside a cluster of two.
