@@ -25,7 +25,7 @@
 //! # Renamed directories
 //! Where much differs, one end alone wants records, and its directories are other ones than those of the end that gives
 //! them, it first asks which ones there are, and begins anew with a listing in which its own stand where the other seems to
-//! have them (see [`outline`]). That takes at most [`OUTLINE_QUESTIONS_MAX`](super::limits::OUTLINE_QUESTIONS_MAX) round trips
+//! have them (see `outline`). That takes at most [`OUTLINE_QUESTIONS_MAX`](super::limits::OUTLINE_QUESTIONS_MAX) round trips
 //! and one more; where little differs, nothing.
 //!
 //! # Bytes
