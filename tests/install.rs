@@ -357,9 +357,11 @@ fn a_directory_that_still_holds_something_stays() {
 fn directories_without_write_permission_are_changed_by_their_owner() {
     let root = scratch();
     fs::set_permissions(root.path(), fs::Permissions::from_mode(0o777)).expect("changed");
-    // A binary below a private directory cannot be run by others: a copy can.
+    // A binary below a private directory cannot be run by others: a copy can. Another process makes it, as a child that another
+    // test starts meanwhile would hold what this one writes, and a file that is written to cannot be run.
     let copy = root.path().join("test-binary");
-    fs::copy(std::env::current_exe().expect("a path"), &copy).expect("copied");
+    let copied = std::process::Command::new("cp").arg(std::env::current_exe().expect("a path")).arg(&copy).status();
+    assert!(copied.expect("cp runs").success());
     if !rustix::process::geteuid().is_root() {
         return;
     }

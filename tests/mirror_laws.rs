@@ -472,9 +472,7 @@ fn what_cannot_be_read_is_named_and_never_deleted() {
     source.file("fine", b"one").file("secret", b"kept").file("closed/a", b"a").file("closed/deep/b", b"b");
     source.file("extra", b"x").file("open/c", b"c");
     let everybody = |path: &Path| rustix::fs::chmod(path, rustix::fs::Mode::from_raw_mode(0o777)).expect("a mode");
-    // The other user's copy of the program: the directory it was built in may be closed to others.
-    let program = sandbox.path("alike");
-    fs::copy(env!("CARGO_BIN_EXE_alike"), &program).expect("a copy");
+    let program = sandbox.program();
     for place in ["", "source", "target", "home", "config", "state", "cache", "runtime", "alike"] {
         everybody(&sandbox.path(place));
     }

@@ -252,8 +252,7 @@ fn whoever_owns_a_read_only_directory_gets_it_back_read_only() {
     let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
     left.file("x", b"x");
     right.file("x", b"x").file("ro/sub/f", b"f").file("ro/g", b"g").mode("ro/sub", 0o555).mode("ro", 0o555);
-    let program = sandbox.path("alike");
-    fs::copy(env!("CARGO_BIN_EXE_alike"), &program).expect("copied");
+    let program = sandbox.program();
     let home = sandbox.path("home");
     let all = home.parent().expect("the sandbox");
     let owned = Command::new("chown").args(["-R", "65534:65534"]).arg(all).status();

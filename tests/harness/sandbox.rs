@@ -64,6 +64,15 @@ impl Sandbox {
         self.run(&mut self.command(arguments))
     }
 
+    /// A copy of the program, for a user who may not enter the directory that it was built in. Another process makes it: a child
+    /// that another test starts meanwhile would hold what this process writes, and a file that is written to cannot be run.
+    pub fn program(&self) -> PathBuf {
+        let copy = self.path("alike");
+        let status = Command::new("cp").arg(env!("CARGO_BIN_EXE_alike")).arg(&copy).status();
+        assert!(status.expect("cp runs").success());
+        copy
+    }
+
     /// Runs a command that was prepared with more than arguments.
     pub fn run(&self, command: &mut Command) -> Outcome {
         outcome::of(command, &self.path(""))
