@@ -325,7 +325,7 @@ fn assert_no_line_is_lost(rounds: usize) {
             let mut lines = 0;
             while !stop.load(Ordering::Relaxed) {
                 let mut file = fs::OpenOptions::new().append(true).create(true).open(&log).expect("the log");
-                writeln!(file, "line {lines}").expect("a line");
+                file.write_all(format!("line {lines}\n").as_bytes()).expect("a line");
                 drop(file);
                 lines += 1;
                 thread::sleep(Duration::from_millis(15));
@@ -353,7 +353,7 @@ fn assert_no_line_is_lost(rounds: usize) {
     }
 }
 
-/// All contents of all files, the trash included.
+/// All contents of all files, the trash included; each begins a line, whatever the one before ends with.
 fn everything(root: &Path) -> String {
     let mut all = String::new();
     let mut left = vec![root.to_owned()];
@@ -364,6 +364,7 @@ fn everything(root: &Path) -> String {
                 left.push(path);
             } else {
                 all.push_str(&String::from_utf8_lossy(&fs::read(path).expect("a readable file")));
+                all.push('\n');
             }
         }
     }
