@@ -255,13 +255,19 @@ impl Hub {
         self.changes.subscribe()
     }
 
+    /// The other members of all shares.
+    pub fn others(&self) -> BTreeSet<PublicKey> {
+        let own = self.key.public();
+        let mut others = BTreeSet::new();
+        for keeper in self.keepers() {
+            others.extend(keeper.members().each().map(|member| member.key).filter(|key| *key != own));
+        }
+        others
+    }
+
     /// Who is a member of any share changed: exactly they are let in, and wanted.
     pub fn listed(&self) {
-        let own = self.key.public();
-        let mut all = BTreeSet::new();
-        for keeper in self.keepers() {
-            all.extend(keeper.members().each().map(|member| member.key).filter(|key| *key != own));
-        }
+        let all = self.others();
         self.node.allow(all.clone());
         self.peers.want(&all, self.interval_ms(), self.now());
         self.rumours.listed(self);
@@ -292,12 +298,7 @@ impl Hub {
 
     /// Which other member is at an address.
     pub fn member_at(&self, address: SocketAddr) -> Option<PublicKey> {
-        let keepers = self.keepers();
-        let keys: BTreeSet<PublicKey> = keepers
-            .iter()
-            .flat_map(|keeper| keeper.members().each().map(|member| member.key).collect::<Vec<_>>())
-            .collect();
-        keys.into_iter().find(|key| *key != self.key.public() && self.addresses(*key).contains(&address))
+        self.others().into_iter().find(|key| self.addresses(*key).contains(&address))
     }
 
     /// How a member is called.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::hub::Hub;
 use super::journal::Level;
 use super::nearby::{Hint, Nearby};
-use crate::net::node::PublicKey;
 
 /// Looks and listens, for ever.
 pub async fn keep(hub: Arc<Hub>) {
@@ -40,11 +39,7 @@ pub async fn keep(hub: Arc<Hub>) {
 
 /// Whose alias it is, is known of members alone; whether they are there is shown by their key alone.
 fn take(hub: &Hub, hint: &Hint) {
-    let keys = hub.keepers().into_iter().flat_map(|keeper| {
-        let members = keeper.members();
-        members.each().map(|member| member.key).collect::<Vec<PublicKey>>()
-    });
-    let Some(key) = keys.into_iter().find(|key| key.alias() == hint.alias && *key != hub.key.public()) else { return };
+    let Some(key) = hub.others().into_iter().find(|key| key.alias() == hint.alias) else { return };
     for address in &hint.addresses {
         hub.peers.hint(key, *address, hub.now());
     }
