@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use harness::{Far, Outcome, Sandbox, Tree};
+use harness::{Far, Outcome, Sandbox, Tree, assert_alike};
 use serde_json::{Value, json};
 
 /// Two replicas of which each wrote `name`, the right one later.
@@ -380,6 +380,27 @@ fn a_preference_holds_through_ssh_whichever_side_is_here() {
             assert_eq!(left.shown(), right.shown());
         }
     }
+}
+
+/// A copy gives way to what somebody makes at its name; the replica at which that happened may be without its bytes then, and
+/// shows it under its other name once they come.
+#[test]
+fn a_copy_whose_name_a_directory_took_comes_back_under_another_name_everywhere() {
+    let sandbox = Sandbox::new();
+    let (left, right) = apart(&sandbox, &["a"]);
+    sync(&sandbox, 1);
+    let [copy] = &copies(&left)[..] else { panic!("one copy") };
+    left.remove(copy).directory(copy);
+    let third = sandbox.tree("third");
+    // The third never had the bytes, and the left one has them no longer.
+    sandbox.alike(["sync", "left", "third"]).expect(23);
+    sync(&sandbox, 1);
+    assert_alike(left.path(), right.path());
+    let copied = fs::read_dir(left.path()).expect("a directory").flatten();
+    let copied = copied.filter(|found| fs::read(found.path()).is_ok_and(|bytes| bytes == b"left a"));
+    assert_eq!(copied.count(), 1, "{:?}", left.shown());
+    sandbox.alike(["sync", "left", "third"]).expect(1);
+    assert_alike(left.path(), third.path());
 }
 
 #[test]

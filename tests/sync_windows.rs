@@ -100,6 +100,19 @@ fn what_is_made_or_edited_in_a_directory_that_is_just_deleted_stays() {
 }
 
 #[test]
+fn what_is_made_in_the_instant_in_which_its_directory_leaves_stays() {
+    let last = |left: &Act, user: &Act| through(&Window { call: "renameat2:delay_enter", left, reached: &acts, user });
+    let deleted: &Act = &|left| left.remove("d").file("a-first", b"sent");
+    let shown = last(deleted, &|right| right.file("d/sub/new", USERS));
+    assert_eq!(shown[Path::new("d/sub/new")], USERS);
+    assert!(!shown.contains_key(Path::new("d/x")), "the rest is deleted");
+    let replaced: &Act =
+        &|left| left.remove("d").file("d", b"a file now").mtime("d", 2_000_000_000, 0).file("a-first", b"sent");
+    let shown = last(replaced, &|right| right.file("d/sub/new", USERS));
+    assert_eq!(shown[Path::new("d/sub/new")], USERS);
+}
+
+#[test]
 fn a_directory_that_nobody_touched_is_deleted_in_one_step() {
     let sandbox = Sandbox::new();
     let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));

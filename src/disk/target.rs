@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rustix::{fs, process};
 
@@ -25,7 +25,7 @@ use super::stage::{Remains, Staged, Staging};
 use super::status::Status;
 use super::trash::{Leaving, Rest, Trash};
 use crate::model::plan::action::Before;
-use crate::model::{Digest, Entry, Kind, PathRef, Problem, RelPath, Stamp, Time};
+use crate::model::{Digest, Entry, Kind, Listing, PathRef, Problem, RelPath, Stamp, Time};
 
 /// How durability is paid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -74,6 +74,8 @@ pub struct Target {
     user: (u32, u32),
     /// Files with several names that we renamed, linked or changed by one of them: their change time is our doing.
     touched: Mutex<HashMap<u64, Option<Time>>>,
+    /// Of a replica that is worked on: what was scanned.
+    spared: OnceLock<Listing>,
 }
 
 impl Target {
@@ -96,7 +98,19 @@ impl Target {
         let depot = Arc::clone(depot);
         let user = (process::geteuid().as_raw(), process::getegid().as_raw());
         let (umask, touched) = (metadata::umask(), Mutex::default());
-        Ok(Target { root, options, depot, directories, trash, discard, announcements, umask, user, touched })
+        Ok(Target {
+            root,
+            options,
+            depot,
+            directories,
+            trash,
+            discard,
+            announcements,
+            umask,
+            user,
+            touched,
+            spared: OnceLock::new(),
+        })
     }
 
     /// Whether a run that was killed, or that still goes on, left something in staging.
@@ -109,9 +123,16 @@ impl Target {
         &self.root
     }
 
-    /// Whether the root is a replica's, where what a user writes in the course of a run is a write like any other.
-    pub const fn is_replica(&self) -> bool {
-        self.announcements.is_some()
+    /// What was scanned. In a replica what a user writes in the course of a run is a write like any other: a directory that
+    /// holds something else does not leave its path whole.
+    pub fn spare(&self, scanned: &Listing) {
+        if self.announcements.is_some() {
+            self.spared.get_or_init(|| scanned.clone());
+        }
+    }
+
+    pub(super) fn spared(&self) -> Option<&Listing> {
+        self.spared.get()
     }
 
     /// Bytes that may still be written here, as far as that is known.

@@ -8,12 +8,13 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::successors;
 
 use super::dot::{Dot, ReplicaId};
 use super::entry::{Entry, Extra, Kind, Stamp};
 use super::listing::{Builder, Full, Listing, Row};
 use super::path::{PathRef, RelPath};
-use super::project::{Projection, Shown, home_of, project};
+use super::project::{Projection, Shown, home_of, project, view_of};
 use super::siblings::{Siblings, Version};
 use super::tree::{Splice, Tree};
 
@@ -88,6 +89,21 @@ impl Agreed {
             next.push_row(row);
         }
         Ok(Agreed { listing: next.finish() })
+    }
+
+    /// Paths whose copies have other names in `next`, from which this differs at the paths `changed`: a copy gives way to
+    /// what somebody makes at its name, and takes the name again when that goes.
+    pub fn displaced(&self, next: &Agreed, changed: &BTreeMap<RelPath, Siblings>) -> BTreeSet<RelPath> {
+        let mut displaced = BTreeSet::new();
+        for path in changed.keys() {
+            // What is made below a name makes a directory of it.
+            for name in successors(Some(path.as_ref()), |name| name.parent()) {
+                let home = |name: PathRef<'_>| view_of(name).map(|(home, _)| home);
+                let homes = successors(home(name), |copied| home(copied.as_ref()));
+                displaced.extend(homes.filter(|home| self.project(home.as_ref()) != next.project(home.as_ref())));
+            }
+        }
+        displaced
     }
 
     /// The tree of this, given that of `before`, from which it differs at these paths and no others.

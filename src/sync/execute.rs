@@ -59,6 +59,7 @@ pub struct Run<'a> {
 
 /// Runs the plan. Problems are told; what was put in place comes back, so that nothing of it is hashed again.
 pub fn execute(run: &Run<'_>, fetch: &dyn Fetch) -> Result<InPlace, Error> {
+    run.target.spare(run.listing);
     let installer = Installer::new(run);
     let families = if fetch.near().is_some() { nests::families(run.plan) } else { Vec::new() };
     let copies = installer.stage_copies();
@@ -179,7 +180,7 @@ impl<'a> Installer<'a> {
                 break;
             }
             let action = self.action(index);
-            let placed = self.check_replaced(index).and_then(|()| self.run.target.place_move(action, how));
+            let placed = self.run.target.place_move(action, how);
             let is_directory = how.moved.kind == Kind::Directory;
             if self.placed(index, placed, Some(how.moved.entry.content)) {
                 if is_directory {
@@ -397,17 +398,18 @@ impl<'a> Installer<'a> {
 
     /// Does one action and tells of it; whether it was done.
     fn place(&self, index: usize, staged: Option<Staged>, content: Option<Digest>) -> bool {
-        if let Err(problem) = self.check_replaced(index) {
-            return self.placed(index, Err(problem), content);
-        }
+        self.placed(index, self.act(index, staged), content)
+    }
+
+    /// Does one action, where the disk is full after the oldest of the trash made room.
+    fn act(&self, index: usize, staged: Option<Staged>) -> Result<Placed, Problem> {
         let plain = staged.is_none();
-        let placed = match self.run.target.place(self.action(index), staged) {
+        match self.run.target.place(self.action(index), staged) {
             Err(problem) if plain && lacked_room(&problem) && self.run.target.make_room(BLOCK_BYTES) => {
                 self.run.target.place(self.action(index), None)
             }
             placed => placed,
-        };
-        self.placed(index, placed, content)
+        }
     }
 
     /// Tells what became of an action; whether it was done.

@@ -196,7 +196,7 @@ impl Replica {
             let events = self.events(&found)?;
             let events = self.guard(events, &found, &mut problems)?;
             renamed = events.renames();
-            self.record(events)?;
+            self.record(events, &found.listing)?;
             self.keep(&found)?;
         }
         self.forget_announced()?;
@@ -269,7 +269,7 @@ impl Replica {
             let story = Story { eras, highest: theirs.knowledge.highest(*id) };
             self.eras.entry(*id).or_default().extend(knew.highest(*id), story);
         }
-        self.commit(agreed, &changed, witnesses, false)
+        self.commit(agreed, &changed, witnesses.into_iter().collect(), false)
     }
 
     /// What the disk shall show.
@@ -334,8 +334,8 @@ impl Replica {
         Ok(events)
     }
 
-    /// Makes events writes of this replica.
-    fn record(&mut self, events: Events) -> Result<(), Error> {
+    /// Makes events writes of this replica. `disk` is what they were seen on.
+    fn record(&mut self, events: Events, disk: &Listing) -> Result<(), Error> {
         let Events { happened, unseen } = events;
         if happened.is_empty() && unseen.is_empty() {
             return Ok(());
@@ -357,8 +357,12 @@ impl Replica {
             self.header.knowledge.insert(dot);
         }
         witnesses.extend(unseen);
+        let next = if changed.is_empty() { agreed } else { agreed.with(&changed).map_err(|_| self.too_large())? };
+        for (name, witness) in self.witnesses_of_displaced(&next, &changed, disk)? {
+            witnesses.entry(name).or_insert(witness);
+        }
         self.begin_era(first)?;
-        self.write(&changed, witnesses.into_iter().collect(), false)
+        self.commit(next, &changed, witnesses.into_iter().collect(), false)
     }
 
     /// One commit: other siblings at some paths, witnesses, and the eras.

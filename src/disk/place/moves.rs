@@ -103,6 +103,7 @@ impl Target {
     ) -> Result<(), Refusal> {
         self.check(before, &here.status().map_err(Refusal::gone)?)?;
         let mut rest = self.rest(path, before)?;
+        self.check_intact(path, before, here)?;
         let exchanged = self.in_moving(from, kind, from_parent, || {
             self.in_moving(path, before.kind, parent, || swap::exchange(there, here))
         })?;
@@ -111,7 +112,7 @@ impl Target {
             return Ok(swap::replace_plainly(there, here, &mut rest)?);
         }
         let old = there.status()?;
-        if !self.is_as_scanned(before, &old) {
+        if !self.is_as_scanned(before, &old) || !self.is_intact(path, before.kind, there) {
             let back = swap::exchange(there, here);
             let known = matches!(back, Ok(Some(())));
             let cause = if known { "changed since it was scanned" } else { "changed while it was replaced" };
@@ -158,15 +159,26 @@ impl Target {
             return self.remove_directory(path, here, &parent);
         }
         let mut rest = self.rest(path, before)?;
+        if !self.is_intact(path, now.kind, here) {
+            return Ok(self.remains(path, &now));
+        }
         self.in_moving(path, now.kind, &parent, || swap::move_to_rest(here, &mut rest))?;
         self.left(path, now.kind);
-        if same_content(now.kind, &now.stamp, &rest.leaf().status()?) {
+        let is_same = same_content(now.kind, &now.stamp, &rest.leaf().status()?);
+        if is_same && self.is_intact(path, now.kind, rest.leaf()) {
             return Ok(Placed::GONE);
         }
         match swap::move_to_free(rest.leaf(), here) {
+            Ok(()) if is_same => Ok(self.remains(path, &now)),
             Ok(()) => Err(Refusal::Changed("changed since it was scanned")),
             Err(_) => Err(Refusal::Changed("changed while it was deleted: it is in the trash")),
         }
+    }
+
+    /// A directory that was to go whole stays, with what somebody put there.
+    fn remains(&self, path: PathRef<'_>, now: &Status) -> Placed {
+        self.in_vain(path);
+        Placed { stamp: now.stamp, remains: true, lacks: None }
     }
 
     /// What goes with a directory above it is only remembered, so that it can be told from what nobody expected there.

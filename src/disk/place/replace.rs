@@ -70,6 +70,7 @@ impl Target {
         let here = Leaf::new(parent.as_fd(), path.name());
         self.check(before, &here.status().map_err(Refusal::gone)?)?;
         let mut rest = self.rest(path, before)?;
+        self.check_intact(path, before, here)?;
         // The new thing waits under the name that the old one gets by the exchange: so there is no instant, and no
         // crash, after which the old one is in staging, where the next run would clean it away.
         swap::move_to_rest(incoming.slot.leaf(), &mut rest)?;
@@ -88,7 +89,7 @@ impl Target {
         incoming.slot.moved();
         self.left(path, before.kind);
         let old = rest.leaf().status()?;
-        if self.is_as_scanned(before, &old) {
+        if self.is_as_scanned(before, &old) && self.is_intact(path, before.kind, rest.leaf()) {
             return Ok(());
         }
         Err(put_back(incoming, here, &rest))

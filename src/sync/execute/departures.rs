@@ -3,23 +3,24 @@
 
 use super::{Error, Installer};
 use crate::model::plan::{Action, Step};
-use crate::model::{Kind, Problem, ProblemKind};
 
 impl Installer<'_> {
-    /// Children before their directories.
+    /// Children before their directories, but for those that go along with one.
     pub(super) fn deletes(&self) -> Result<(), Error> {
         let indices = self.indices(|step| matches!(step, Step::Delete { .. }));
         let is_within = |&index: &usize| matches!(self.action(index).step, Step::Delete { within: true, .. });
         // A directory that goes whole, and what goes with it.
         for group in indices.chunk_by(|_, next| is_within(next)).rev() {
-            let whole = self.action(group[0]);
+            let (&head, within) = group.split_first().expect("a group is not empty");
+            let whole = self.action(head);
             if self.halted() {
                 break;
             }
-            if !matches!(whole.step, Step::Delete { whole: true, .. }) || self.is_intact(whole) {
-                for &index in group.iter().rev() {
-                    self.place(index, None, None);
-                }
+            let placed = self.act(head, None);
+            let stays = placed.as_ref().is_ok_and(|placed| placed.remains);
+            if !stays || !matches!(whole.step, Step::Delete { whole: true, .. }) {
+                self.placed(head, placed, None);
+                within.iter().rev().for_each(|&index| self.delete_along(index));
                 continue;
             }
             for &index in group.iter().rev() {
@@ -27,11 +28,15 @@ impl Installer<'_> {
                 if path == whole.path.as_ref() || path.is_below(whole.path.as_ref()) {
                     self.delete_alone(index);
                 } else {
-                    self.place(index, None, None);
+                    self.delete_along(index);
                 }
             }
         }
         self.check()
+    }
+
+    fn delete_along(&self, index: usize) {
+        self.place(index, None, None);
     }
 
     /// A delete that does not go with a directory above it.
@@ -39,23 +44,5 @@ impl Installer<'_> {
         let alone = Step::Delete { whole: false, within: false };
         let action = Action { step: alone, ..self.action(index).clone() };
         self.placed(index, self.run.target.place(&action, None), None);
-    }
-
-    /// Refuses to replace a directory that holds what nobody else knows.
-    pub(super) fn check_replaced(&self, index: usize) -> Result<(), Problem> {
-        let action = self.action(index);
-        let replaces = matches!(action.step, Step::Update(_) | Step::Rename { .. });
-        if !replaces || self.is_intact(action) {
-            return Ok(());
-        }
-        let cause = "holds what came or changed since it was scanned".into();
-        Err(Problem { path: action.path.clone(), kind: ProblemKind::Unwritable, cause })
-    }
-
-    /// Whether a directory at the path of an action holds nothing but what was scanned. Asked in a replica alone: a mirror
-    /// is to be made equal, and the trash has what was not.
-    fn is_intact(&self, action: &Action) -> bool {
-        let is_directory = action.before.as_ref().is_some_and(|before| before.kind == Kind::Directory);
-        !is_directory || !self.run.target.is_replica() || self.run.target.is_intact(&action.path, self.run.listing)
     }
 }

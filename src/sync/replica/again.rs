@@ -68,7 +68,7 @@ impl Replica {
         let mut problems = Vec::new();
         let events = self.events(found)?;
         let events = self.guard(events, found, &mut problems)?;
-        self.record(events)?;
+        self.record(events, &found.listing)?;
         Ok(problems)
     }
 
@@ -83,7 +83,7 @@ impl Replica {
         events.unseen.retain(|(name, _)| is_users(name));
         // What the guard holds back is held back again by the next look, which tells it.
         let events = self.guard(events, found, &mut Vec::new())?;
-        self.record(events)
+        self.record(events, &found.listing)
     }
 
     /// Notes, of these names, what the disk shows as agreed: it stands for that from now on.

@@ -34,7 +34,7 @@ impl Replica {
         let next = agreed.with(&changed).map_err(|_| self.too_large())?;
         let witnesses = self.witnesses(&next, &changed, disk)?;
         self.begin_era(first)?;
-        self.write(&changed, witnesses, false)?;
+        self.write(&changed, witnesses.into_iter().collect(), false)?;
         Ok(changed.into_iter().collect())
     }
 
@@ -45,7 +45,7 @@ impl Replica {
         let (before, noted, lane) = (Some(disk), &self.noted, self.lane());
         let happened = mint::revivals(&Look { disk, before, noted, agreed, lane, unseen: &|_, _| false, names: None });
         let paths = happened.iter().map(|happened| happened.path.clone()).collect();
-        self.record(Events { happened, unseen: Vec::new() })?;
+        self.record(Events { happened, unseen: Vec::new() }, disk)?;
         Ok(paths)
     }
 }

@@ -11,6 +11,9 @@ use crate::model::siblings::Siblings;
 use crate::model::{Entry, Listing, RelPath};
 use crate::sync::error::Error;
 
+/// What names on disk stood for; `None` where nothing was.
+type Witnesses = BTreeMap<RelPath, Option<Witness>>;
+
 impl Replica {
     /// What the disk shows where what is agreed on is about to change.
     pub(super) fn witnesses(
@@ -18,11 +21,32 @@ impl Replica {
         next: &Agreed,
         changed: &BTreeMap<RelPath, Siblings>,
         disk: &Listing,
-    ) -> Result<Vec<(RelPath, Option<Witness>)>, Error> {
+    ) -> Result<Witnesses, Error> {
+        let displaced = self.agreed()?.displaced(next, changed);
+        self.witnesses_at(next, changed.keys().chain(&displaced), disk)
+    }
+
+    /// What the disk shows of copies that are about to have other names, because of what happened at the names that they had.
+    pub(super) fn witnesses_of_displaced(
+        &mut self,
+        next: &Agreed,
+        changed: &BTreeMap<RelPath, Siblings>,
+        disk: &Listing,
+    ) -> Result<Witnesses, Error> {
+        let displaced = self.agreed()?.displaced(next, changed);
+        self.witnesses_at(next, displaced.iter(), disk)
+    }
+
+    fn witnesses_at<'p>(
+        &mut self,
+        next: &Agreed,
+        paths: impl Iterator<Item = &'p RelPath>,
+        disk: &Listing,
+    ) -> Result<Witnesses, Error> {
         let lane = self.lane();
         let before = self.agreed()?.clone();
         let mut witnesses = BTreeMap::new();
-        for path in changed.keys() {
+        for path in paths {
             let (was, is) = (before.project(path.as_ref()), next.project(path.as_ref()));
             let names = [was.plain, is.plain].into_iter().flatten().chain(was.copies).chain(is.copies);
             for name in names.map(|shown| shown.name) {
@@ -55,6 +79,6 @@ impl Replica {
                 witnesses.insert(name, witness);
             }
         }
-        Ok(witnesses.into_iter().collect())
+        Ok(witnesses)
     }
 }
