@@ -22,6 +22,7 @@ mod grain;
 pub mod handles;
 pub mod hash;
 pub mod hidden;
+pub mod keeps;
 pub mod map;
 mod metadata;
 mod moved;
