@@ -288,10 +288,7 @@ impl<'a> Filler<'a> {
         let mut blocks = Blocks::new(entry.size);
         let whole = Stretch { from: 0, at: 0, bytes: entry.size };
         let carried = blocks.carry((file, &staged), whole, Ground::Empty, self.run.gauge);
-        let chunks = match (carried, blocks.chunks()) {
-            (Ok(true), Some(chunks)) => chunks,
-            _ => return Ok(Edited::Otherwise),
-        };
+        let (Ok(true), Some(chunks)) = (carried, blocks.chunks()) else { return Ok(Edited::Otherwise) };
         let Some(laid) = asking.laid(&[chunks], &[true])?.filter(|laid| !is_poor(laid, entry.size)) else {
             staged.spoil();
             return Ok(Edited::Otherwise);
