@@ -5,6 +5,7 @@
 pub mod announce;
 mod assemble;
 mod blocks;
+pub mod carry;
 pub mod chunks;
 pub mod control;
 pub mod copy;
@@ -21,6 +22,7 @@ mod grain;
 pub mod handles;
 pub mod hash;
 pub mod hidden;
+pub mod keeps;
 pub mod map;
 mod metadata;
 mod moved;
