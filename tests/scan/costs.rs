@@ -93,7 +93,7 @@ fn checksum_believes_no_digest_of_the_base() {
     everywhere(|root| {
         plant(root);
         let base = settle(root);
-        let wrong = base.with_contents([(at(&base, "a/b/c"), Digest::of_content(b"rot"))].into_iter());
+        let wrong = base.with_contents([(at(&base, "a/b/c"), Digest::of_content(b"rot"))]);
         let filter = Filter::none();
         let checksum = ScanOptions { checksum: true, ..options(&filter) };
         let (scanned, opened) = look_with(root, Some(&wrong), &checksum);
