@@ -32,6 +32,7 @@ mod parts;
 pub mod place;
 pub mod read;
 mod remove;
+mod rescue;
 pub mod root;
 pub mod rules;
 pub mod scan;

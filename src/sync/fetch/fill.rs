@@ -80,7 +80,7 @@ impl<'a> Filler<'a> {
     }
 
     fn part(&self, entry: &Entry) -> Option<u64> {
-        self.run.target.part(&entry.content).filter(|&bytes| bytes >= OLD_BYTES_MIN)
+        self.run.target.part(&entry.content).filter(|&bytes| bytes >= OLD_BYTES_MIN || bytes == entry.size)
     }
 
     fn action(&self, index: usize) -> &'a Action {
