@@ -163,6 +163,16 @@ impl Drop for Mounted {
     }
 }
 
+/// Kernels without exfat have it by fuse, which wants a device.
+fn mount_exfat(image: &Path, at: &Path) -> bool {
+    let Ok(device) = Command::new("losetup").args(["-f", "--show"]).arg(image).output() else { return false };
+    let device = String::from_utf8_lossy(&device.stdout).trim().to_owned();
+    let mounted = Command::new("mount.exfat-fuse").arg(&device).arg(at).output();
+    // It goes with its last user.
+    let _detached_later = Command::new("losetup").args(["-d", &device]).status();
+    mounted.is_ok_and(|output| output.status.success())
+}
+
 /// Mounts a new file system in the sandbox.
 fn mount(sandbox: &Sandbox, kind: &str, megabytes: u64) -> Option<Mounted> {
     let (image, at) = (sandbox.path("image"), sandbox.path("mounted"));
@@ -175,7 +185,11 @@ fn mount(sandbox: &Sandbox, kind: &str, megabytes: u64) -> Option<Mounted> {
         let mut words = kind.split(' ');
         let program = format!("mkfs.{}", words.next().expect("a file system"));
         run(Command::new(program).args(words).arg(&image))
-            && run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&at))
+            && if kind == "exfat" {
+                mount_exfat(&image, &at)
+            } else {
+                run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&at))
+            }
     };
     if !done {
         harness::skip(&format!("cannot mount {kind}"));
@@ -436,4 +450,78 @@ fn a_file_system_that_holds_less_is_idle_after_the_first_run_and_edits_still_tra
         run();
         assert_eq!(left.read("new.txt"), format!("{round}").as_bytes());
     }
+}
+
+/// A root beside one on a file system that knows no case, no modes, no links, no attributes, and only coarse times.
+fn beside_exfat(sandbox: &Sandbox) -> Option<(Mounted, Tree, Tree)> {
+    let mounted = mount(sandbox, "exfat", 64)?;
+    let (left, right) = across(sandbox, &mounted);
+    Some((mounted, left, right))
+}
+
+#[test]
+fn exfat_is_idle_after_the_first_run_and_what_it_does_not_keep_is_lost_nowhere() {
+    let sandbox = Sandbox::new();
+    let Some((_mounted, left, right)) = beside_exfat(&sandbox) else { return };
+    let run = || sandbox.alike(["sync", "--json", "left", right.text()]).expect(23);
+    left.file("a.txt", b"a").mtime("a.txt", 1_000_000_001, 123_456_789).mode("a.txt", 0o600);
+    left.file("d/b.txt", b"b").xattr("d/b.txt", "user.one", b"1").mode("d/b.txt", 0o444).hard_link("d/h", "a.txt");
+    left.file("d/caf\u{e9}", b"composed").file("d/cafe\u{301}", b"decomposed").file("c", b"c");
+    run();
+    let before = left.shown();
+    assert_eq!(before, right.shown());
+    let facts_before: Vec<_> = before.keys().map(|path| facts(&left, path)).collect();
+    for round in 0..50 {
+        let idle = run();
+        assert!(idle.events("action").is_empty(), "round {round}: {}", idle.stdout);
+        assert_eq!(idle.summary()["bytes"], 0);
+    }
+    assert_eq!((left.shown(), right.shown()), (before.clone(), before.clone()));
+    let facts_after: Vec<_> = before.keys().map(|path| facts(&left, path)).collect();
+    assert_eq!(facts_after, facts_before, "the better side keeps all");
+    right.file("a.txt", b"edited on the poorer side").remove("c").file("new", b"new");
+    left.file("d/cafe\u{301}", b"edited on the better side").mode("a.txt", 0o640);
+    run();
+    let shown = left.shown();
+    assert_eq!(shown, right.shown());
+    assert_eq!(shown[Path::new("d/cafe\u{301}")], b"edited on the better side");
+    assert_eq!(shown[Path::new("a.txt")], b"edited on the poorer side");
+    assert_eq!(facts(&left, "a.txt").2 & 0o777, 0o640, "the mode of the better side stays");
+    assert!(!left.has("c") && shown.keys().all(|path| !path.to_string_lossy().contains(".conflict-")), "{shown:?}");
+    // That a file has lost its other name by the edit is seen by the next look.
+    run();
+    let again = run();
+    assert!(again.events("action").is_empty(), "{}", again.stdout);
+    // Not to be kept is no problem of one who does not want it.
+    sandbox.alike(["sync", "--no-perms", "left", right.text()]).expect(0);
+}
+
+#[test]
+fn names_that_differ_in_case_alone_are_named_where_only_one_can_be_held_and_none_is_lost() {
+    let sandbox = Sandbox::new();
+    let Some((_mounted, left, right)) = beside_exfat(&sandbox) else { return };
+    let run = || sandbox.alike(["sync", "--no-perms", "left", right.text()]);
+    left.file("A", b"upper").file("a", b"lower").file("other", b"other");
+    for round in 0..5 {
+        let outcome = run().expect(23);
+        assert!(outcome.stderr.contains("`A`") || outcome.stderr.contains("`a`"), "round {round}: {}", outcome.stderr);
+        assert_eq!((left.read("A"), left.read("a")), (b"upper".to_vec(), b"lower".to_vec()), "round {round}");
+        let held = right.read("a");
+        assert!(held == b"upper" || held == b"lower", "round {round}: {held:?}");
+    }
+    // What is held there is edited, and something else travels.
+    let upper_is_held = right.read("a") == b"upper";
+    right.file(if upper_is_held { "A" } else { "a" }, b"edited").file("other", b"edited too");
+    run().expect(23);
+    let expected: (&[u8], &[u8]) = if upper_is_held { (b"edited", b"lower") } else { (b"upper", b"edited") };
+    assert_eq!((left.read("A"), left.read("a")), (expected.0.to_vec(), expected.1.to_vec()));
+    assert_eq!(left.read("other"), b"edited too");
+    // The one that is held is deleted: the other takes its place there, and stays.
+    left.remove(if upper_is_held { "A" } else { "a" });
+    run();
+    // The first that puts it there says that its time is cut.
+    run();
+    run().expect(0);
+    assert_eq!(left.shown(), right.shown());
+    assert!(left.shown().values().any(|bytes| bytes == if upper_is_held { b"lower" } else { b"upper" }));
 }

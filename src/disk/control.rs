@@ -23,7 +23,7 @@ pub const NAME: &str = ".alike";
 const STAGING: &str = "staging";
 /// Where what was replaced or deleted is.
 pub(super) const TRASH: &str = "trash";
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 const IGNORE: &str = ".gitignore";
 /// A run that ends takes a moment; a run that goes on is not waited for.
 const WAIT_MS: u64 = 1000;

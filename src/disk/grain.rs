@@ -36,6 +36,11 @@ pub(super) fn of_stamp(stamp: &Stamp, grain_ns: i64) -> i64 {
 }
 
 fn grain_ns(directory: &OwnedFd) -> i64 {
+    if is_fine(directory) { FINE_NS } else { COARSE_NS }
+}
+
+/// Whether the file system is one of those whose times are the kernel's own. They keep all else, too.
+pub(super) fn is_fine(directory: &OwnedFd) -> bool {
     let magic = fstatfs(directory).map_or(0, |stat| u64::try_from(stat.f_type).unwrap_or(0));
-    if FINE.contains(&magic) { FINE_NS } else { COARSE_NS }
+    FINE.contains(&magic)
 }

@@ -21,6 +21,7 @@ mod grain;
 pub mod handles;
 pub mod hash;
 pub mod hidden;
+pub mod keeps;
 pub mod map;
 mod metadata;
 mod moved;

@@ -190,7 +190,7 @@ impl Replica {
     /// Scans the root and records what happened there since the last look.
     pub fn look(&mut self, gauge: &Gauge) -> Result<Looked, Error> {
         let found = self.side.scan(gauge)?;
-        let (mut problems, mut renamed) = (Vec::new(), Vec::new());
+        let (mut problems, mut renamed) = (Vec::from_iter(self.side.lack()), Vec::new());
         self.take_announced(&found)?;
         if found.changed() || !self.is_at_rest() || self.before(&found).is_none() {
             let events = self.events(&found)?;

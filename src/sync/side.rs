@@ -14,6 +14,7 @@ use super::report::RootSummary;
 use crate::disk::filter::Filter;
 use crate::disk::gauge::Gauge;
 use crate::disk::glance::{self, Glance, GlanceOptions, Glanced};
+use crate::disk::keeps::Keeps;
 use crate::disk::map;
 use crate::disk::root::Root;
 use crate::disk::rules::Decree;
@@ -22,7 +23,7 @@ use crate::model::digest::{Digest, Domain, Hasher};
 use crate::model::lane::{Bytes, Lane};
 use crate::model::listing::{ROWS_AT_ONCE, SharedBytes};
 use crate::model::tree::Tree;
-use crate::model::{Listing, PathRef, Problem, RelPath, Stamp};
+use crate::model::{Listing, PathRef, Problem, ProblemKind, RelPath, Stamp};
 use crate::store::index;
 use crate::store::journal::Journal;
 use crate::store::places::{Places, RootKey};
@@ -36,6 +37,8 @@ pub struct Side {
     deferring: bool,
     /// Where the index is kept; `None` where nothing may be written.
     cache: Option<Cache>,
+    /// Whether something is wanted that the file system does not keep.
+    lacks: bool,
 }
 
 struct Cache {
@@ -80,21 +83,38 @@ impl Side {
                 writable: write_cache,
             }
         });
-        Ok(Side { root, reading: reading.clone(), filter, deferring: false, cache })
+        Ok(Side { root, reading: reading.clone(), filter, deferring: false, cache, lacks: false })
     }
 
     /// Prepares to read the root of a replica: its index is in the replica's memory, and rows that a filter hides today
-    /// are remembered there.
+    /// are remembered there. What its file system does not keep is not looked at: there it is as it was agreed on.
     pub fn of_replica(root: Root, reading: &Reading, write_cache: bool) -> Result<Side, Error> {
         let control = root.path().join(crate::disk::control::NAME);
         let cache = Cache { index: control.join("index"), journal: control.join("journal"), writable: write_cache };
-        Ok(Side { cache: Some(cache), ..Side::new(root, reading, false)? })
+        let keeps = Keeps::of(&root, write_cache);
+        let wanted = reading.fidelity;
+        let fidelity = Fidelity {
+            mode: wanted.mode && keeps.mode,
+            xattrs: wanted.xattrs && keeps.xattrs,
+            owner: wanted.owner && keeps.mode,
+            links: wanted.links && keeps.links,
+            devices: wanted.devices,
+        };
+        let lacks = fidelity.mode != wanted.mode;
+        let reading = Reading { fidelity, ..reading.clone() };
+        Ok(Side { cache: Some(cache), lacks, ..Side::new(root, &reading, false)? })
     }
 
     /// The same, which leaves files that nobody has hashed yet to whoever copies them, unless all shall be read.
     pub fn deferring(self, deferring: bool) -> Side {
         let Reading { checksum, quick, .. } = self.reading;
         Side { deferring: deferring && !checksum && !quick, ..self }
+    }
+
+    /// What its file system does not keep though it is wanted, as a problem of the root.
+    pub fn lack(&self) -> Option<Problem> {
+        let cause = "its file system keeps no permission bits: the others hold them (--no-perms: not wanted)".into();
+        self.lacks.then_some(Problem { path: RelPath::default(), kind: ProblemKind::Unrepresentable, cause })
     }
 
     /// Whether files that nobody has hashed yet are left to whoever copies them.

@@ -83,13 +83,14 @@ impl Deciding<'_> {
             Some(row) if want.kind() == Kind::Directory && row.kind() == Kind::Directory => {
                 Entry { mtime: row.mtime(), ..want.entry() }
             }
+            // Of a time that the file system cuts, what it keeps: without it every run would set it anew.
+            Some(row) if !lane.mode && is_cut(want, row) => Entry { mtime: row.mtime(), ..want.entry() },
             _ => want.entry(),
         });
         let same = match (source, &want, there) {
             (Some(wanted), Some(want), Some(row)) => {
                 lane.equal_rows(wanted, row)
-                    || want.kind == Kind::Directory
-                        && row.kind() == Kind::Directory
+                    || (want.kind == Kind::Directory && row.kind() == Kind::Directory || want.mtime == row.mtime())
                         && lane.equal(path, want, &row.entry())
             }
             _ => false,
@@ -107,6 +108,14 @@ impl Deciding<'_> {
         plan.problems.extend(self.problems);
         plan
     }
+}
+
+/// Seconds that lie between a time and what a coarse file system keeps of it, at most.
+const CUT_SECS_MAX: u64 = 2;
+
+fn is_cut(want: Row<'_>, row: Row<'_>) -> bool {
+    let (want, there) = (want.mtime(), row.mtime());
+    want != there && there.nanos % 10_000_000 == 0 && want.secs.abs_diff(there.secs) <= CUT_SECS_MAX
 }
 
 const fn noun(kind: Kind) -> &'static str {

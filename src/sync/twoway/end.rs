@@ -173,7 +173,7 @@ impl End {
             let input = TwoWayInput {
                 wanted: &wanted,
                 disk: &self.looked.found.listing,
-                lane: side::lane(&self.reading, side::superuser()),
+                lane: side::lane(self.replica.side().reading(), side::superuser()),
                 left_alone: &left_alone,
                 guard: Guard { limit, source_empty: false },
             };
@@ -201,7 +201,7 @@ impl End {
             side: Arc::clone(self.replica.side()),
             found: Arc::new(std::mem::replace(&mut self.looked.found, Found::nothing())),
             plan: task.plan,
-            lane: side::lane(&self.reading, side::superuser()),
+            lane: side::lane(self.replica.side().reading(), side::superuser()),
             writing: self.writing.clone(),
             gauge: Arc::clone(gauge),
             lock: self.replica.lock().cloned(),
