@@ -120,10 +120,9 @@ fn arguments_that_make_no_sense_are_answered_with_a_way_out() {
             "error: both locations are on other machines\nhint: run it on one of them: `ssh a alike ...`\n",
         ),
         (
-            &["mirror", "alike://laptop/work", "b"],
-            "error: cannot reach `alike://laptop/work`\n\
-             cause: shares of a daemon are not built yet\n\
-             hint: write `host:path` to go through ssh\n",
+            &["mirror", "alike://laptop", "b"],
+            "error: cannot understand `alike://laptop`\n\
+             hint: a share of a member is `alike://MEMBER/SHARE` or `alike://HOST:PORT/SHARE`; `alike peers` lists the members\n",
         ),
         (
             &["mirror", "--", "-oProxyCommand=x:y", "b"],

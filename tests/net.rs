@@ -32,7 +32,7 @@ fn terms(skip_wait: bool) -> Terms {
 }
 
 fn loopback(local: bool) -> Seen {
-    Seen { addresses: vec![IpAddr::from([127, 0, 0, 1])], local }
+    Seen { addresses: vec![IpAddr::from([127, 0, 0, 1])], local, piped: false }
 }
 
 /// Both ends over the given pipe.
@@ -465,7 +465,7 @@ fn in_own_network(test: &str, setup: &str) -> bool {
 /// Moves `total` bytes over a network that is not loopback to the link, and returns how long that took.
 async fn over_the_network(streams: usize, total: usize) -> (Duration, alike::net::Traffic) {
     let (ours, theirs) = tokio::io::duplex(64 << 10);
-    let seen = Seen { addresses: vec![IpAddr::from([10, 99, 0, 1])], local: false };
+    let seen = Seen { addresses: vec![IpAddr::from([10, 99, 0, 1])], local: false, piped: false };
     let (client, server) = ends(ours, theirs, seen, &terms(false)).await;
     while client.link.kind() != Carrier::Quic {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -534,7 +534,7 @@ fn a_handshake_and_one_question_stay_below_five_kilobytes() {
 }
 
 fn distant() -> Seen {
-    Seen { addresses: vec![line::HOST.into()], local: false }
+    Seen { addresses: vec![line::HOST.into()], local: false, piped: false }
 }
 
 /// Sends `total` bytes from the client on eight streams, and returns how long that took.

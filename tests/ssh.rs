@@ -15,7 +15,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use alike::net::{
-    Carrier, Connected, Error, Link, ReceiveHalf, SendHalf, SshTarget, connect, receive_frame, send_frame, serve, stdio,
+    Carrier, Connected, Error, Link, ReceiveHalf, Seen, SendHalf, SshTarget, connect, receive_frame, send_frame,
+    serve_over, stdio,
 };
 use bytes::Bytes;
 use sshd::Sshd;
@@ -39,7 +40,7 @@ fn the_far_side() {
     }
     run(async {
         let (stdin, stdout) = stdio().expect("our pipes");
-        let link = serve(stdin, stdout, async |request: Bytes| {
+        let link = serve_over((stdin, stdout), Seen::from_environment(), async |request: Bytes| {
             let mut answer = format!("{} ", std::process::id()).into_bytes();
             answer.extend_from_slice(&request);
             answer.into()

@@ -91,6 +91,7 @@ impl Exit {
             | Error::Memory { .. }
             | Error::Watch { .. } => Exit::Root,
             Error::Usage { .. } => Exit::Usage,
+            Error::Forbidden { .. } => Exit::Refused,
             Error::Guarded { .. } => Exit::Guarded,
             Error::Net(error) => Exit::of_net(error),
             Error::Violation { .. } => Exit::Lost,

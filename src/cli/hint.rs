@@ -37,7 +37,7 @@ pub fn explain(error: &Error, asked: Asked<'_>) -> Failure {
             let told = hint.as_deref().or_else(|| of_far_root(&failure, asked));
             hinted(failure, told)
         }
-        Error::Usage { hint, .. } | Error::Guarded { hint, .. } => failure.hint(hint.as_str()),
+        Error::Usage { hint, .. } | Error::Forbidden { hint, .. } | Error::Guarded { hint, .. } => failure.hint(hint.as_str()),
         Error::Root(error) => hinted(failure, of_disk(error, asked)),
         Error::Net(error) => hinted(failure, of_net(error)),
         Error::Violation { .. } => failure.hint("both sides must run the same version of alike: `alike --version`"),

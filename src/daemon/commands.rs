@@ -17,6 +17,7 @@ use super::keeper::{Keeper, Meant, Word};
 use super::look;
 use super::members::{Granted, NotAllowed};
 use super::pairing::{self, PairingError};
+use super::reach;
 use super::verify;
 use crate::net::node::PublicKey;
 
@@ -29,11 +30,15 @@ pub mod exit {
     pub const USAGE: u8 = 2;
     pub const ROOT: u8 = 3;
     pub const REFUSED: u8 = 5;
+    pub const UNREACHABLE: u8 = 35;
 }
 
 /// Answers one caller.
 pub async fn serve(hub: Arc<Hub>, mut caller: Caller) {
     let Some(ask) = caller.ask().await else { return };
+    if let Ask::Reach { member, share } = ask {
+        return reach::reach(&hub, caller, (&member, &share)).await;
+    }
     // Whoever does not listen any more has gone: nothing is left to say.
     let _gone = answer(&hub, &mut caller, ask).await;
 }
@@ -63,6 +68,7 @@ async fn answer(hub: &Arc<Hub>, caller: &mut Caller, ask: Ask) -> std::io::Resul
         Ask::Revert { share } => mean(hub, caller, (share, Meant::Revert)).await,
         Ask::Verify { root } => verify::verify(hub, caller, &root).await,
         Ask::Lend { root } => lend(hub, caller, &root).await,
+        Ask::Reach { .. } => unreachable!("it takes the connection, and is answered before"),
     }
 }
 
@@ -206,14 +212,14 @@ fn forget(hub: &Arc<Hub>, member: &str, share: Option<&ShareName>) -> Result<Str
 }
 
 /// The members that a word may mean.
-fn named(hub: &Hub, keeper: &Keeper, word: &str) -> Vec<PublicKey> {
+pub fn named(hub: &Hub, keeper: &Keeper, word: &str) -> Vec<PublicKey> {
     let keys: Vec<PublicKey> = keeper.members().each().map(|member| member.key).collect();
     // Fewer letters could be anybody's.
     let begins = |key: &PublicKey| word.len() >= 4 && key.to_string().starts_with(word);
     keys.into_iter().filter(|key| begins(key) || hub.called(keeper, *key) == word).collect()
 }
 
-fn unknown(name: &ShareName) -> Refusal {
+pub fn unknown(name: &ShareName) -> Refusal {
     Refusal::new(exit::USAGE, format!("there is no share `{name}`")).hint("`alike status` lists the shares")
 }
 

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::guests;
 use super::hub::{Hub, chance};
 use super::journal::Level;
 use super::keeper::{Keeper, Word, work};
@@ -119,12 +120,13 @@ fn told(hub: &Arc<Hub>, peer: PublicKey, datagram: &bytes::Bytes) {
 async fn answer(hub: &Arc<Hub>, asked: Asked) {
     let peer = asked.peer;
     let Some(request) = speech::decode::<Request>(&asked.request) else { return };
-    let (Request::Meet(id) | Request::Content(id) | Request::Members(id)) = request;
+    let (Request::Meet(id) | Request::Content(id) | Request::Members(id) | Request::Serve(id)) = request;
     let keeper = hub.keeper_of(id).filter(|keeper| keeper.members().role(peer).is_some());
     let share = keeper.as_ref().and_then(|keeper| keeper.share());
     let reply = match (&keeper, &share, request) {
         (None, ..) => Reply::Unknown,
         (Some(_), None, Request::Meet(_) | Request::Content(_)) => Reply::NotNow,
+        (Some(keeper), _, Request::Serve(_)) if keeper.shared.paused => Reply::NotNow,
         _ => Reply::Yes,
     };
     let begins = reply == Reply::Yes;
@@ -137,6 +139,7 @@ async fn answer(hub: &Arc<Hub>, asked: Asked) {
             Ok(())
         }
         (Request::Content(_), Some(share)) => share.supply(link).await,
+        (Request::Serve(_), _) => guests::serve(hub, &keeper, peer, link).await,
         _ => work::answer_exchange(hub, &keeper, peer, link).await,
     };
     if let Err(error) = ended {

@@ -21,6 +21,8 @@ pub enum Request {
     Content(ShareId),
     /// Both tell who they think is a member.
     Members(ShareId),
+    /// The asked side serves a command of the other one.
+    Serve(ShareId),
 }
 
 /// Whether it takes place.

@@ -1,10 +1,11 @@
 //! Moves bytes between machines: QUIC and the ssh pipe behind one kind of link. The only layer that names quinn and rustls.
 //!
 //! Owns reaching a peer, its keys, and streams that end cleanly or visibly not. Refuses to know what the bytes mean, and touches
-//! no file. Start at [`Link`]; a client begins with [`connect`], the far side with [`serve`].
+//! no file. Start at [`Link`]; a client begins with [`connect`], the far side with [`serve_over`].
 
 mod arrive;
 mod bootstrap;
+mod bridge;
 mod choice;
 mod congestion;
 mod dialling;
@@ -28,13 +29,14 @@ mod stdio;
 mod tls;
 mod wire;
 
+pub use bridge::bridge;
 pub use error::{Cause, Error};
 pub use link::{Carrier, Link, Traffic};
 pub use over::{Connected, Terms, connect_over};
 pub use pace::{Congestion, Pace};
 pub use receive::{ReceiveHalf, receive_frame};
 pub use send::{SendHalf, send_frame};
-pub use serve::{Seen, serve, serve_over};
+pub use serve::{Seen, serve_over};
 pub use ssh::{SshTarget, connect};
 pub use stdio::stdio;
 

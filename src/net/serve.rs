@@ -33,6 +33,8 @@ pub struct Seen {
     pub addresses: Vec<IpAddr>,
     /// Whether the client is on this machine too.
     pub local: bool,
+    /// The pipe runs over a connection of its own, and carries everything: no other is listened for.
+    pub piped: bool,
 }
 
 impl Seen {
@@ -48,22 +50,12 @@ impl Seen {
         };
         let address: Option<IpAddr> = server.parse().ok();
         let local = client == server || address.is_some_and(|address| address.is_loopback());
-        Self { addresses: address.into_iter().collect(), local }
+        Self { addresses: address.into_iter().collect(), local, piped: false }
     }
 }
 
-/// Serves one client over stdin and stdout: reads its request, makes the answer with `answer`, and returns the link for all that
+/// Serves one client over a pipe: reads its request, makes the answer with `answer`, and returns the link for all that
 /// follows. The link ends when the pipe closes.
-pub async fn serve<R, W, F>(stdin: R, stdout: W, answer: F) -> Result<Link, Error>
-where
-    R: AsyncRead + Send + Unpin + 'static,
-    W: AsyncWrite + Send + Unpin + 'static,
-    F: AsyncFnOnce(Bytes) -> Bytes,
-{
-    serve_over((stdin, stdout), Seen::from_environment(), answer).await
-}
-
-/// As [`serve`], for a client that came another way.
 pub async fn serve_over<R, W, F>((reader, mut writer): (R, W), seen: Seen, answer: F) -> Result<Link, Error>
 where
     R: AsyncRead + Send + Unpin + 'static,
@@ -137,7 +129,7 @@ fn listen(request: &Request, seen: &Seen, meter: &Arc<Meter>) -> Result<(Option<
         meter: meter.clone(),
     };
     // Without UDP the pipe carries everything.
-    let listener = listen.start().ok();
+    let listener = if seen.piped { None } else { listen.start().ok() };
     let port = listener.as_ref().map(|listener| listener.port).filter(|port| *port != 0);
     let offer = Offer { key: identity.public, port, local: seen.local, addresses: seen.addresses.clone() };
     Ok((listener, offer))

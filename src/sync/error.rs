@@ -29,6 +29,14 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// The peer does not allow it (exit 5).
+    #[error("{message}")]
+    Forbidden {
+        /// What was asked.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// The guard or a refusal held the job back (exit 25).
     #[error("{message}")]
     Guarded {
@@ -95,6 +103,7 @@ impl From<Failure> for Error {
         let Failure { exit, message, cause, hint } = failure;
         match exit {
             2 => Error::Usage { message, hint: hint.unwrap_or_default() },
+            5 => Error::Forbidden { message, hint: hint.unwrap_or_default() },
             30 => Error::Busy { what: message.strip_prefix("busy: ").unwrap_or(&message).to_owned() },
             25 => Error::Guarded { message, hint: hint.unwrap_or_default() },
             _ => Error::FarRoot { message, cause, hint },
@@ -111,6 +120,7 @@ impl From<&Error> for Failure {
         let cause = std::error::Error::source(error).map(ToString::to_string);
         let (exit, hint) = match error {
             Error::Usage { hint, .. } => (2, Some(hint.clone())),
+            Error::Forbidden { hint, .. } => (5, Some(hint.clone())),
             Error::Guarded { hint, .. } => (25, Some(hint.clone())),
             Error::FarRoot { hint, .. } => (3, hint.clone()),
             Error::State(_) | Error::Corrupt { .. } => (3, Some(FORGET_THERE.into())),

@@ -1,8 +1,11 @@
 //! What is asked of a job, after the command line has been understood. Plain values; no defaults are decided here.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use super::line::Line;
 
 pub use crate::disk::target::Fsync;
 use crate::model::plan::guard::Limit;
@@ -11,17 +14,41 @@ pub use crate::net::{Congestion, Pace};
 pub use crate::proto::message::Compress;
 
 /// Where a root is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Location {
     /// On this machine.
     Local(PathBuf),
-    /// On a machine that ssh reaches.
+    /// On another one.
     Remote {
-        /// `[user@]host`.
-        host: String,
-        /// The path there; relative to the home directory where it does not start with a slash.
+        /// Which, and how it is reached.
+        host: Host,
+        /// The path there. Through ssh, relative to the home directory where it does not start with a slash; with a member, below
+        /// the share's root.
         path: PathBuf,
     },
+}
+
+/// Another machine.
+#[derive(Debug, Clone)]
+pub enum Host {
+    /// `[user@]host`, which ssh reaches.
+    Ssh(String),
+    /// A member of a share, which the daemon of this machine reaches.
+    Member {
+        /// `alike://MEMBER/SHARE`, as the user wrote it.
+        shown: String,
+        /// The line that the daemon made.
+        line: Line,
+    },
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Ssh(host) => out.write_str(host),
+            Host::Member { shown, .. } => out.write_str(shown),
+        }
+    }
 }
 
 /// How ssh is called and what is called on the far side.

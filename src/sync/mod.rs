@@ -12,6 +12,7 @@ pub mod holdings;
 pub mod index;
 pub mod job;
 pub mod ledger;
+pub mod line;
 pub mod log;
 pub mod mirror;
 pub mod narrate;

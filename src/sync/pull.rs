@@ -9,7 +9,7 @@ use super::converse::{Control, violation};
 use super::error::Error;
 use super::fetch::recall::Recalling;
 use super::fetch::remote::RemoteSource;
-use super::job::Mirror;
+use super::job::{Host, Mirror};
 use super::ledger::{ASK_INTERVAL, Ledger};
 use super::mirror::{End, Telling, keep, summarize, tell_problems};
 use super::narrate::{Narrator, Tally};
@@ -29,7 +29,7 @@ use crate::proto::reconcile::{Machine, Settings, Wants};
 /// Runs the job to its end.
 pub fn run(
     job: &Mirror,
-    host: &str,
+    host: &Host,
     source: &Path,
     target: &Path,
     gauges: &Gauges,
@@ -40,7 +40,7 @@ pub fn run(
 
 async fn pull(
     job: &Mirror,
-    host: &str,
+    host: &Host,
     source: &Path,
     target: &Path,
     gauges: &Gauges,

@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 
 use super::converse::{Control, violation};
 use super::error::Error;
-use super::job::Mirror;
+use super::job::{Host, Mirror};
 use super::mirror::{End, Telling, keep_there, summarize, tell_problems};
 use super::narrate::{Narration, Tally};
 use super::pull::salt;
@@ -27,7 +27,7 @@ use crate::proto::reconcile::{Machine, Settings, Wants};
 pub fn run(
     job: &Mirror,
     source: &Path,
-    host: &str,
+    host: &Host,
     target: &Path,
     gauges: &Gauges,
     report: &mut dyn Report,
@@ -39,7 +39,7 @@ pub fn run(
 async fn push(
     job: &Mirror,
     root: Root,
-    host: &str,
+    host: &Host,
     target: &Path,
     gauges: &Gauges,
     report: &mut dyn Report,

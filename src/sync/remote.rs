@@ -8,11 +8,12 @@ use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 
 use super::error::Error;
-use super::job::{Fidelity, Reading, Remote, Writing};
+use super::job::{Fidelity, Host, Reading, Remote, Writing};
+use super::line::Line;
 use super::report::{Event, Gauges, Report};
 use super::side;
 use crate::disk::target::Fsync;
-use crate::net::{self, Link, SshTarget};
+use crate::net::{self, Connected, Link, SshTarget, Terms};
 use crate::proto::message::{self, Answer, Ask, Compress, Failure, Role};
 use crate::store::hosts::Hosts;
 
@@ -32,19 +33,17 @@ pub struct Far {
     /// How content is packed.
     pub packing: Compress,
     notes: Receiver<String>,
-    host: String,
-    /// UDP was blocked the last time.
-    was_blocked: bool,
+    /// Where ssh reaches it: the host, and whether UDP was blocked the last time.
+    by_ssh: Option<(String, bool)>,
 }
 
 impl Far {
     /// Tells what the far side printed meanwhile and how it was reached, at the end of a conversation; the next one knows it too.
     pub fn tell(&mut self, report: &mut dyn Report) {
-        if let Some(blocked) = self.link.is_udp_blocked() {
+        if let (Some((host, was_blocked)), Some(blocked)) = (&self.by_ssh, self.link.is_udp_blocked()) {
             report.event(Event::Note(carrier(blocked)));
-            Hosts::open().note(&self.host, blocked);
-            if blocked && !self.was_blocked {
-                let host = &self.host;
+            Hosts::open().note(host, blocked);
+            if blocked && !was_blocked {
                 let note = format!("{host} is not reached over UDP: everything goes through ssh, which is slower");
                 report.event(Event::Note(&note));
             }
@@ -55,34 +54,65 @@ impl Far {
     }
 }
 
-/// Starts the far side and asks it to open its root.
-pub async fn connect(remote: &Remote, host: &str, ask: &Ask, report: &mut dyn Report) -> Result<Far, Error> {
-    let hosts = Hosts::open();
+/// Reaches the far side and asks it to open its root.
+pub async fn connect(remote: &Remote, host: &Host, ask: &Ask, report: &mut dyn Report) -> Result<Far, Error> {
+    let ask = Ask { compress: remote.compress, ..ask.clone() };
+    let (connected, by_ssh) = match host {
+        Host::Ssh(host) => by_ssh(remote, host, &ask, report).await?,
+        Host::Member { shown, line } => (by_line(remote, (shown, line), &ask).await?, None),
+    };
+    match Answer::decode(&connected.answer).map_err(super::converse::violation)? {
+        Answer::Opened { path, superuser } => Ok(Far {
+            packing: packing(remote.compress, &connected.link),
+            link: connected.link,
+            shown: match host {
+                Host::Ssh(host) => format!("{host}:{path}"),
+                Host::Member { .. } if ask.path.is_empty() => host.to_string(),
+                Host::Member { .. } => format!("{host}/{}", String::from_utf8_lossy(&ask.path)),
+            },
+            both_superuser: superuser && side::superuser(),
+            notes: connected.notes,
+            by_ssh,
+        }),
+        Answer::Refused(failure) => {
+            connected.link.close().await;
+            Err(named(failure, &host.to_string()).into())
+        }
+    }
+}
+
+async fn by_ssh(
+    remote: &Remote,
+    host: &str,
+    ask: &Ask,
+    report: &mut dyn Report,
+) -> Result<(Connected, Option<(String, bool)>), Error> {
+    let blocked = Hosts::open().udp_blocked(host);
     let target = SshTarget {
         command: remote.command.clone(),
         host: host.to_owned(),
         remote_bin: remote.program.clone(),
         timeout: remote.timeout.unwrap_or(SILENCE_MAX),
-        skip_wait: hosts.udp_blocked(host),
+        skip_wait: blocked,
         pace: remote.pace,
     };
-    let ask = Ask { compress: remote.compress, ..ask.clone() };
     let connected = net::connect(&target, &ask.encode(), &mut |note| report.event(Event::Note(&note))).await?;
-    match Answer::decode(&connected.answer).map_err(super::converse::violation)? {
-        Answer::Opened { path, superuser } => Ok(Far {
-            packing: packing(remote.compress, &connected.link),
-            link: connected.link,
-            shown: format!("{host}:{path}"),
-            both_superuser: superuser && side::superuser(),
-            notes: connected.notes,
-            host: host.to_owned(),
-            was_blocked: target.skip_wait,
-        }),
-        Answer::Refused(failure) => {
-            connected.link.close().await;
-            Err(named(failure, host).into())
-        }
-    }
+    Ok((connected, Some((host.to_owned(), blocked))))
+}
+
+/// The daemons carry the bytes: there is nothing to dial.
+async fn by_line(remote: &Remote, (shown, line): (&str, &Line), ask: &Ask) -> Result<Connected, Error> {
+    let lost = |source: std::io::Error| {
+        Error::Net(net::Error::Lost { peer: shown.to_owned(), source: net::Cause(source.to_string()) })
+    };
+    let pipe = line.open().map_err(lost)?;
+    let timeout = remote.timeout.unwrap_or(SILENCE_MAX);
+    let terms = Terms { peer: shown.to_owned(), timeout, skip_wait: true, pace: remote.pace };
+    let request = ask.encode();
+    let mut nobody = |_| {};
+    let connecting = net::connect_over(pipe, &terms, &request, &mut nobody);
+    let silent = |_| net::Error::TimedOut { peer: shown.to_owned(), after: timeout };
+    Ok(tokio::time::timeout(timeout, connecting).await.map_err(silent)??)
 }
 
 /// How content is packed: as the user says, else fast, and not at all between processes of one machine.

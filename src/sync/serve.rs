@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::converse::{Control, receive_message, send_message, violation};
@@ -31,7 +32,7 @@ use crate::disk::root::Root;
 use crate::model::Problem;
 use crate::model::lane::Lane;
 use crate::model::plan::{Action, Plan};
-use crate::net::{self, Link, SendHalf};
+use crate::net::{self, Link, Seen, SendHalf};
 use crate::proto::message::{Answer, Ask, Decides, Failure, Message, PathProblem, Role, Scanned, Told as Line};
 use crate::proto::reconcile::Machine;
 
@@ -48,16 +49,52 @@ pub type Borrow<'a> = &'a dyn Fn(&Path) -> Result<(), Error>;
 /// Serves one conversation over standard input and output and ends with it.
 pub fn run(borrow: Borrow<'_>) -> Result<(), Error> {
     let gauges = Gauges::default();
-    super::remote::block_on(&gauges, serve(&gauges, borrow))
+    let admit = async |ask: Ask| {
+        if ask.role != Role::Source {
+            borrow(&local_path(&ask.path))?;
+        }
+        Ok(ask)
+    };
+    super::remote::block_on(&gauges, async {
+        let pipe = net::stdio().map_err(|source| Error::Memory { path: "standard input".into(), source })?;
+        serve(pipe, Seen::from_environment(), &gauges, admit).await
+    })
 }
 
-async fn serve(gauges: &Gauges, borrow: Borrow<'_>) -> Result<(), Error> {
+/// Serves one conversation over a pipe that runs over a connection of its own. `admit` hears what is asked and says what of it is
+/// done, or refuses it.
+pub async fn over<R, W>(
+    pipe: (R, W),
+    gauges: &Gauges,
+    admit: impl AsyncFnOnce(Ask) -> Result<Ask, Error>,
+) -> Result<(), Error>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    let seen = Seen { piped: true, ..Seen::default() };
+    super::remote::until_stopped(gauges, serve(pipe, seen, gauges, admit)).await
+}
+
+async fn serve<R, W>(
+    pipe: (R, W),
+    seen: Seen,
+    gauges: &Gauges,
+    admit: impl AsyncFnOnce(Ask) -> Result<Ask, Error>,
+) -> Result<(), Error>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
     let opened = Arc::new(Mutex::new(None));
     let asked = Arc::clone(&opened);
     let gauge = Arc::clone(&gauges.right);
-    let (stdin, stdout) = net::stdio().map_err(|source| Error::Memory { path: "standard input".into(), source })?;
-    let link = net::serve(stdin, stdout, async move |request| {
-        let (answer, open) = match Opened::open(&request, &gauge, borrow) {
+    let link = net::serve_over(pipe, seen, async move |request| {
+        let admitted = match Ask::decode(&request) {
+            Ok(ask) => admit(ask).await,
+            Err(error) => Err(violation(error)),
+        };
+        let (answer, open) = match admitted.and_then(|ask| Opened::open(ask, &gauge)) {
             Ok(open) => (open.answer(), Some(open)),
             Err(error) => (Answer::Refused(Failure::from(&error)), None),
         };
@@ -100,13 +137,9 @@ enum Work {
 }
 
 impl Opened {
-    fn open(request: &[u8], gauge: &Arc<Gauge>, borrow: Borrow<'_>) -> Result<Opened, Error> {
-        let ask = Ask::decode(request).map_err(violation)?;
+    fn open(ask: Ask, gauge: &Arc<Gauge>) -> Result<Opened, Error> {
         let reading = reading(&ask);
         let path = local_path(&ask.path);
-        if ask.role != Role::Source {
-            borrow(&path)?;
-        }
         let lane = side::lane(&reading, ask.superuser && side::superuser());
         let (root, shown) = match ask.role {
             Role::Replica => {

@@ -25,11 +25,11 @@ use crate::cli::told::text::{Listing, Text};
         metadata only; `<` and its like where it goes to the left; then size and why. Nothing is written in either directory. The exit status is 1 where they differ."
 )]
 pub struct Diff {
-    /// The first directory: a path or [user@]host:path
+    /// The first directory: a path, [user@]host:path or alike://MEMBER/SHARE
     #[arg(value_hint = ValueHint::AnyPath)]
     left: OsString,
 
-    /// The second directory: a path or [user@]host:path
+    /// The second directory: a path, [user@]host:path or alike://MEMBER/SHARE
     #[arg(value_hint = ValueHint::AnyPath)]
     right: OsString,
 

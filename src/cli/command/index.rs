@@ -1,7 +1,6 @@
 //! `alike index DIR`.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
@@ -19,7 +18,6 @@ use crate::cli::told::form::Form;
 use crate::cli::told::json::Json;
 use crate::cli::told::text::{Listing, Text};
 use crate::sync;
-use crate::sync::job::Location;
 
 /// Build or refresh the hash tree of a directory
 #[derive(Debug, Args)]
@@ -62,13 +60,7 @@ impl Index {
     }
 
     fn meant(&self) -> Result<sync::job::Index, Failure> {
-        let root: PathBuf = match location::parse(&self.root)? {
-            Location::Local(path) => path,
-            Location::Remote { host, .. } => {
-                return Err(Failure::usage(format!("`{}` is on another machine", self.root.display()))
-                    .hint(format!("run it there: `ssh {host} alike index ...`")));
-            }
-        };
+        let root = location::local(&self.root, "index")?;
         let mut reading = self.reading.meant()?;
         // What is built anew is read anew.
         reading.checksum |= self.rebuild;

@@ -31,11 +31,11 @@ use crate::sync::report::Summary;
         -a -r -l -p -t -H -S -X -A -z -h ask for is on already; they are accepted."
 )]
 pub struct Mirror {
-    /// The directory to copy: a path or [user@]host:path
+    /// The directory to copy: a path, [user@]host:path or alike://MEMBER/SHARE
     #[arg(value_hint = ValueHint::AnyPath)]
     source: OsString,
 
-    /// The directory that becomes equal to it: a path or [user@]host:path
+    /// The directory that becomes equal to it: a path, [user@]host:path or alike://MEMBER/SHARE
     #[arg(value_hint = ValueHint::AnyPath)]
     target: OsString,
 

@@ -46,8 +46,8 @@ struct Line {
 }
 
 const AFTER_HELP: &str = "\
-A location is a local path or `[user@]host:path`, which ssh reaches. A trailing slash means
-nothing: contents are made alike with contents.
+A location is a local path, `[user@]host:path`, which ssh reaches, or `alike://MEMBER/SHARE[/PATH]`,
+which the daemon reaches. A trailing slash means nothing: contents are made alike with contents.
 
 `ALIKE_<FLAG>` in the environment sets any flag: ALIKE_NO_TRASH=1 is --no-trash.
 

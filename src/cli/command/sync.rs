@@ -26,11 +26,11 @@ use crate::sync::{self, report::Summary};
         deleted goes to the trash of its side. What each side has seen is remembered in its `.alike`."
 )]
 pub struct Sync {
-    /// A directory: a path or [user@]host:path
+    /// A directory: a path, [user@]host:path or alike://MEMBER/SHARE
     #[arg(value_hint = ValueHint::AnyPath)]
     left: OsString,
 
-    /// Another directory: a path or [user@]host:path
+    /// Another directory: a path, [user@]host:path or alike://MEMBER/SHARE
     #[arg(value_hint = ValueHint::AnyPath)]
     right: OsString,
 

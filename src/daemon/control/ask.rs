@@ -68,6 +68,13 @@ pub enum Ask {
         /// The root, resolved.
         root: PathBuf,
     },
+    /// Makes this connection a line to a member, which serves a share on it.
+    Reach {
+        /// Its name, the first letters of its key, or its address with a port.
+        member: String,
+        /// Which share.
+        share: ShareName,
+    },
     /// Lets go of a root until this connection ends.
     Lend {
         /// The root, resolved.
@@ -116,6 +123,8 @@ pub enum Answer {
         /// Those that had rotted, and were.
         healed: Vec<String>,
     },
+    /// The member is at the other end from here on.
+    Reached,
     /// The root is let go of.
     Lent,
     /// No share of this daemon has that root.

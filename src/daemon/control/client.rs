@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::ask::{self, Answer, Ask, Misunderstood, Refusal};
 use super::{DEADLINE, LINE_BYTES_MAX};
+use crate::daemon::config::ShareName;
 use crate::daemon::place::{Place, PlaceError};
+use crate::sync::line::Line;
 
 /// A connection to the daemon of this user.
 #[derive(Debug)]
@@ -85,6 +87,23 @@ impl Client {
                 None => return Err(ClientError::Lost(io::ErrorKind::UnexpectedEof.into())),
             }
         }
+    }
+}
+
+/// Has the daemon make a line to a member of a share.
+pub fn reach(member: &str, share: &ShareName) -> Result<Line, ClientError> {
+    let mut client = Client::connect(&Place::from_environment()?)?;
+    let ask = Ask::Reach { member: member.into(), share: share.clone() };
+    match client.answer(&ask, &mut |_| {})? {
+        Answer::Reached => {
+            let Client { reader } = client;
+            let early = reader.buffer().to_vec();
+            let stream = reader.into_inner();
+            let waits = stream.set_read_timeout(None).and_then(|()| stream.set_write_timeout(None));
+            waits.map_err(ClientError::Lost)?;
+            Ok(Line::new(stream, &early))
+        }
+        _ => Err(ClientError::Misunderstood(Misunderstood::Garbled("no line to a member".into()))),
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -103,6 +103,11 @@ impl Caller {
         let line = ask::encode(answer);
         assert!(line.len() <= LINE_BYTES_MAX, "an answer is bounded where it is made");
         self.writer.write_all(&line).await
+    }
+
+    /// Both directions, from here on for bytes that are no requests.
+    pub fn into_halves(self) -> (impl AsyncRead + Send + Unpin, OwnedWriteHalf) {
+        (self.reader, self.writer)
     }
 
     /// Ends when the command has gone.

@@ -18,7 +18,7 @@ use crate::proto::message::{Ask, Decides, Message, Role};
 use crate::proto::reconcile::{Machine, Settings, Wants};
 use crate::sync::converse::{Control, violation};
 use crate::sync::error::Error;
-use crate::sync::job::Sync;
+use crate::sync::job::{Host, Sync};
 use crate::sync::mirror::{Telling, tell_problems};
 use crate::sync::narrate::{Narrator, Tally};
 use crate::sync::pull::{self, salt};
@@ -31,7 +31,7 @@ use crate::sync::supply::Supplier;
 pub fn run(
     job: &Sync,
     (root, which): (&Path, Which),
-    (host, path): (&str, &Path),
+    (host, path): (&Host, &Path),
     gauges: &Gauges,
     report: &mut dyn Report,
 ) -> Result<Summary, Error> {
@@ -42,7 +42,7 @@ pub fn run(
 async fn ask(
     job: &Sync,
     (root, which): (Root, Which),
-    (host, path): (&str, &Path),
+    (host, path): (&Host, &Path),
     gauges: &Gauges,
     report: &mut dyn Report,
 ) -> Result<Summary, Error> {

@@ -13,15 +13,14 @@ use serde::Serialize;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::hint::{self, Asked};
+use crate::cli::loan;
 use crate::cli::output::Output;
 use crate::cli::paint::{Color, safe};
 use crate::cli::quantity;
 use crate::cli::told::json;
-use crate::cli::{loan, location};
 use crate::model::date::Date;
 use crate::model::{Kind, Problem};
 use crate::sync::error::Error;
-use crate::sync::job::Location;
 use crate::sync::trash::{Thrown, Told};
 
 /// List, restore or remove what was overwritten or deleted
@@ -226,11 +225,7 @@ impl<'w> Teller<'w> {
 
 /// The directory, which must be on this machine.
 fn local(root: &OsStr) -> Result<PathBuf, Failure> {
-    match location::parse(root)? {
-        Location::Local(path) => loan::take(&path).map(|()| path),
-        Location::Remote { host, .. } => Err(Failure::usage(format!("`{}` is on another machine", root.display()))
-            .hint(format!("run it there: `ssh {host} alike trash ...`"))),
-    }
+    loan::local(root, "trash")
 }
 
 fn entries(count: u64) -> String {
