@@ -391,6 +391,7 @@ fn a_copy_whose_name_a_directory_took_comes_back_under_another_name_everywhere()
     sync(&sandbox, 1);
     let [copy] = &copies(&left)[..] else { panic!("one copy") };
     left.remove(copy).directory(copy);
+    sandbox.alike(["trash", "empty", "left"]).expect(0);
     let third = sandbox.tree("third");
     // The third never had the bytes, and the left one has them no longer.
     sandbox.alike(["sync", "left", "third"]).expect(23);
