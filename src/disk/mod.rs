@@ -5,6 +5,7 @@
 pub mod announce;
 mod assemble;
 mod blocks;
+pub mod carry;
 pub mod chunks;
 pub mod control;
 pub mod copy;

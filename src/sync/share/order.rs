@@ -12,6 +12,7 @@ use super::several::Several;
 use crate::disk::control::Lock;
 use crate::disk::depot::{Depot, Keep};
 use crate::disk::gauge::Gauge;
+use crate::disk::handles::raise_limit;
 use crate::disk::stage::Staged;
 use crate::disk::target::{Fsync, Target, TargetOptions};
 use crate::model::plan::{Plan, Source, Step};
@@ -23,8 +24,13 @@ use crate::sync::fetch::recall::Recalling;
 use crate::sync::fetch::{Fetch, Fetched};
 use crate::sync::side::Side;
 
-/// Files that are fetched before those that came are put in place: each holds a handle until then.
-const SLICE_FILES_MAX: usize = 1024;
+/// Files that are fetched before those that came are put in place,
+const SLICE_FILES_MIN: usize = 1024;
+/// and so many where more are wanted: each slice plans anew and copies all rows, so slices of one size cost the square of what
+/// is wanted. A slice is put in place within a second all the same.
+const SLICE_FILES_MAX: usize = 16 << 10;
+/// Each file of a slice holds a handle until it is in place: this part of what may be open.
+const SLICE_HANDLES_PART: usize = 4;
 /// Bytes after which no more files are fetched before.
 const SLICE_BYTES_MAX: u64 = 32 << 20;
 /// Longer files are fetched beside the others, which do not wait for them.
@@ -100,7 +106,7 @@ impl Order {
         };
         let small = self.wants.iter().copied().filter(|&index| self.size(index) < LARGE_BYTES_MIN);
         let small = small.filter(|&index| !tried.contains(&self.content(index)));
-        small.take(SLICE_FILES_MAX).take_while(fits).collect()
+        small.take(slice_files(self.wants.len(), raise_limit())).take_while(fits).collect()
     }
 
     /// The least of what is large, but for what was tried before.
@@ -212,6 +218,30 @@ pub const fn needs_content(step: &Step) -> bool {
     matches!(step, Step::Create(Source::Fetch) | Step::Update(Source::Fetch))
 }
 
+/// How many of the files that are wanted come in one slice, where so many files may be open.
+fn slice_files(wanted: usize, handles: usize) -> usize {
+    let most = (handles / SLICE_HANDLES_PART).clamp(SLICE_FILES_MIN, SLICE_FILES_MAX);
+    (wanted / 4).clamp(SLICE_FILES_MIN, most)
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::slice_files;
+
+    #[test]
+    fn two_hundred_thousand_files_come_in_a_few_slices_and_a_few_in_one() {
+        assert_eq!(slice_files(10, 1 << 20), 1024);
+        assert_eq!(slice_files(200_000, 1 << 20), 16 << 10);
+        assert_eq!(slice_files(200_000, 4096), 1024, "where few files may be open, slices are short");
+        let (mut left, mut slices) = (200_000, 0);
+        while left > 0 {
+            left -= slice_files(left, 1 << 20).min(left);
+            slices += 1;
+        }
+        assert!(slices < 40, "{slices} slices");
+    }
 }
