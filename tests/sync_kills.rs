@@ -251,6 +251,7 @@ const HEAVY_FILES: u64 = 250;
 const HEAVY_BYTES: usize = 40 << 10;
 
 #[test]
+#[ignore = "carries tens of megabytes over and over: a measurement"]
 fn what_had_come_before_a_kill_does_not_come_again() {
     if !harness::far::inside("what_had_come_before_a_kill_does_not_come_again", "-n", "ip link set lo up") {
         return;

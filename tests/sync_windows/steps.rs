@@ -23,7 +23,7 @@ const CALLS: [&str; 14] = [
     "openat",
 ];
 /// Of the points of a call, every so many'th is tried, the first at an offset of the call's own. `ALIKE_TEST_STEPS` says 1 for all.
-const STRIDE: usize = 19;
+const STRIDE: usize = 9;
 
 /// What the user does after the kill, on the right side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
