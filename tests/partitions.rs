@@ -3,6 +3,8 @@
 #[path = "partitions/cluster.rs"]
 mod cluster;
 mod harness;
+#[path = "partitions/large.rs"]
+mod large;
 #[path = "partitions/soak.rs"]
 mod soak;
 

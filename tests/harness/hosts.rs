@@ -249,6 +249,37 @@ impl Host {
         ));
     }
 
+    /// Sends a part of all packets to another host twice.
+    pub fn double(&self, percent: u32, to: &Host) {
+        must(&format!("ip netns exec {} nft add table ip twice", self.name));
+        must(&format!(
+            "ip netns exec {} nft add chain ip twice out {{ type filter hook output priority 0 ; }}",
+            self.name
+        ));
+        must(&format!(
+            "ip netns exec {} nft add rule ip twice out ip daddr {1} numgen random mod 100 < {percent} counter dup to {1} device eth0",
+            self.name, to.address
+        ));
+    }
+
+    /// Counts from now on what another host sends and no cut keeps out.
+    pub fn count(&self, from: &Host) {
+        must(&format!("ip netns exec {} nft add table inet heard", self.name));
+        must(&format!(
+            "ip netns exec {} nft add chain inet heard in {{ type filter hook input priority 10 ; }}",
+            self.name
+        ));
+        must(&format!("ip netns exec {} nft add rule inet heard in ip saddr {} counter", self.name, from.address));
+    }
+
+    /// Bytes that were counted, with the headers of packets.
+    pub fn counted(&self) -> u64 {
+        let listed = shell(&format!("ip netns exec {} nft list table inet heard", self.name));
+        let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+        let count = text.split(" bytes ").nth(1).and_then(|rest| rest.split_whitespace().next());
+        count.and_then(|count| count.parse().ok()).expect("a number")
+    }
+
     /// How many packets were lost or changed on the way to here.
     pub fn struck(&self) -> u64 {
         let listed = shell(&format!("ip netns exec {} nft list chain inet cut in", self.name));
