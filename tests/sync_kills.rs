@@ -238,3 +238,81 @@ fn kills_of_either_side_through_ssh_bring_nothing_back_and_make_no_conflict() {
     far.alike(&arguments).expect(1);
     world.check_end();
 }
+
+/// Bytes that went over the loopback of this network namespace.
+fn carried() -> u64 {
+    let text = fs::read_to_string("/proc/net/dev").expect("a table of devices");
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("lo:")).expect("a loopback");
+    line.split_whitespace().next().and_then(|bytes| bytes.parse().ok()).expect("a count")
+}
+
+/// Bytes of content of one round, and files.
+const HEAVY_FILES: u64 = 250;
+const HEAVY_BYTES: usize = 40 << 10;
+
+#[test]
+#[ignore = "carries tens of megabytes over and over: a measurement"]
+fn what_had_come_before_a_kill_does_not_come_again() {
+    if !harness::far::inside("what_had_come_before_a_kill_does_not_come_again", "-n", "ip link set lo up") {
+        return;
+    }
+    let kills = std::env::var("ALIKE_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(24);
+    let Some(far) = Far::in_memory() else { return harness::skip("sshd is not installed") };
+    let (left, right) = (far.sandbox.tree("left"), far.sandbox.tree("right"));
+    let arguments = ["sync".to_owned(), left.text().to_owned(), far.at(&right), "--no-trash".to_owned()];
+    let fill = |round: u64| {
+        let tree = if round.is_multiple_of(2) { &left } else { &right };
+        for file in 0..HEAVY_FILES {
+            let bytes = harness::tree::pattern(
+                HEAVY_BYTES / 2 + (file as usize * 997) % HEAVY_BYTES,
+                round * HEAVY_FILES + file,
+            );
+            tree.file(format!("{}/{file}", file % 13), bytes);
+        }
+        tree.shown().values().filter(|bytes| *bytes != b"/").map(|bytes| bytes.len() as u64).sum::<u64>()
+    };
+    fill(0);
+    let begun = Instant::now();
+    far.alike(&arguments).expect(0);
+    let whole = begun.elapsed();
+    let before = carried();
+    far.alike(&arguments).expect(0);
+    // What a run costs that has nothing to carry: the start of ssh, and the conversation.
+    let idle = carried() - before;
+    let (mut killed, mut data, mut runs, before) = (0, 0, 0, carried());
+    for round in 1.. {
+        data += fill(round);
+        for number in 0..8 {
+            let after = whole * ((round as u32 * 31 + number * 37) % 100 + 3) / 100;
+            let mut command = far.command(&arguments);
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+            thread::sleep(after);
+            runs += 1;
+            killed += if number.is_multiple_of(2) {
+                let caught = far.signal(Signal::KILL) > 0;
+                child.wait().expect("it was started here");
+                usize::from(caught)
+            } else {
+                let caught = kill(&mut child);
+                harness::far::await_that("the far side is gone", || far.processes().is_empty());
+                usize::from(caught)
+            };
+        }
+        far.alike(&arguments).expect(0);
+        runs += 1;
+        if killed >= kills {
+            break;
+        }
+        assert!(runs < 20 * kills as u64, "{killed} of {runs} runs were killed");
+    }
+    let all = carried() - before;
+    let content = all.saturating_sub(runs * idle);
+    harness::tell(&format!(
+        "{killed} kills in {runs} runs: {all} bytes on the wire, {content} without what {runs} idle runs cost ({idle} each), for {data} of content"
+    ));
+    assert_eq!(left.shown(), right.shown());
+    for tree in [&left, &right] {
+        assert!(!tree.has(".alike/staging") && !tree.has(".alike/parts"), "nothing is left");
+    }
+    assert!(content * 10 <= data * 12, "{content} bytes for {data}");
+}

@@ -2,6 +2,8 @@
 //! step and the look after the run. The system calls of the run are slowed, so that he always is in that window.
 
 mod harness;
+#[path = "sync_windows/steps.rs"]
+mod steps;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -9,7 +9,7 @@ use alike::model::lane::Lane;
 use alike::model::listing::{Builder, Listing};
 use alike::model::path::RelPath;
 use alike::model::tree::Tree;
-use alike::proto::content::{self, Decoder, Description, Offer, Question, Verdict, Want};
+use alike::proto::content::{self, Decoder, Description, Nodes, Offer, Question, Verdict, Want};
 use alike::proto::limits::PROTOCOL_VERSION;
 use alike::proto::reconcile::{Machine, Settings, Side, Wants};
 use alike::proto::record::{Batch, Order, decode};
@@ -59,7 +59,7 @@ fn frames(left: Side, right: Side, wants: Wants, push: bool) -> Vec<String> {
 
 #[test]
 fn messages_of_a_small_tree_are_pinned() {
-    assert_eq!(PROTOCOL_VERSION, 2);
+    assert_eq!(PROTOCOL_VERSION, 3);
     assert_eq!(frames(side(2, 0), side(2, 0), Wants::Both, false), EQUAL);
     assert_eq!(frames(side(2, 0), side(2, 1), Wants::Initiator, true), SMALL);
 }
@@ -124,8 +124,9 @@ fn a_request_and_its_answer_are_pinned() {
 #[test]
 fn a_question_and_its_answer_are_pinned() {
     let path = RelPath::new(b"large").expect("legal");
-    let question = Question { path, content: Digest([3; 32]), cutter: Cutter::Content, level: 1, known: vec![1, 2] };
+    let question = Question { path, content: Digest([3; 32]), cutter: Cutter::Content };
     assert_eq!(hex(&content::encode_question(&question)), QUESTION);
+    assert_eq!(hex(&content::encode_nodes(&Nodes { level: 1, known: vec![1, 2] })), NODES);
     let spans = [Span::Known(0, 2), Span::New(vec![Chunk { id: 7, bytes: 70_000 }])];
     assert_eq!(
         content::encode_description(300_000, &spans).iter().map(|frame| hex(frame)).collect::<Vec<_>>(),
@@ -137,6 +138,7 @@ proptest! {
     #[test]
     fn arbitrary_bytes_are_violations_at_worst(bytes in prop::collection::vec(any::<u8>(), 0..200), cut in 1usize..50) {
         let _ = content::decode_request(&bytes);
+        let _ = content::decode_nodes(&bytes);
         let _ = decode(&bytes, &mut Order::default(), |_| Ok(()));
         let mut decoder = Decoder::new(&wants());
         for piece in bytes.chunks(cut) {
@@ -153,16 +155,16 @@ proptest! {
 }
 
 const EQUAL: [&str; 2] = [
-    "01010216000909090909090909090909090909090904b181334c6ebd44c1d6ffd86a2346151f2aa591bce1ef9158c9b9a77623ead481",
+    "01010316000909090909090909090909090909090904b181334c6ebd44c1d6ffd86a2346151f2aa591bce1ef9158c9b9a77623ead481",
     "0103",
 ];
 const SMALL: [&str; 3] = [
-    "01010216010909090909090909090909090909090904b181334c6ebd44c1d6ffd86a2346151f2aa591bce1ef9158c9b9a77623ead481060104027ab7784e0b1b23d9",
+    "01010316010909090909090909090909090909090904b181334c6ebd44c1d6ffd86a2346151f2aa591bce1ef9158c9b9a77623ead481060104027ab7784e0b1b23d9",
     "010204a3127e185174f9bc348f715ee05a23d5bf1d356dc08b6e45a74e13bc960ae7a70502014d0fedaebb3670e314dd0b89ff66d1c10703003500000b642f66696c652d30303030ed0380c49fd50ce8030000ac02e80764180a013100d00fac023a00016500cf0f060101000000640201010101010101010101010101010101010101010101010101010101010101010202020202020202020202020202020202020202020202020202020202020202",
     "0109",
 ];
 const LARGER: [&str; 5] = [
-    "55 424e405567d877eb",
+    "55 fd973e177eee0aa8",
     "56 f852d262ba145f1b",
     "96 6a83523291f6ba53",
     "1098 618d0897f035bf65",
@@ -170,6 +172,7 @@ const LARGER: [&str; 5] = [
 ];
 const RECORDS: &str = "04003a01000164ed0380c49fd50ce8030000e8076418010a2f66696c652d303030300000ac02180a013100d00fac023a00016500cf0f060101000000640201010101010101010101010101010101010101010101010101010101010101010202020202020202020202020202020202020202020202020202020202020202";
 const REQUEST: &str = "000501000b642f66696c652d303030300101010101010101010101010101010101010101010101010101010101010101000a01310700056c617267650303030303030303030303030303030303030303030303030303030303030303808040041c0900020100000000000000ffffffffffffffff0100017a0404040404040404040404040404040404040404040404040404040404040404";
-const QUESTION: &str = "01056c61726765030303030303030303030303030303030303030303030303030303030303030301010201000000000000000200000000000000";
+const QUESTION: &str = "01056c61726765030303030303030303030303030303030303030303030303030303030303030301";
+const NODES: &str = "010201000000000000000200000000000000";
 const DESCRIPTION: &str = "00e0a7120100020201f0a2040700000000000000";
 const ANSWER: &str = "080361626319ac02070707070707070707070707070707070707070707070707070707070707070702000000787901808080800402040000007778797a040180808080040b00020907026e6f06";

@@ -91,8 +91,10 @@ fn measure(options: &Options, work: &std::path::Path) -> Result<(), String> {
         if options.only.as_ref().is_some_and(|only| !job.name.contains(only.as_str())) {
             continue;
         }
-        eprintln!("{} ...", job.name);
+        eprint!("{} ... ", job.name);
+        let started = std::time::Instant::now();
         rows.extend(work::measure(&job, &tools, options, work, &source)?);
+        eprintln!("{:.0} s", started.elapsed().as_secs_f64());
     }
     println!("{}", table::markdown(&rows));
     if rows.iter().any(|row| row.tool == "alike" && !row.right) {

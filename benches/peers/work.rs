@@ -10,7 +10,7 @@ use crate::Options;
 use crate::table::Row;
 use crate::tool::{Measured, Tool, Way, run};
 
-/// With `--quick`, a tool that has taken so long at one work is measured once more there and no more: a first copy of
+/// With `--quick`, a tool that has taken so long at one work is measured once there and no more: a first copy of
 /// syncthing takes 15 s, whatever there is to copy.
 const QUICK_SPENT_MAX: Duration = Duration::from_secs(8);
 
@@ -92,7 +92,8 @@ pub fn measure(
     for round in 0..=options.runs {
         change(work.change, source, round)?;
         for (tool, (measured, right, spent)) in able.iter().zip(&mut taken) {
-            if options.quick && *spent > QUICK_SPENT_MAX && !measured.is_empty() {
+            let is_slow = |spent: Duration| options.quick && spent > QUICK_SPENT_MAX;
+            if is_slow(*spent) && !measured.is_empty() {
                 continue;
             }
             if work.change == Change::Fresh {
@@ -103,10 +104,10 @@ pub fn measure(
             let call = run(tool, command, &log)?;
             *spent += call.wall;
             // The check of a round in between would take as long as all tools together.
-            let checked = !options.quick || round == options.runs || *spent > QUICK_SPENT_MAX;
+            let checked = !options.quick || round == options.runs || is_slow(*spent);
             *right &= call.success && (!checked || same(source, &target(tool)));
-            // The first round warms the page cache and is not counted.
-            if round > 0 {
+            // The first round warms the page cache and is not counted, unless there will be no other.
+            if round > 0 || is_slow(*spent) {
                 measured.push(call);
             }
         }

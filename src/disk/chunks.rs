@@ -36,7 +36,7 @@ pub fn chunks_of(file: &File, size: u64, cutter: Cutter, gauge: &Gauge) -> io::R
         let cut = |&from: &u64| Segment::new((from, end), &bytes[(from - start) as usize..]).cut(cutter);
         let mut segments: Vec<Segment<'_>> = starts.par_iter().map(cut).collect();
         segments.iter_mut().for_each(|segment| at = segment.join(cutter, at));
-        chunks.par_extend(segments.par_iter().flat_map(Segment::hashed));
+        chunks.par_extend(segments.par_iter().flat_map(|segment| segment.hashed(cutter)));
         if window.bytes().is_none() {
             return Ok(None);
         }
@@ -137,10 +137,11 @@ impl<'a> Segment<'a> {
         at
     }
 
-    fn hashed(&self) -> impl ParallelIterator<Item = Chunk> + '_ {
-        (0..self.ends.len()).into_par_iter().map(|index| {
+    fn hashed(&self, cutter: Cutter) -> impl ParallelIterator<Item = Chunk> + '_ {
+        (0..self.ends.len()).into_par_iter().map(move |index| {
             let from = if index == 0 { self.first } else { self.ends[index - 1] };
-            Chunk::of(&self.bytes[(from - self.start) as usize..(self.ends[index] - self.start) as usize])
+            let bytes = &self.bytes[(from - self.start) as usize..(self.ends[index] - self.start) as usize];
+            Chunk::cut(cutter, from, bytes)
         })
     }
 }
@@ -187,7 +188,7 @@ mod tests {
         let mut at = 0;
         while at < bytes.len() {
             let length = cutter.cut(Grain::Chunk, at as u64, &bytes[at..]);
-            chunks.push(Chunk::of(&bytes[at..at + length]));
+            chunks.push(Chunk::cut(cutter, at as u64, &bytes[at..at + length]));
             at += length;
         }
         chunks

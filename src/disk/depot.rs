@@ -9,6 +9,7 @@ use super::discard;
 use super::error::Error;
 use super::parts::Parts;
 use super::remove;
+use super::rescue;
 use super::root::Root;
 use super::stage::Staging;
 use super::target::Fsync;
@@ -34,7 +35,7 @@ pub struct Depot {
 }
 
 impl Depot {
-    /// Makes `.alike`, takes its lock unless it is held already, and removes what a killed run left in staging.
+    /// Makes `.alike`, takes its lock unless it is held already, and removes what a killed run left in staging, but for small files that had come.
     pub fn open(root: &Root, fsync: Fsync, held: Option<&Lock>) -> Result<Depot, Error> {
         let control = Control::open(root, held)?;
         let refuse = |source: io::Error| Error::Control { path: root.path().join(super::control::NAME), source };
@@ -76,6 +77,7 @@ fn clear(control: &Control) -> io::Result<()> {
     let trash = Trash::new(control.handle().try_clone()?);
     announce::forget_in(control.handle())?;
     discard::recover(control.staging(), &trash)?;
+    rescue::rescue(control.handle(), control.staging())?;
     remove::emptied(control.staging())?;
     // What was recovered belongs to the run that was killed, not to the next one.
     trash.close()

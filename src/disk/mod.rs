@@ -5,6 +5,7 @@
 pub mod announce;
 mod assemble;
 mod blocks;
+pub mod carry;
 pub mod chunks;
 pub mod control;
 pub mod copy;
@@ -31,6 +32,7 @@ mod parts;
 pub mod place;
 pub mod read;
 mod remove;
+mod rescue;
 pub mod root;
 pub mod rules;
 pub mod scan;

@@ -57,8 +57,20 @@ pub(super) struct Subject<'a> {
 pub(super) struct Seen {
     /// What stat said.
     pub status: Status,
-    /// The file, where it was opened before stat was asked, and nothing of it was read yet.
+    /// The file, where it was opened before stat was asked.
     pub file: Option<File>,
+    /// Whether all of it was read, and is what the base says of it.
+    pub proven: bool,
+}
+
+/// Whether a file is read, whatever stat says of it.
+pub(super) enum Reads<'a> {
+    /// That depends on what stat says.
+    Perhaps,
+    /// It is.
+    Surely,
+    /// It is, and this row of the base says what it most likely still holds.
+    Again(Row<'a>),
 }
 
 /// A row to be.
@@ -100,7 +112,7 @@ enum Again {
 
 impl From<Status> for Seen {
     fn from(status: Status) -> Seen {
-        Seen { status, file: None }
+        Seen { status, file: None, proven: false }
     }
 }
 
@@ -126,36 +138,54 @@ impl From<Errno> for Again {
 impl Observer<'_> {
     /// Whether the row of the base still says what is there, so that nothing needs to be opened.
     pub fn keeps(&self, row: Row<'_>, status: &Status) -> bool {
-        let quick = row.kind() == status.kind
-            && row.flags() & FLAG_RACY == 0
-            && row.stamp() == status.stamp
-            && row.mode() == status.mode
-            && (row.uid(), row.gid()) == (status.uid, status.gid);
         let content = status.kind != Kind::File
             || (!self.options.checksum && (self.options.quick || row.content() != Digest::UNKNOWN));
-        quick && content
+        content && fits(row, status)
     }
 
     /// Whether a file with this row in the base is read, whatever stat says of it.
-    pub fn reads_anyway(&self, before: Option<Row<'_>>) -> bool {
+    pub fn reads<'r>(&self, before: Option<Row<'r>>) -> Reads<'r> {
         let is_recalled = || self.options.defer || self.memory.recalls() || self.moved.is_searched();
-        let unknown = || before.is_none() && !is_recalled();
-        !self.options.quick && (self.options.checksum || unknown())
+        match before {
+            _ if self.options.quick => Reads::Perhaps,
+            Some(row) if self.options.checksum && is_provable(row) => Reads::Again(row),
+            _ if self.options.checksum => Reads::Surely,
+            None if !is_recalled() => Reads::Surely,
+            _ => Reads::Perhaps,
+        }
     }
 
     /// Looks at a name for the first time. A file that is read anyway is opened first: stat by its handle spares the
     /// second way through its directory, a tenth of the time of reading small files.
-    pub fn see(&self, directory: &OwnedFd, name: &CStr, reads: bool) -> io::Result<Seen> {
+    pub fn see(&self, directory: &OwnedFd, name: &CStr, reads: &Reads<'_>) -> io::Result<Seen> {
         // Whatever cannot be opened, stat by name has the word.
-        let opened = if reads { open_file(directory, name.to_bytes()).ok() } else { None };
+        let opened = match reads {
+            Reads::Perhaps => None,
+            Reads::Surely | Reads::Again(_) => open_file(directory, name.to_bytes()).ok(),
+        };
         let Some(file) = opened else { return Ok(Seen::from(Status::at(directory, name)?)) };
         Gauge::add(&self.gauge.files_opened, 1);
-        Ok(Seen { status: Status::of(&file)?, file: Some(file) })
+        let is_same = matches!(reads, Reads::Again(row) if self.is_same(&file, *row));
+        let status = Status::of(&file)?;
+        let proven = matches!(reads, Reads::Again(row) if is_same && status.names == 1 && fits(*row, &status));
+        if proven {
+            self.hashed_files.fetch_add(1, Ordering::Relaxed);
+            self.hashed_bytes.fetch_add(status.stamp.size, Ordering::Relaxed);
+        }
+        Ok(Seen { status, file: Some(file), proven })
+    }
+
+    /// Whether the bytes are those of the base. Read before stat is asked: the base's stamp stands for the one before the
+    /// read, as a change since then would show in the one after it. A stat a file is a twentieth of reading small ones.
+    fn is_same(&self, file: &File, row: Row<'_>) -> bool {
+        let hashed = wait_out_writer(file, &row.stamp()).and_then(|()| hash_read(file, row.size(), self.gauge));
+        // What went wrong shows again when the file is looked at as any other.
+        hashed.is_ok_and(|hashed| hashed == Hashed::Whole(row.content()))
     }
 
     /// Looks at a name that was seen, again where it changes meanwhile.
     pub fn observe(&self, subject: &Subject<'_>, seen: Seen) -> Outcome {
-        let Seen { mut status, mut file } = seen;
+        let Seen { mut status, mut file, .. } = seen;
         for attempt in 1..=ATTEMPTS {
             match self.look(subject, &status, file.take()) {
                 Ok(observed) => return Outcome::Row(observed),
@@ -306,6 +336,24 @@ impl Observed {
     pub fn equals(&self, row: Row<'_>) -> bool {
         self.flags == row.flags() & !FLAG_INCOMPLETE && self.stamp == row.stamp() && self.entry == row.entry()
     }
+}
+
+/// Whether stat says of a name just what this row of the base says.
+fn fits(row: Row<'_>, status: &Status) -> bool {
+    row.kind() == status.kind
+        && trusts(row, &status.stamp)
+        && row.mode() == status.mode
+        && (row.uid(), row.gid()) == (status.uid, status.gid)
+}
+
+/// Whether a file may be read by what this row says of it, before stat says anything. One of several names is read once
+/// for all of them.
+fn is_provable(row: Row<'_>) -> bool {
+    row.kind() == Kind::File
+        && row.flags() & FLAG_RACY == 0
+        && row.size() < MAPPED_BYTES_MIN
+        && row.content() != Digest::UNKNOWN
+        && row.extra().is_none_or(|extra| extra.links.is_none())
 }
 
 /// Whether what a row says of a file holds while the file has this stamp.

@@ -24,6 +24,8 @@ use crate::model::Digest;
 /// Threads that make entries in one directory wait for each other: on ext4 two threads are no faster than one in one
 /// directory, and 1.8 times as fast in two.
 const LANES: usize = 8;
+/// What the names of those directories begin with.
+pub(super) const LANE: &str = "lane-";
 /// Zeros are looked for in blocks of this size: that of most file systems.
 const HOLE_BYTES: usize = 4096;
 
@@ -151,7 +153,7 @@ impl Staging {
         if let Some(lane) = lane.get() {
             return Ok(Arc::clone(lane));
         }
-        let handle = control::open_private(&self.handle, &format!("lane-{number}"))?;
+        let handle = control::open_private(&self.handle, &format!("{LANE}{number}"))?;
         Ok(Arc::clone(lane.get_or_init(|| Arc::new(Lane::new(handle)))))
     }
 }

@@ -20,7 +20,7 @@ use super::grain::Grains;
 use super::handles::{Budget, Held, open_again, open_below};
 use super::hash::Cores;
 use super::names::Names;
-use super::observe::{Observer, Outcome, Seen, Subject, cause};
+use super::observe::{Observer, Outcome, Reads, Seen, Subject, cause};
 use super::root::{Root, exists, open_directory};
 use super::rules::{self, InForce};
 use crate::model::listing::{FLAG_INCOMPLETE, FLAG_MOUNT, ROWS_AT_ONCE};
@@ -293,8 +293,9 @@ impl<'s> Walk<'s> {
             return;
         }
         let before = self.base.zip(child.before).map(|(base, index)| base.row(index));
-        let reads = file_type == FileType::RegularFile && self.observer.reads_anyway(before);
-        let seen = match self.observer.see(opened.held.handle(), child.name, reads) {
+        let is_file = file_type == FileType::RegularFile;
+        let reads = if is_file { self.observer.reads(before) } else { Reads::Perhaps };
+        let seen = match self.observer.see(opened.held.handle(), child.name, &reads) {
             Ok(seen) => seen,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => return part.push_unreadable(child.path, ProblemKind::Unreadable, cause(&error)),
@@ -331,7 +332,7 @@ impl<'s> Walk<'s> {
         let mark = if is_mounted { FLAG_MOUNT } else { 0 };
         if let (Some(base), Some(index)) = (self.base, child.before) {
             let row = base.row(index);
-            if self.observer.keeps(row, &status) && row.flags() & FLAG_MOUNT == mark {
+            if (seen.proven || self.observer.keeps(row, &status)) && row.flags() & FLAG_MOUNT == mark {
                 part.flagged += usize::from(row.flags() & FLAG_INCOMPLETE != 0);
                 if linked {
                     part.linked.push((group, index));

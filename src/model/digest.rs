@@ -1,4 +1,5 @@
-//! BLAKE3 digests, one hash domain a kind of thing. With [`super::batch`] it owns every use of BLAKE3 in the crate.
+//! BLAKE3 digests, one hash domain a kind of thing. With [`super::batch`] and [`super::chunk::block`] it owns every
+//! use of BLAKE3 in the crate.
 
 use std::fmt;
 

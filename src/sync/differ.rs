@@ -8,25 +8,22 @@ use super::supply::{Hung, Pen, Subject, Supplier, read_piece, unreadable};
 use crate::disk::chunks;
 use crate::disk::gauge::Gauge;
 use crate::disk::read::Reader;
-use crate::model::chunk::{Chunk, Cutter, Grain};
-use crate::proto::content::{Offer, Question, Verdict, Want, encode_description, encode_refusal, head, known};
+use crate::model::chunk::{Chunk, Chunks, Cutter, Grain};
+use crate::proto::content::{Nodes, Offer, Question, Verdict, Want, encode_description, encode_refusal, head, known};
 
 /// What is read and cut at once, beside the rest of the read before.
 const READ_BYTES: usize = 256 << 10;
 
 impl Supplier {
-    /// The frames that answer a question.
-    pub(super) fn describe(&self, question: &Question) -> Vec<Vec<u8>> {
-        let Question { path, content, cutter, level, known } = question;
+    /// Cuts the file that a question is about.
+    pub(super) fn cut(&self, question: &Question) -> Result<Cut, Verdict> {
+        let Question { path, content, cutter } = question;
         let reader = Reader::new(self.root());
-        let described = self.open(&reader, &Want::whole(path.clone(), *content)).and_then(|subject| {
-            let Subject { opened, size, .. } = subject;
-            let cut = chunks::chunks_of(&opened.file, size, *cutter, &Gauge::default());
-            let cut = cut.map(|cut| cut.filter(|_| opened.unchanged().unwrap_or(false)));
-            let cut = cut.map_err(|error| unreadable(&error))?.ok_or(Verdict::Changed)?;
-            Ok(encode_description(size, &cut.describe(usize::from(*level), known)))
-        });
-        described.unwrap_or_else(|verdict| vec![encode_refusal(&verdict)])
+        let Subject { opened, size, .. } = self.open(&reader, &Want::whole(path.clone(), *content))?;
+        let cut = chunks::chunks_of(&opened.file, size, *cutter, &Gauge::default());
+        let cut = cut.map(|cut| cut.filter(|_| opened.unchanged().unwrap_or(false)));
+        let chunks = cut.map_err(|error| unreadable(&error))?.ok_or(Verdict::Changed)?;
+        Ok(Cut { size, chunks })
     }
 
     /// Sends what was wanted, but for pieces that were offered.
@@ -62,6 +59,20 @@ impl Supplier {
             Ok(false) => Verdict::Changed,
             Err(error) => unreadable(&error),
         })
+    }
+}
+
+/// A file that was cut for a question.
+pub(super) struct Cut {
+    size: u64,
+    chunks: Chunks,
+}
+
+/// The frames that answer a question which goes on with these nodes.
+pub(super) fn describe(cut: Result<Cut, Verdict>, nodes: &Nodes) -> Vec<Vec<u8>> {
+    match cut {
+        Ok(Cut { size, chunks }) => encode_description(size, &chunks.describe(usize::from(nodes.level), &nodes.known)),
+        Err(verdict) => vec![encode_refusal(&verdict)],
     }
 }
 

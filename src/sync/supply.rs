@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::converse::violation;
+use super::differ;
 use super::error::Error;
 use super::holdings::Holdings;
 use super::job::Compress;
@@ -19,7 +20,7 @@ use crate::disk::read::{Opened, Reader};
 use crate::disk::root::Root;
 use crate::model::{Digest, Listing};
 use crate::net::{Link, ReceiveHalf, SendHalf, receive_frame, send_frame};
-use crate::proto::content::{Request, Verdict, Want, chunk, decode_request, end, head, whole_file};
+use crate::proto::content::{Request, Verdict, Want, chunk, decode_nodes, decode_request, end, head, whole_file};
 use crate::proto::limits::REQUEST_BYTES_MAX;
 
 /// Requests that are answered at once; more wait. Each holds a few buffers.
@@ -75,8 +76,12 @@ impl Supplier {
         let wants = match decode_request(&frame.unwrap_or_default()).map_err(violation)? {
             Request::Wants(wants) => wants,
             Request::Question(question) => {
-                let described = tokio::task::spawn_blocking(move || self.describe(&question)).await;
-                for frame in described.map_err(|_| violation("a question that could not be answered"))? {
+                // The other end cuts what it has meanwhile.
+                let cutting = tokio::task::spawn_blocking(move || self.cut(&question));
+                let frame = receive_frame(&mut receive, REQUEST_BYTES_MAX).await?;
+                let nodes = decode_nodes(&frame.unwrap_or_default()).map_err(violation)?;
+                let cut = cutting.await.map_err(|_| violation("a question that could not be answered"))?;
+                for frame in differ::describe(cut, &nodes) {
                     send_frame(&mut send, &frame).await?;
                 }
                 return Ok(send.finish().await?);

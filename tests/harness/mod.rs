@@ -24,3 +24,9 @@ pub fn skip(reason: &str) {
     assert!(std::env::var_os("CI").is_none(), "a test was skipped: {reason}");
     eprintln!("skipped: {reason}");
 }
+
+/// Says what a test has measured.
+#[allow(clippy::print_stderr)]
+pub fn tell(measured: &str) {
+    eprintln!("{measured}");
+}

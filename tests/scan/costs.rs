@@ -1,6 +1,7 @@
 //! What a scan costs: counted, not timed.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, UNIX_EPOCH};
@@ -84,6 +85,37 @@ fn checksum_reads_every_file_and_says_unchanged() {
         let (scanned, opened) = look_with(root, Some(&base), &ScanOptions { checksum: true, ..options(&filter) });
         assert_eq!(opened, 8);
         assert!(!scanned.changed);
+    });
+}
+
+#[test]
+fn checksum_believes_no_digest_of_the_base() {
+    everywhere(|root| {
+        plant(root);
+        let base = settle(root);
+        let wrong = base.with_contents([(at(&base, "a/b/c"), Digest::of_content(b"rot"))]);
+        let filter = Filter::none();
+        let checksum = ScanOptions { checksum: true, ..options(&filter) };
+        let (scanned, opened) = look_with(root, Some(&wrong), &checksum);
+        assert_eq!((opened, scanned.changed), (8, true));
+        super::tree::agree(&scanned.listing, &base);
+    });
+}
+
+#[test]
+fn checksum_sees_whatever_a_plain_scan_sees() {
+    everywhere(|root| {
+        plant(root);
+        let base = settle(root);
+        fs::set_permissions(root.join("a/b/c"), fs::Permissions::from_mode(0o600)).expect("set");
+        write(root, "a/b/d", "longer than it was before");
+        fs::hard_link(root.join("a/b/c"), root.join("a/another name")).expect("linked");
+        let filter = Filter::none();
+        let checksum = ScanOptions { checksum: true, ..options(&filter) };
+        let scanned = look_with(root, Some(&base), &checksum).0;
+        super::tree::agree(&scanned.listing, &look(root, None).0.listing);
+        let again = look_with(root, Some(&scanned.listing), &checksum).0;
+        super::tree::agree(&again.listing, &scanned.listing);
     });
 }
 

@@ -73,6 +73,15 @@ impl Layout {
     pub fn missing(&self) -> u64 {
         self.gaps.iter().map(|gap| gap.bytes).sum()
     }
+
+    /// The same, with each gap facing what stands at its place in this base of so many bytes.
+    pub fn facing(mut self, base: usize, bytes: u64) -> Layout {
+        for gap in &mut self.gaps {
+            let there = bytes.saturating_sub(gap.at).min(gap.bytes);
+            gap.facing = (there > 0).then_some(Facing { base, from: gap.at, bytes: there }).into_iter().collect();
+        }
+        self
+    }
 }
 
 /// Lays what a peer told of a file (`spans`, against the nodes of all bases at `level` in a row) over the bases.

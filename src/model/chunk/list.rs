@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::block::Block;
 use super::gear::Cutter;
 use crate::model::Digest;
 use crate::model::cut::{Cuts, Rule, TOP_NODES_MAX};
@@ -17,7 +18,7 @@ const EVEN_FANOUT: usize = 16;
 /// A stretch of a file: a chunk, a piece, or all that lies below a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chunk {
-    /// The first 8 bytes of its digest.
+    /// The first 8 bytes of its digest, or of its block.
     pub id: u64,
     /// Its length.
     pub bytes: u64,
@@ -47,9 +48,17 @@ pub enum Span {
 }
 
 impl Chunk {
-    /// The stretch with these bytes.
+    /// The stretch with these bytes, wherever they lie.
     pub fn of(bytes: &[u8]) -> Chunk {
         Chunk { id: short(&Digest::of_content(bytes)), bytes: bytes.len() as u64 }
+    }
+
+    /// The chunk with these bytes at `at` in a file that is cut like this: an even block is known by its place as well.
+    pub fn cut(cutter: Cutter, at: u64, bytes: &[u8]) -> Chunk {
+        match cutter {
+            Cutter::Even => Chunk { id: Block::of(at, bytes).id(), bytes: bytes.len() as u64 },
+            Cutter::Content => Chunk::of(bytes),
+        }
     }
 }
 
@@ -182,7 +191,7 @@ pub(super) mod tests {
         let mut at = 0;
         while at < bytes.len() {
             let length = cutter.cut(Grain::Chunk, at as u64, &bytes[at..]);
-            chunks.push(Chunk::of(&bytes[at..at + length]));
+            chunks.push(Chunk::cut(cutter, at as u64, &bytes[at..at + length]));
             at += length;
         }
         Chunks::new(cutter, chunks)

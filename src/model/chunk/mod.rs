@@ -3,10 +3,12 @@
 //! Start at [`Cutter`] (where), then [`Chunks`] (the Merkle tree over the chunks of one file), then [`layout()`] (which bytes of
 //! a new version are there already).
 
+pub mod block;
 pub mod gear;
 pub mod layout;
 pub mod list;
 
+pub use block::{BLOCK_BYTES, Block, digest_of};
 pub use gear::{Cutter, Grain};
 pub use layout::{Base, Facing, Gap, Layout, Reuse, layout};
 pub use list::{Chunk, Chunks, Span};

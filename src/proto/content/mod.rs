@@ -35,7 +35,7 @@ use crate::model::digest::Digest;
 use crate::model::path::RelPath;
 
 pub use decoder::Decoder;
-pub use question::{Description, Question, encode_description, encode_refusal};
+pub use question::{Description, Nodes, Question, decode_nodes, encode_description, encode_nodes, encode_refusal};
 pub use reply::{Header, chunk, end, head, known, whole_file};
 pub use request::{Request, decode_request, encode_question, encode_request};
 

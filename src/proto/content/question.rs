@@ -1,8 +1,10 @@
 //! What a file consists of, asked by somebody who has parts of it: the nodes of what is there go one way, and what of the
-//! file is below none of them comes back as chunks. One question a stream; the answer is frames until the end.
+//! file is below none of them comes back as chunks. One question a stream; the answer is frames until the end. The nodes are
+//! a frame of their own, so that the other end cuts its file while this one still cuts what is there.
 //!
 //! ```text
-//! question    := path bytes number | path | content [32] | cutter u8 | level u8 | ids number | id u64 *
+//! question    := path bytes number | path | content [32] | cutter u8
+//! nodes       := level u8 | ids number | id u64 *
 //! description := opening spans, then frames of spans until the sizes add up to the file's
 //! opening     := u8 0 | size of the file, number
 //!              | an end that says why there is none                       (as in an answer to wants)
@@ -28,6 +30,11 @@ pub struct Question {
     pub content: Digest,
     /// How it is to be cut.
     pub cutter: Cutter,
+}
+
+/// What is there of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nodes {
     /// The level of the nodes; at most [`LEVELS_MAX`].
     pub level: u8,
     /// The nodes that are there; at most [`OFFERED_MAX`].
@@ -45,8 +52,26 @@ pub(super) fn put_question(out: &mut Vec<u8>, question: &Question) {
     put_number(out, path.len() as u64);
     out.extend_from_slice(path);
     out.extend_from_slice(&question.content.0);
-    out.extend_from_slice(&[question.cutter.byte(), question.level]);
-    put_ids(out, &question.known);
+    out.push(question.cutter.byte());
+}
+
+/// Encodes the nodes that a question goes on with.
+pub fn encode_nodes(nodes: &Nodes) -> Vec<u8> {
+    let mut out = vec![nodes.level];
+    put_ids(&mut out, &nodes.known);
+    out
+}
+
+/// Decodes the nodes that a question goes on with.
+pub fn decode_nodes(bytes: &[u8]) -> Result<Nodes, Violation> {
+    let mut reader = Reader::new(bytes, "nodes of a question");
+    let level = reader.u8()?;
+    if level > LEVELS_MAX {
+        return Err(reader.malformed());
+    }
+    let known = read_ids(&mut reader)?;
+    reader.finish()?;
+    Ok(Nodes { level, known })
 }
 
 /// Decodes a question; the path is legal and not the root.
@@ -59,13 +84,11 @@ pub(super) fn decode_question(bytes: &[u8]) -> Result<Question, Violation> {
     let path = RelPath::new(reader.bytes(length)?)?;
     let content = Digest(reader.array()?);
     let cutter = Cutter::of_byte(reader.u8()?).ok_or_else(|| reader.malformed())?;
-    let level = reader.u8()?;
-    if path.as_bytes().is_empty() || level > LEVELS_MAX {
+    if path.as_bytes().is_empty() {
         return Err(reader.malformed());
     }
-    let known = read_ids(&mut reader)?;
     reader.finish()?;
-    Ok(Question { path, content, cutter, level, known })
+    Ok(Question { path, content, cutter })
 }
 
 pub(super) fn put_ids(out: &mut Vec<u8>, ids: &[u64]) {
@@ -220,7 +243,11 @@ mod tests {
     fn question() -> Question {
         let path = RelPath::new(b"a/large").expect("legal");
         let content = Digest::of_content(b"large");
-        Question { path, content, cutter: Cutter::Content, level: 1, known: vec![1, u64::MAX, 7] }
+        Question { path, content, cutter: Cutter::Content }
+    }
+
+    fn nodes() -> Nodes {
+        Nodes { level: 1, known: vec![1, u64::MAX, 7] }
     }
 
     fn chunk(bytes: u64) -> Chunk {
@@ -264,6 +291,22 @@ mod tests {
             let _ = decode_question(&flipped);
         }
         assert_eq!(decode_question(&[bytes, vec![0]].concat()), Err(Violation::Trailing("question")));
+    }
+
+    #[test]
+    fn nodes_come_back_and_survive_damage() {
+        let bytes = encode_nodes(&nodes());
+        assert_eq!(decode_nodes(&bytes), Ok(nodes()));
+        for end in 0..bytes.len() {
+            assert!(decode_nodes(&bytes[..end]).is_err(), "{end}");
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let _ = decode_nodes(&flipped);
+        }
+        assert_eq!(decode_nodes(&[bytes, vec![0]].concat()), Err(Violation::Trailing("nodes of a question")));
+        assert!(decode_nodes(&[LEVELS_MAX + 1, 0]).is_err());
     }
 
     #[test]

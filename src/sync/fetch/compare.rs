@@ -9,8 +9,8 @@ use crate::disk::chunks;
 use crate::disk::gauge::Gauge;
 use crate::model::chunk::{Base, Chunks, Cutter, Layout, layout};
 use crate::model::{Digest, RelPath};
-use crate::net::{Link, receive_frame, send_frame};
-use crate::proto::content::{Description, Question, Verdict, encode_question};
+use crate::net::{Link, ReceiveHalf, SendHalf, receive_frame, send_frame};
+use crate::proto::content::{Description, Nodes, Question, Verdict, encode_nodes, encode_question};
 use crate::proto::limits::{FRAME_BYTES_MAX, LEVELS_MAX};
 use crate::sync::converse::violation;
 use crate::sync::error::Error;
@@ -47,42 +47,63 @@ pub fn compare(
     (there, cutter): (&[There], Cutter),
     gauge: &Gauge,
 ) -> Result<Option<Layout>, Error> {
+    let asking = Asking::begin((link, runtime), wanted, cutter)?;
     let cut: io::Result<Option<Vec<Chunks>>> =
         there.iter().map(|base| chunks::chunks_of(&base.file, base.size, cutter, gauge)).collect();
     // What cannot be read is of no use; that it is the user's file is found out elsewhere.
     let Some(cut) = cut.ok().flatten() else { return Ok(None) };
-    let level = cut.iter().map(level_of).max().unwrap_or(0).min(usize::from(LEVELS_MAX));
-    let nodes = || cut.iter().flat_map(|chunks| chunks.nodes(level));
-    let question = Question {
-        path: wanted.path.clone(),
-        content: wanted.content,
-        cutter,
-        level: level as u8,
-        known: nodes().map(|node| node.id).collect(),
-    };
-    let description = Description::new(cutter, nodes().map(|node| node.bytes).collect(), wanted.size);
-    let Some(spans) = runtime.block_on(ask(link, &question, description))? else { return Ok(None) };
-    let bases: Vec<Base<'_>> =
-        cut.iter().zip(there).map(|(chunks, there)| Base { chunks, in_place: there.in_place }).collect();
-    Ok(Some(layout(cutter, &bases, level, &spans)))
+    asking.laid(&cut, &there.iter().map(|there| there.in_place).collect::<Vec<_>>())
+}
+
+/// A question that the other end is working on already.
+pub struct Asking<'a> {
+    runtime: &'a Handle,
+    cutter: Cutter,
+    size: u64,
+    send: SendHalf,
+    receive: ReceiveHalf,
+}
+
+impl<'a> Asking<'a> {
+    /// Says which file it is about.
+    pub fn begin(
+        (link, runtime): (&Link, &'a Handle),
+        wanted: &Wanted<'_>,
+        cutter: Cutter,
+    ) -> Result<Asking<'a>, Error> {
+        let question = Question { path: wanted.path.clone(), content: wanted.content, cutter };
+        let (send, receive) = runtime.block_on(async {
+            let (mut send, receive) = link.open().await?;
+            send_frame(&mut send, &encode_question(&question)).await?;
+            Ok::<_, Error>((send, receive))
+        })?;
+        Ok(Asking { runtime, cutter, size: wanted.size, send, receive })
+    }
+
+    /// Says what is there, and lays the answer over it.
+    pub fn laid(self, cut: &[Chunks], in_place: &[bool]) -> Result<Option<Layout>, Error> {
+        let Asking { runtime, cutter, size, mut send, mut receive } = self;
+        let level = cut.iter().map(level_of).max().unwrap_or(0).min(usize::from(LEVELS_MAX));
+        let nodes = || cut.iter().flat_map(|chunks| chunks.nodes(level));
+        let known = Nodes { level: level as u8, known: nodes().map(|node| node.id).collect() };
+        let mut description = Description::new(cutter, nodes().map(|node| node.bytes).collect(), size);
+        let spans = runtime.block_on(async {
+            send_frame(&mut send, &encode_nodes(&known)).await?;
+            send.finish().await?;
+            while let Some(frame) = receive_frame(&mut receive, FRAME_BYTES_MAX).await? {
+                if description.push(&frame).map_err(violation)? != Verdict::Whole {
+                    return Ok::<_, Error>(None);
+                }
+            }
+            description.finish().map(Some).map_err(violation)
+        })?;
+        let Some(spans) = spans else { return Ok(None) };
+        let bases: Vec<Base<'_>> =
+            cut.iter().zip(in_place).map(|(chunks, &in_place)| Base { chunks, in_place }).collect();
+        Ok(Some(layout(cutter, &bases, level, &spans)))
+    }
 }
 
 fn level_of(chunks: &Chunks) -> usize {
     if chunks.nodes(0).len() <= CHUNKS_MAX { 0 } else { chunks.level_of(NODES_MAX).max(1) }
-}
-
-async fn ask(
-    link: &Link,
-    question: &Question,
-    mut description: Description,
-) -> Result<Option<Vec<crate::model::chunk::Span>>, Error> {
-    let (mut send, mut receive) = link.open().await?;
-    send_frame(&mut send, &encode_question(question)).await?;
-    send.finish().await?;
-    while let Some(frame) = receive_frame(&mut receive, FRAME_BYTES_MAX).await? {
-        if description.push(&frame).map_err(violation)? != Verdict::Whole {
-            return Ok(None);
-        }
-    }
-    description.finish().map(Some).map_err(violation)
 }

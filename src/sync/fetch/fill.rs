@@ -2,18 +2,20 @@
 //! what is there and says what to ask for. What comes is written and verified by the receiver, as with any file.
 
 use std::fs::File;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 
-use super::compare::{There, Wanted, compare};
+use super::compare::{Asking, There, Wanted, compare};
 use super::olds::{OLD_BYTES_MIN, Old, Olds};
-use super::receive::{Item, Large, Offered};
+use super::receive::{Carrying, Item, Large, Offered};
+use crate::disk::carry::{Blocks, Ground, Stretch};
 use crate::disk::chunks;
 use crate::disk::gauge::Gauge;
 use crate::disk::hash;
 use crate::disk::stage::{Remains, Staged};
-use crate::model::chunk::{Chunk, Cutter, Gap, Layout};
+use crate::model::chunk::{Chunk, Cutter, Gap, Layout, Reuse};
 use crate::model::plan::Action;
 use crate::model::{Digest, Entry};
 use crate::net::Link;
@@ -36,10 +38,18 @@ const WORKERS: usize = 4;
 pub enum Step {
     /// It is here.
     Whole(Box<Staged>, Digest),
-    /// Ask for these parts.
-    Ask(Vec<(Want, Item)>),
+    /// Ask for these parts, and give it what is there meanwhile.
+    Ask(Vec<(Want, Item)>, Option<Carrying>),
     /// Ask for all of it.
     Plain,
+}
+
+/// What came of taking a file for one that was edited in place.
+enum Edited {
+    /// This is to be done.
+    Step(Step),
+    /// It was not, or nothing could be said of it.
+    Otherwise,
 }
 
 /// Makes files of what is there.
@@ -70,7 +80,7 @@ impl<'a> Filler<'a> {
     }
 
     fn part(&self, entry: &Entry) -> Option<u64> {
-        self.run.target.part(&entry.content).filter(|&bytes| bytes >= OLD_BYTES_MIN)
+        self.run.target.part(&entry.content).filter(|&bytes| bytes >= OLD_BYTES_MIN || bytes == entry.size)
     }
 
     fn action(&self, index: usize) -> &'a Action {
@@ -150,7 +160,7 @@ impl<'a> Filler<'a> {
             Want { offer: Some(offer(cutter, &pieces)), ..Want::whole(self.action(index).path.clone(), entry.content) };
         let mut offered = Offered::new(old);
         offered.add(0, &pieces);
-        Step::Ask(vec![(want, Item { index, offset: 0, large: None, offered: Some(Arc::new(offered)) })])
+        Step::Ask(vec![(want, Item { index, offset: 0, large: None, offered: Some(Arc::new(offered)) })], None)
     }
 
     /// Compares first. What stayed at its place is looked for where that is likely, and what moved where it is not so.
@@ -174,13 +184,21 @@ impl<'a> Filler<'a> {
             });
             part.into_iter().chain(old).collect()
         };
-        let same_size = old.as_ref().is_some_and(|(_, old)| old.size() == entry.size);
+        let mut part = part;
         let mut best = None;
-        if part.is_some() || same_size {
+        if let (None, Some((file, old))) = (&part, &old)
+            && old.size() == entry.size
+        {
+            match self.edited(&wanted, (index, entry), (file, old))? {
+                Edited::Step(step) => return Ok(step),
+                Edited::Otherwise => {}
+            }
+        }
+        if part.is_some() {
             let bases = there(part.as_ref());
             best = ask(&bases, Cutter::Even)?.map(|laid| (Cutter::Even, laid, bases));
         }
-        let poor = |laid: &Layout| laid.missing() > entry.size / 2;
+        let poor = |laid: &Layout| is_poor(laid, entry.size);
         if old.is_some() && best.as_ref().is_none_or(|(_, laid, _)| poor(laid)) {
             let bases = there(None);
             let moved = ask(&bases, Cutter::Content)?.map(|laid| (Cutter::Content, laid, bases));
@@ -190,7 +208,7 @@ impl<'a> Filler<'a> {
         let old = old.map(|(_, old)| old);
         match best {
             Some((cutter, laid, bases)) if laid.missing() < entry.size => {
-                Ok(self.filled((index, entry), (part, old), (cutter, &laid, &bases)))
+                Ok(self.filled((index, entry), (part.take(), old), (cutter, &laid, &bases)))
             }
             _ => Ok(Step::Plain),
         }
@@ -212,29 +230,81 @@ impl<'a> Filler<'a> {
             }
         };
         let Ok(staged) = staged else { return Step::Plain };
-        let mut taken = 0;
-        for reuse in &laid.reuses {
-            let base = &bases[reuse.base];
-            if !base.in_place && staged.copy_range(&base.file, (reuse.from, reuse.at), reuse.bytes).is_err() {
-                return Step::Plain;
-            }
-            taken += reuse.bytes;
-        }
-        if laid.gaps.is_empty() {
+        let files: Vec<Arc<File>> =
+            match bases.iter().map(|base| base.file.try_clone().map(Arc::new)).collect::<io::Result<_>>() {
+                Ok(files) => files,
+                Err(_) => return Step::Plain,
+            };
+        let moved = laid.reuses.iter().filter(|reuse| !bases[reuse.base].in_place);
+        let stretches: Vec<(Arc<File>, Stretch)> = moved
+            .map(|&Reuse { base, from, at, bytes }| (Arc::clone(&files[base]), Stretch { from, at, bytes }))
+            .collect();
+        if laid.gaps.is_empty() && stretches.is_empty() {
             return match staged.set_size(entry.size) {
                 Ok(()) => self.verified(staged, entry).unwrap_or(Step::Plain),
                 Err(_) => Step::Plain,
             };
         }
-        self.count(taken);
-        let large = Arc::new(Large::begun(staged, laid.gaps.len() as u64, entry.size));
+        self.count(laid.reuses.iter().map(|reuse| reuse.bytes).sum());
+        let ranges = laid.gaps.len() as u64 + u64::from(!stretches.is_empty());
+        let large = Arc::new(Large::begun(staged, ranges, (entry.size, Blocks::new(entry.size))));
+        let wants = self.gaps((index, entry), &large, (cutter, laid, bases), old.as_ref());
+        let carrying = (!stretches.is_empty()).then(|| {
+            let item = Item { index, offset: 0, large: Some(large), offered: None };
+            Carrying { item, content: entry.content, stretches }
+        });
+        Step::Ask(wants, carrying)
+    }
+
+    /// Asks for what is missing.
+    fn gaps(
+        &self,
+        (index, entry): (usize, &Entry),
+        large: &Arc<Large>,
+        (cutter, laid, bases): (Cutter, &Layout, &[There]),
+        old: Option<&Old>,
+    ) -> Vec<(Want, Item)> {
         let wants = laid.gaps.iter().map(|gap| {
-            let (offer, offered) = facing(gap, cutter, bases, old.as_ref()).unzip();
+            let (offer, offered) = facing(gap, cutter, bases, old).unzip();
             let whole = Want::whole(self.action(index).path.clone(), entry.content);
             let want = Want { offset: gap.at, bytes: gap.bytes, offer, ..whole };
-            (want, Item { index, offset: gap.at, large: Some(Arc::clone(&large)), offered })
+            (want, Item { index, offset: gap.at, large: Some(Arc::clone(large)), offered })
         });
-        Step::Ask(wants.collect())
+        wants.collect()
+    }
+
+    /// A file of the same size was most likely edited in place: it is copied while the other end cuts its own, and the
+    /// one read of it serves to compare, to copy and to verify.
+    fn edited(
+        &self,
+        wanted: &Wanted<'_>,
+        (index, entry): (usize, &Entry),
+        (file, old): (&File, &Old),
+    ) -> Result<Edited, Error> {
+        let asking = Asking::begin((self.link, self.runtime), wanted, Cutter::Even)?;
+        let Ok(staged) = self.run.target.stage_part(&entry.content, Remains::Void) else {
+            return Ok(Edited::Otherwise);
+        };
+        let mut blocks = Blocks::new(entry.size);
+        let whole = Stretch { from: 0, at: 0, bytes: entry.size };
+        let carried = blocks.carry((file, &staged), whole, Ground::Empty, self.run.gauge);
+        let (Ok(true), Some(chunks)) = (carried, blocks.chunks()) else { return Ok(Edited::Otherwise) };
+        let Some(laid) = asking.laid(&[chunks], &[true])?.filter(|laid| !is_poor(laid, entry.size)) else {
+            staged.spoil();
+            return Ok(Edited::Otherwise);
+        };
+        laid.gaps.iter().for_each(|gap| blocks.forget(gap.at, gap.bytes));
+        if laid.gaps.is_empty() {
+            return Ok(self.verified(staged, entry).map_or(Edited::Otherwise, Edited::Step));
+        }
+        self.count(entry.size - laid.missing());
+        let large = Arc::new(Large::begun(staged, laid.gaps.len() as u64, (entry.size, blocks)));
+        // What the gaps held is looked at once more for pieces: in the old version, which nobody writes to.
+        let Ok(file) = file.try_clone() else { return Ok(Edited::Otherwise) };
+        let bases = [There { file, size: old.size(), in_place: false }];
+        let laid = laid.facing(0, old.size());
+        let wants = self.gaps((index, entry), &large, (Cutter::Even, &laid, &bases), Some(old));
+        Ok(Edited::Step(Step::Ask(wants, None)))
     }
 
     fn count(&self, bytes: u64) {
@@ -246,6 +316,11 @@ impl<'a> Filler<'a> {
 /// The entry of a file whose content is known.
 fn known(action: &Action) -> Option<&Entry> {
     action.wanted.as_ref().filter(|entry| entry.content != Digest::UNKNOWN && entry.size > 0)
+}
+
+/// So much is missing that another way to compare may find more.
+fn is_poor(laid: &Layout, size: u64) -> bool {
+    laid.missing() > size / 2
 }
 
 /// The finer look at what stood in a gap's place.

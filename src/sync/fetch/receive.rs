@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 
 use super::olds::Old;
 use super::{Fetched, MISSING};
+use crate::disk::carry::{Blocks, Ground, Stretch};
 use crate::disk::gauge::Gauge;
-use crate::disk::hash;
 use crate::disk::place::cause;
 use crate::disk::stage::{Remains, Staged};
 use crate::model::chunk::Chunk;
@@ -92,19 +92,32 @@ pub struct Large {
     size: u64,
     /// Whether it held bytes before: then zeros are written, too.
     begun: bool,
+    /// What is known of it without being read again.
+    blocks: Mutex<Blocks>,
+}
+
+/// Stretches of files that are there, which a file is given while the rest of it comes.
+pub struct Carrying {
+    /// The file; one of its ranges is this.
+    pub item: Item,
+    /// What it is to hold.
+    pub content: Digest,
+    /// Each with the file that has it.
+    pub stretches: Vec<(Arc<File>, Stretch)>,
 }
 
 impl Large {
     /// A file of `size` bytes in `ranges` ranges.
     pub fn new(ranges: u64, size: u64) -> Large {
         let (missing, failed) = (AtomicU64::new(ranges), AtomicBool::new(false));
-        Large { staged: Mutex::default(), missing, failed, size, begun: false }
+        let blocks = Mutex::new(Blocks::new(size));
+        Large { staged: Mutex::default(), missing, failed, size, begun: false, blocks }
     }
 
-    /// A file of which these many ranges are missing.
-    pub fn begun(staged: Staged, ranges: u64, size: u64) -> Large {
+    /// A file of which these many ranges are missing, and these blocks are known.
+    pub fn begun(staged: Staged, ranges: u64, (size, blocks): (u64, Blocks)) -> Large {
         let large = Large::new(ranges, size);
-        Large { staged: Mutex::new(Some(Arc::new(staged))), begun: true, ..large }
+        Large { staged: Mutex::new(Some(Arc::new(staged))), begun: true, blocks: Mutex::new(blocks), ..large }
     }
 }
 
@@ -151,6 +164,28 @@ impl<'a> Receiver<'a> {
                 self.take(stream, &item, reply);
             }
         }
+    }
+
+    /// Gives a file what is there for it.
+    pub fn carry(&self, Carrying { item, content, stretches }: &Carrying) {
+        let Some(large) = &item.large else { return };
+        let staged = large.staged.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(staged) = staged else { return };
+        // Apart from the lock: nobody else notes blocks before all that is missing has come.
+        let mut blocks = Blocks::new(large.size);
+        for (source, stretch) in stretches {
+            match blocks.carry((source, &staged), *stretch, Ground::Any, self.run.gauge) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    let full = error.kind() == io::ErrorKind::StorageFull;
+                    let kind = if full { ProblemKind::Unwritable } else { ProblemKind::Changed };
+                    return self.fail(item, problem(self.run, item, kind, cause(&error)));
+                }
+            }
+        }
+        *large.blocks.lock().unwrap_or_else(PoisonError::into_inner) = blocks;
+        self.range_done(item, large, (staged, *content));
     }
 
     fn take(&mut self, stream: usize, item: &Item, reply: Reply) {
@@ -237,7 +272,7 @@ impl<'a> Receiver<'a> {
         };
         match (outcome, &item.large) {
             (Ok(incoming), None) => self.hand_over(item, incoming.staged, incoming.content, incoming.hasher),
-            (Ok(incoming), Some(large)) => self.range_done(item, large, incoming),
+            (Ok(incoming), Some(large)) => self.range_done(item, large, (incoming.staged, incoming.content)),
             (Err(problem), _) => self.fail(item, problem),
         }
     }
@@ -257,14 +292,17 @@ impl<'a> Receiver<'a> {
         Ok(incoming)
     }
 
-    fn range_done(&self, item: &Item, large: &Arc<Large>, incoming: Incoming) {
-        let Incoming { staged, content, .. } = incoming;
+    fn range_done(&self, item: &Item, large: &Large, (staged, content): (Arc<Staged>, Digest)) {
+        // Let go of first: whoever is last hands the file over, and nobody else holds it then.
+        drop(staged);
         if large.missing.fetch_sub(1, Ordering::AcqRel) != 1 || large.failed.load(Ordering::Acquire) {
             return;
         }
-        drop(large.staged.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let staged = large.staged.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(staged) = staged else { return };
+        let blocks = large.blocks.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let sized = staged.file().set_len(large.size);
-        let hashed = sized.and_then(|()| hash::digest_of(staged.file(), large.size, self.run.gauge));
+        let hashed = sized.and_then(|()| blocks.digest(staged.file(), self.run.gauge));
         match hashed {
             Ok(Some(digest)) if digest == content => self.hand_over(item, staged, content, None),
             Ok(found) => {

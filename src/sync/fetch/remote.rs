@@ -92,15 +92,22 @@ impl Fetch for RemoteSource {
                 (preparing.join().unwrap_or(Err(Error::Interrupted)), streamed)
             });
             streamed?;
-            let mut parts = Vec::new();
+            let (mut parts, mut carryings) = (Vec::new(), Vec::new());
             for (index, step) in prepared? {
                 match step {
                     Step::Whole(staged, digest) => done(index, Ok((*staged, digest))),
-                    Step::Ask(wants) => parts.extend(wants),
+                    Step::Ask(wants, carrying) => {
+                        parts.extend(wants);
+                        carryings.extend(carrying);
+                    }
                     Step::Plain => lock(&again).push(index),
                 }
             }
-            self.stream(run, gather(parts), &sift)?;
+            std::thread::scope(|scope| {
+                let receiver = Receiver::new(run, &sift);
+                scope.spawn(move || carryings.iter().for_each(|carrying| receiver.carry(carrying)));
+                self.stream(run, gather(parts), &sift)
+            })?;
         }
         self.stream(run, split(run.plan, &again.into_inner().unwrap_or_else(PoisonError::into_inner)), done)
     }
