@@ -16,7 +16,7 @@ use alike::model::listing::{Builder, Listing};
 use alike::model::path::RelPath;
 use alike::model::tree::{Tree, differences};
 use alike::proto::Violation;
-use alike::proto::limits::FRAME_BYTES_MAX;
+use alike::proto::limits::{FRAME_BYTES_MAX, PROTOCOL_VERSION};
 use alike::proto::reconcile::{Machine, Outcome, Settings, Side, Wants};
 use proptest::prelude::*;
 
@@ -407,7 +407,7 @@ fn a_peer_of_another_version_is_refused() {
 /// A hello of a peer that claims `entries`, with whatever top.
 fn hello(entries: u8) -> Vec<u8> {
     let lane = Lane::CONTENT.to_byte();
-    [&[1, 1, 2, lane, 0][..], &SALT, &[entries], &[0xaa; 32]].concat()
+    [&[1, 1, PROTOCOL_VERSION, lane, 0][..], &SALT, &[entries], &[0xaa; 32]].concat()
 }
 
 #[test]

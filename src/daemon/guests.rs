@@ -14,14 +14,15 @@ use super::config::Role;
 use super::hub::Hub;
 use super::journal::Level;
 use super::keeper::{Keeper, Word};
-use crate::disk::control;
+use crate::disk::root::Root;
+use crate::disk::{self, control};
 use crate::model::RelPath;
 use crate::net::node::PublicKey;
 use crate::net::{self, Link};
 use crate::proto::message::{self, Ask};
 use crate::sync::error::Error;
 use crate::sync::report::Gauges;
-use crate::sync::serve;
+use crate::sync::serve::{self, Admitted};
 
 /// Commands of members that are served at a time.
 const GUESTS_MAX: usize = 8;
@@ -42,11 +43,11 @@ pub async fn serve(hub: &Arc<Hub>, keeper: &Arc<Keeper>, peer: PublicKey, link: 
         spawn_blocking(move || {
             let mut loan = Loan { keeper: Arc::clone(&keeper), taken: false };
             let admit = async |ask: Ask| {
-                let ask = permit(&hub, &keeper, peer, ask)?;
-                if ask.role != message::Role::Source {
+                let admitted = permit(&hub, &keeper, peer, ask)?;
+                if admitted.ask.role != message::Role::Source {
                     loan.take().await;
                 }
-                Ok(ask)
+                Ok(admitted)
             };
             Handle::current().block_on(serve::over(tokio::io::split(near), &gauges, admit))
         })
@@ -63,7 +64,7 @@ pub async fn serve(hub: &Arc<Hub>, keeper: &Arc<Keeper>, peer: PublicKey, link: 
 }
 
 /// What of it is done: the same within the root of the share.
-fn permit(hub: &Hub, keeper: &Keeper, peer: PublicKey, mut ask: Ask) -> Result<Ask, Error> {
+fn permit(hub: &Hub, keeper: &Keeper, peer: PublicKey, mut ask: Ask) -> Result<Admitted, Error> {
     let rehearses = ask.writing.dry_run;
     let theirs = keeper.members().role(peer).ok_or_else(|| forbidden("it is no member", "ask for an invitation"))?;
     let ours = keeper.role(hub.key.public());
@@ -92,28 +93,23 @@ fn permit(hub: &Hub, keeper: &Keeper, peer: PublicKey, mut ask: Ask) -> Result<A
     if !ask.path.is_empty() && ask.role != message::Role::Source {
         return Err(forbidden("a part of a share can only be read", "name the whole share: `alike://MEMBER/SHARE`"));
     }
-    ask.path = within(&keeper.shared.root, &ask.path)?;
-    Ok(ask)
+    let root = within(&keeper.shared.root, &ask.path)?;
+    ask.path = root.path().as_os_str().as_bytes().to_vec();
+    Ok(Admitted { ask, root: Some(root) })
 }
 
-/// The path in the share, in full. No link is followed on the way, and what the share remembers is nobody's to read.
-fn within(root: &Path, path: &[u8]) -> Result<Vec<u8>, Error> {
-    let real = root.canonicalize().map_err(|source| crate::disk::error::Error::Open { path: root.into(), source })?;
-    if path.is_empty() {
-        return Ok(real.as_os_str().as_bytes().to_vec());
-    }
-    let legal =
-        RelPath::new(path).ok().filter(|path| path.as_ref().components().all(|name| name != control::NAME.as_bytes()));
-    let Some(legal) = legal else {
-        return Err(forbidden("the path leads out of the share", "name a directory in it"));
-    };
-    let full = real.join(std::ffi::OsStr::from_bytes(legal.as_bytes()));
-    let shown = || Path::new(std::ffi::OsStr::from_bytes(legal.as_bytes())).to_path_buf();
-    let found = full.canonicalize().map_err(|source| crate::disk::error::Error::Open { path: shown(), source })?;
-    if found != full {
-        return Err(forbidden("a link stands on the way to the path", "name the directory itself"));
-    }
-    Ok(full.into_os_string().as_bytes().to_vec())
+/// The directory in the share. What the share remembers is nobody's to read.
+fn within(root: &Path, path: &[u8]) -> Result<Root, Error> {
+    let root = Root::open(root)?;
+    let legal = RelPath::new(path).ok();
+    let legal = legal.filter(|path| path.as_ref().components().all(|name| name != control::NAME.as_bytes()));
+    let legal = legal.ok_or_else(|| forbidden("the path leads out of the share", "name a directory in it"))?;
+    root.below(legal.as_ref()).map_err(|error| match error {
+        disk::error::Error::NotADirectory { .. } => {
+            forbidden("a link or a file stands on the way to the path", "name the directory itself")
+        }
+        error => error.into(),
+    })
 }
 
 fn forbidden(what: &str, hint: &str) -> Error {

@@ -1,8 +1,10 @@
 //! An opened root: the handle that every operation starts from. The root is opened once and never by name again.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,6 +12,7 @@ use rustix::fs::{self, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::error::Error;
+use crate::model::PathRef;
 
 /// Whether the kernel has refused to leave a file's access time alone, which it grants its owner and root: then it is
 /// not asked again. Where it does, reading a tree writes nothing, not even to its inodes.
@@ -44,10 +47,28 @@ impl Root {
         let resolved = path.canonicalize().map_err(refuse)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = fs::open(&resolved, flags, Mode::empty()).map_err(|e| refuse(e.into()))?;
-        let stat = fs::fstat(&handle).map_err(|e| refuse(e.into()))?;
+        Root::of(handle, resolved)
+    }
+
+    fn of(handle: OwnedFd, path: PathBuf) -> Result<Root, Error> {
+        let stat = fs::fstat(&handle).map_err(|error| Error::Open { path: path.clone(), source: error.into() })?;
         let named = fs::fstatvfs(&handle).map_or(0, |stat| stat.f_fsid);
         let file_system = if named == 0 { stat.st_dev } else { named };
-        Ok(Root { handle, path: resolved, identity: Identity { device: stat.st_dev, file_system, inode: stat.st_ino } })
+        Ok(Root { handle, path, identity: Identity { device: stat.st_dev, file_system, inode: stat.st_ino } })
+    }
+
+    /// A directory in the root as a root of its own. No link is followed on the way, also none that comes there just now.
+    pub fn below(&self, below: PathRef<'_>) -> Result<Root, Error> {
+        let path = self.path.join(OsStr::from_bytes(below.as_bytes()));
+        let refuse = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotADirectory => Error::NotADirectory { path: path.clone() },
+            _ => Error::Open { path: path.clone(), source },
+        };
+        let mut handle = self.handle.try_clone().map_err(refuse)?;
+        for name in below.components() {
+            handle = open_directory(&handle, name).map_err(refuse)?;
+        }
+        Root::of(handle, path)
     }
 
     /// Makes the directory (and, with `parents`, what is missing above it) and opens it.

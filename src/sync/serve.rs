@@ -53,7 +53,7 @@ pub fn run(borrow: Borrow<'_>) -> Result<(), Error> {
         if ask.role != Role::Source {
             borrow(&local_path(&ask.path))?;
         }
-        Ok(ask)
+        Ok(ask.into())
     };
     super::remote::block_on(&gauges, async {
         let pipe = net::stdio().map_err(|source| Error::Memory { path: "standard input".into(), source })?;
@@ -61,12 +61,26 @@ pub fn run(borrow: Borrow<'_>) -> Result<(), Error> {
     })
 }
 
+/// What of a request is done.
+pub struct Admitted {
+    /// The request, as it is carried out.
+    pub ask: Ask,
+    /// The directory that it is about, where that was opened already.
+    pub root: Option<Root>,
+}
+
+impl From<Ask> for Admitted {
+    fn from(ask: Ask) -> Admitted {
+        Admitted { ask, root: None }
+    }
+}
+
 /// Serves one conversation over a pipe that runs over a connection of its own. `admit` hears what is asked and says what of it is
 /// done, or refuses it.
 pub async fn over<R, W>(
     pipe: (R, W),
     gauges: &Gauges,
-    admit: impl AsyncFnOnce(Ask) -> Result<Ask, Error>,
+    admit: impl AsyncFnOnce(Ask) -> Result<Admitted, Error>,
 ) -> Result<(), Error>
 where
     R: AsyncRead + Send + Unpin + 'static,
@@ -80,7 +94,7 @@ async fn serve<R, W>(
     pipe: (R, W),
     seen: Seen,
     gauges: &Gauges,
-    admit: impl AsyncFnOnce(Ask) -> Result<Ask, Error>,
+    admit: impl AsyncFnOnce(Ask) -> Result<Admitted, Error>,
 ) -> Result<(), Error>
 where
     R: AsyncRead + Send + Unpin + 'static,
@@ -94,7 +108,7 @@ where
             Ok(ask) => admit(ask).await,
             Err(error) => Err(violation(error)),
         };
-        let (answer, open) = match admitted.and_then(|ask| Opened::open(ask, &gauge)) {
+        let (answer, open) = match admitted.and_then(|admitted| Opened::open(admitted, &gauge)) {
             Ok(open) => (open.answer(), Some(open)),
             Err(error) => (Answer::Refused(Failure::from(&error)), None),
         };
@@ -137,7 +151,7 @@ enum Work {
 }
 
 impl Opened {
-    fn open(ask: Ask, gauge: &Arc<Gauge>) -> Result<Opened, Error> {
+    fn open(Admitted { ask, root }: Admitted, gauge: &Arc<Gauge>) -> Result<Opened, Error> {
         let reading = reading(&ask);
         let path = local_path(&ask.path);
         let lane = side::lane(&reading, ask.superuser && side::superuser());
@@ -158,7 +172,7 @@ impl Opened {
                 return Ok(Opened { ask, shown, lane, work: Work::Replica(looking) });
             }
             Role::Source => {
-                let root = Root::open(&path)?;
+                let root = root.map_or_else(|| Root::open(&path), Ok)?;
                 let shown = root.path().display().to_string();
                 (Some(root), shown)
             }
