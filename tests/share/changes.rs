@@ -1,6 +1,7 @@
 //! What is seen piece by piece and put in place piece by piece comes to the same as if it were seen at once.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::time::Duration;
 
 use alike::model::RelPath;
@@ -54,6 +55,42 @@ async fn an_editors_save_dance_is_one_update_and_no_conflict() {
         assert!(!glance(&right, &["in"]).await, "what was installed is no change");
     }
     assert_eq!(right.share.standing().conflicts, 0);
+}
+
+#[tokio::test]
+async fn an_edit_in_the_instant_after_a_file_came_is_an_edit_of_it() {
+    let sandbox = Sandbox::new();
+    let (left, right) = two(&sandbox);
+    left.look().await;
+    right.look().await;
+    for round in 0..20 {
+        let sent = format!("round {round}\n");
+        left.tree.file("f", &sent);
+        glance(&left, &[""]).await;
+        let (asked, answered) = meet(&right, &left).await;
+        asked.and(answered).expect("they met");
+        let (path, beside, expected) = (right.tree.join("f"), sandbox.path("beside"), sent.clone());
+        let user = std::thread::spawn(move || {
+            while std::fs::read_to_string(&path).ok().as_ref() != Some(&expected) {
+                std::hint::spin_loop();
+            }
+            // In place, or as an editor does it.
+            if round % 2 == 0 {
+                let mut file = std::fs::File::options().append(true).open(&path).expect("it is there");
+                file.write_all(b"by the right").expect("a line");
+            } else {
+                std::fs::write(&beside, format!("{expected}by the right")).expect("a file");
+                std::fs::rename(&beside, &path).expect("a rename");
+            }
+        });
+        right.materialize(&[&left]).await;
+        user.join().expect("the user wrote");
+        glance(&right, &[""]).await;
+        exchange(&left, &right).await;
+        assert_alike(&left, &right);
+        assert_eq!(left.share.standing().conflicts, 0, "round {round}: {:?}", left.tree.shown());
+        assert_eq!(left.tree.read("f"), format!("{sent}by the right").as_bytes());
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A replica that is opened for long: it is looked at again and again, and its index is saved now and then. Until that is
 //! done the memory notes what the index lacks, so a crash costs nothing but a few hashes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::Replica;
@@ -84,6 +84,20 @@ impl Replica {
         // What the guard holds back is held back again by the next look, which tells it.
         let events = self.guard(events, found, &mut Vec::new())?;
         self.record(events, &found.listing)
+    }
+
+    /// Notes, of names at which a run has just put what is agreed on and which show something else by now, that this is an edit
+    /// of that. To be called before what the run left is recorded.
+    pub fn note_overtaken(&mut self, done: &mut dyn Iterator<Item = &RelPath>, disk: &Listing) -> Result<(), Error> {
+        let (agreed, lane) = (self.agreed()?.clone(), self.lane());
+        let overtaken =
+            done.filter(|name| !is_in_place(&agreed, name, disk, lane) && !is_beyond(disk, name.as_ref(), false));
+        let seen = |name: &RelPath| {
+            let shown = agreed.shown(name.as_ref()).1?;
+            Some((name.clone(), Some(Witness { dots: shown.dots, entry: shown.entry, unseen: false })))
+        };
+        let witnesses: Vec<_> = overtaken.filter_map(seen).collect();
+        if witnesses.is_empty() { Ok(()) } else { self.write(&BTreeMap::new(), witnesses, false) }
     }
 
     /// Notes, of these names, what the disk shows as agreed: it stands for that from now on.

@@ -190,14 +190,14 @@ impl Core {
         let ledger = Ledger::default();
         let placed = run(&installation, &order.depot, (stock.unwrap_or_default(), &ledger));
         self.restore(installation);
+        let told = ledger.take();
         // What was put in place before a failure is in place.
-        self.settle(&plan, placed.as_ref().ok())?;
+        self.settle(&plan, &told, placed.as_ref().ok())?;
         let placed = placed.map(drop);
         if placed.is_err() {
             self.open = None;
         }
         placed?;
-        let told = ledger.take();
         self.note(&plan, &told);
         let done: BTreeSet<usize> = told.iter().filter_map(done).collect();
         order.wants.retain(|at| !done.contains(at));
@@ -241,7 +241,7 @@ impl Core {
     }
 
     /// Looks at what a run has touched. What else happened there meanwhile is recorded like at any look.
-    fn settle(&mut self, plan: &Plan, placed: Option<&InPlace>) -> Result<(), Error> {
+    fn settle(&mut self, plan: &Plan, told: &[Told], placed: Option<&InPlace>) -> Result<(), Error> {
         let mut names: BTreeSet<RelPath> = plan.actions.iter().map(|action| action.path.clone()).collect();
         names.extend(plan.actions.iter().filter_map(|action| match &action.step {
             Step::Rename { from } => Some(from.clone()),
@@ -262,6 +262,8 @@ impl Core {
         let directories = plan.renames.iter().zip(&plan.moves).filter(|(_, how)| how.moved.kind == Kind::Directory);
         let mut moved = directories.map(|(&at, how)| (plan.actions[at].path.clone(), how.moved.stamp.inode));
         self.end.replica.note_carried(&mut moved, &found)?;
+        let mut done = told.iter().filter_map(done).map(|index| &plan.actions[index].path);
+        self.end.replica.note_overtaken(&mut done, &found.listing)?;
         self.take(found)?;
         self.end.replica.note_in_place(&names, &self.end.looked.found.listing)?;
         self.rest();
