@@ -150,6 +150,24 @@ fn an_edit_of_a_file_whose_newer_version_has_come_by_word_and_not_by_bytes_keeps
     assert_eq!(copies[0].1, b"edited right");
 }
 
+#[test]
+fn a_copy_of_which_only_the_word_has_come_is_shown_once_its_bytes_can_be_had() {
+    let sandbox = Sandbox::new();
+    let (left, right) = agreed(&sandbox);
+    left.file("file", b"edited left").mtime("file", 1_900_000_000, 0);
+    let out = sandbox.path("strace").display().to_string();
+    let broken = ["-f", "-qq", "-o", &out, "-e", "trace=renameat2", "-e", "inject=renameat2:error=EIO"];
+    sync_by(&sandbox, "strace", &broken).expect(23);
+    right.file("file", b"edited right").mtime("file", 2_000_000_000, 0);
+    sandbox.tree("third");
+    // Neither of these two has what the left one wrote.
+    sandbox.alike(["sync", "right", "third"]).expect(23);
+    sync(&sandbox, 1);
+    let shown = right.shown();
+    assert_eq!(shown, left.shown());
+    assert!(shown.values().any(|bytes| bytes == b"edited left"), "{shown:?}");
+}
+
 // What does not fit.
 
 /// A mounted file system, unmounted when dropped.

@@ -358,7 +358,7 @@ impl Replica {
         }
         witnesses.extend(unseen);
         let next = if changed.is_empty() { agreed } else { agreed.with(&changed).map_err(|_| self.too_large())? };
-        for (name, witness) in self.witnesses_of_displaced(&next, &changed, disk)? {
+        for (name, witness) in self.witnesses_of_copies(&next, &changed, disk)? {
             witnesses.entry(name).or_insert(witness);
         }
         self.begin_era(first)?;

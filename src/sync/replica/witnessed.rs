@@ -26,15 +26,20 @@ impl Replica {
         self.witnesses_at(next, changed.keys().chain(&displaced), disk)
     }
 
-    /// What the disk shows of copies that are about to have other names, because of what happened at the names that they had.
-    pub(super) fn witnesses_of_displaced(
+    /// What the disk shows of copies that come, go, or are about to have other names, because of what happened on this disk.
+    pub(super) fn witnesses_of_copies(
         &mut self,
         next: &Agreed,
         changed: &BTreeMap<RelPath, Siblings>,
         disk: &Listing,
     ) -> Result<Witnesses, Error> {
-        let displaced = self.agreed()?.displaced(next, changed);
-        self.witnesses_at(next, displaced.iter(), disk)
+        let before = self.agreed()?;
+        let mut paths = before.displaced(next, changed);
+        // Of one version there is one name, at which it happened.
+        let has_copies =
+            |(path, siblings): &(&RelPath, &Siblings)| siblings.len() > 1 || before.siblings(path.as_ref()).len() > 1;
+        paths.extend(changed.iter().filter(has_copies).map(|(path, _)| path.clone()));
+        self.witnesses_at(next, paths.iter(), disk)
     }
 
     fn witnesses_at<'p>(
