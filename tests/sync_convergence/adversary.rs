@@ -189,12 +189,12 @@ fn only_lacks_bytes(said: &str) -> bool {
     said.lines().filter(|line| line.starts_with("error: `")).all(|line| line.contains("does not have these bytes"))
 }
 
-/// All that two replicas are alike in: of a directory its mode, of a file its time as well.
-fn state(tree: &Tree) -> Vec<(PathBuf, Vec<u8>, u32, (i64, i64))> {
+/// All that two replicas are alike in, a line a path: of a directory its mode, of a file its time as well.
+fn state(tree: &Tree) -> Vec<String> {
     let of = |(path, bytes): (PathBuf, Vec<u8>)| {
         let status = tree.join(&path).symlink_metadata().expect("it was just seen");
         let time = if status.is_dir() { (0, 0) } else { (status.mtime(), status.mtime_nsec()) };
-        (path, bytes, status.mode(), time)
+        format!("{} {:o} {time:?} {:?}", path.display(), status.mode(), String::from_utf8_lossy(&bytes))
     };
     tree.shown().into_iter().map(of).collect()
 }
