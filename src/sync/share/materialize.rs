@@ -18,7 +18,7 @@ use crate::disk::dirty::{DIRECTORIES_MAX, Dirty};
 use crate::disk::gauge::Gauge;
 use crate::disk::target::Target;
 use crate::model::plan::{Action, Plan, Step};
-use crate::model::{Entry, Kind, PathRef, Problem, ProblemKind, RelPath};
+use crate::model::{Entry, PathRef, Problem, ProblemKind, RelPath};
 use crate::net::Link;
 use crate::sync::error::Error;
 use crate::sync::execute::Told;
@@ -276,11 +276,7 @@ impl Core {
         if found.names().is_none() {
             names.extend(self.end.replica.noted_names());
         }
-        let directories = plan.renames.iter().zip(&plan.moves).filter(|(_, how)| how.moved.kind == Kind::Directory);
-        let mut moved = directories.map(|(&at, how)| (plan.actions[at].path.clone(), how.moved.stamp.inode));
-        self.end.replica.note_carried(&mut moved, &found)?;
-        let mut done = told.iter().filter_map(done).map(|index| &plan.actions[index].path);
-        self.end.replica.note_overtaken(&mut done, &found.listing)?;
+        self.end.replica.note_done(plan, &mut told.iter().filter_map(done), &found)?;
         self.take(found)?;
         self.end.replica.note_in_place(&names, &self.end.looked.found.listing)?;
         self.rest();

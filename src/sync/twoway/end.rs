@@ -217,6 +217,7 @@ impl End {
                 let (ended, plan) = (installation.ended(), Arc::clone(&installation.plan));
                 drop(installation);
                 let found = ended.look_again(placed)?.0;
+                self.replica.note_done(&plan, &mut placed.done(), &found)?;
                 // Saved in the index without being recorded, what the user did meanwhile would never be seen again.
                 let touched = plan.touched();
                 self.replica.overtake(&found, &|path| touched.holds(path))?;
