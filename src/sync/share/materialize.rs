@@ -203,6 +203,7 @@ impl Core {
             self.open = None;
         }
         placed?;
+        self.placed += told.len();
         self.note(&plan, &told);
         let done: BTreeSet<usize> = told.iter().filter_map(done).collect();
         order.wants.retain(|at| !done.contains(at));
