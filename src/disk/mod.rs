@@ -9,6 +9,7 @@ pub mod carry;
 pub mod chunks;
 pub mod control;
 pub mod copy;
+pub mod deferral;
 pub mod depot;
 mod directories;
 pub mod dirty;

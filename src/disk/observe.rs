@@ -13,6 +13,7 @@ use rustix::fs;
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
+use super::deferral::Deferral;
 use super::gauge::Gauge;
 use super::grain;
 use super::hash::{Cores, Hashed, MAPPED_BYTES_MIN, hash_file, hash_read};
@@ -145,7 +146,7 @@ impl Observer<'_> {
 
     /// Whether a file with this row in the base is read, whatever stat says of it.
     pub fn reads<'r>(&self, before: Option<Row<'r>>) -> Reads<'r> {
-        let is_recalled = || self.options.defer || self.memory.recalls() || self.moved.is_searched();
+        let is_recalled = || self.defers() || self.memory.recalls() || self.moved.is_searched();
         match before {
             _ if self.options.quick => Reads::Perhaps,
             Some(row) if self.options.checksum && is_provable(row) => Reads::Again(row),
@@ -153,6 +154,10 @@ impl Observer<'_> {
             None if !is_recalled() => Reads::Surely,
             _ => Reads::Perhaps,
         }
+    }
+
+    fn defers(&self) -> bool {
+        self.options.defer.is_some_and(Deferral::is_any)
     }
 
     /// Looks at a name for the first time. A file that is read anyway is opened first: stat by its handle spares the
@@ -255,7 +260,8 @@ impl Observer<'_> {
             let xattrs = row.extra().map(|extra| extra.xattrs).unwrap_or_default();
             return Ok((row.content(), Extra { xattrs, ..Extra::default() }));
         }
-        if self.options.defer && !racy && status.names == 1 {
+        let left = self.options.defer.is_some_and(|deferral| deferral.leaves(status.stamp.size));
+        if left && !racy && status.names == 1 {
             return Ok((Digest::UNKNOWN, attributes(subject, status)?));
         }
         let file = match file {

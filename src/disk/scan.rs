@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::assemble::{TooMany, assemble};
+use super::deferral::Deferral;
 use super::error::Error;
 use super::filter::Filter;
 use super::found::{Contents, Found, Late};
@@ -41,7 +42,7 @@ pub struct ScanOptions<'a> {
     pub quick: bool,
     /// Leave files that nobody has hashed yet to whoever copies them: their rows have [`Digest::UNKNOWN`]. Not those with
     /// several names, nor those that were changed just now.
-    pub defer: bool,
+    pub defer: Option<&'a Deferral>,
 }
 
 /// Digests beside the base: those of a first hash that was interrupted.

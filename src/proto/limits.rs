@@ -1,7 +1,7 @@
 //! Every limit of the protocol, each with its reason. Nothing that a peer sends may take more than is named here.
 
 /// Version of everything on the wire. Peers of different versions refuse each other (exit 12).
-pub const PROTOCOL_VERSION: u8 = 3;
+pub const PROTOCOL_VERSION: u8 = 4;
 
 /// Longest frame of a conversation in bytes: what a reader must be ready to hold.
 pub const FRAME_BYTES_MAX: usize = 1 << 20;

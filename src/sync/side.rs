@@ -11,6 +11,7 @@ use super::error::Error;
 use super::job::{Fidelity, Reading};
 use super::placements::InPlace;
 use super::report::RootSummary;
+use crate::disk::deferral::Deferral;
 use crate::disk::filter::Filter;
 use crate::disk::gauge::Gauge;
 use crate::disk::glance::{self, Glance, GlanceOptions, Glanced};
@@ -33,8 +34,8 @@ pub struct Side {
     root: Root,
     reading: Reading,
     filter: Filter,
-    /// Whether files that nobody has hashed yet are left to whoever copies them.
-    deferring: bool,
+    /// Which files that nobody has hashed yet are left to whoever copies them.
+    deferral: Deferral,
     /// Where the index is kept; `None` where nothing may be written.
     cache: Option<Cache>,
     /// Whether something is wanted that the file system does not keep.
@@ -83,7 +84,7 @@ impl Side {
                 writable: write_cache,
             }
         });
-        Ok(Side { root, reading: reading.clone(), filter, deferring: false, cache, lacks: false })
+        Ok(Side { root, reading: reading.clone(), filter, deferral: Deferral::default(), cache, lacks: false })
     }
 
     /// Prepares to read the root of a replica: its index is in the replica's memory, and rows that a filter hides today
@@ -105,10 +106,13 @@ impl Side {
         Ok(Side { cache: Some(cache), lacks, ..Side::new(root, &reading, false)? })
     }
 
-    /// The same, which leaves files that nobody has hashed yet to whoever copies them, unless all shall be read.
-    pub fn deferring(self, deferring: bool) -> Side {
+    /// From now on leaves files of fewer bytes that nobody has hashed yet to whoever copies them, unless all shall be read. A
+    /// scan that goes on leaves them, too.
+    pub fn defer_below(&self, bytes: u64) {
         let Reading { checksum, quick, .. } = self.reading;
-        Side { deferring: deferring && !checksum && !quick, ..self }
+        if !checksum && !quick {
+            self.deferral.raise(bytes);
+        }
     }
 
     /// What its file system does not keep though it is wanted, as a problem of the root.
@@ -118,8 +122,8 @@ impl Side {
     }
 
     /// Whether files that nobody has hashed yet are left to whoever copies them.
-    pub const fn is_deferring(&self) -> bool {
-        self.deferring
+    pub fn is_deferring(&self) -> bool {
+        self.deferral.is_any()
     }
 
     /// The filter of this run.
@@ -224,7 +228,7 @@ impl Side {
             one_file_system: self.reading.one_file_system,
             checksum: self.reading.checksum && memory.placed.is_none(),
             quick: self.reading.quick,
-            defer: self.deferring,
+            defer: Some(&self.deferral),
         };
         let base = kept.as_ref().map(|(listing, _)| listing);
         let Scanned { listing, changed, problems, obeyed, hashed_bytes, .. } =

@@ -27,6 +27,11 @@ pub trait Fetch {
     /// fails is a problem; an error ends all.
     fn fetch(&self, run: &Run<'_>, wants: &[usize], done: &(dyn Fn(usize, Fetched) + Sync)) -> Result<(), Error>;
 
+    /// Whether what comes by itself is staged with [`Run::stage`], in whatever order it comes.
+    fn stages(&self) -> bool {
+        false
+    }
+
     /// The same source, where any of its files can be had at once.
     fn near(&self) -> Option<&dyn Near> {
         None

@@ -224,7 +224,7 @@ impl<'a> Receiver<'a> {
         if !same_size || (expected != Digest::UNKNOWN && expected != content) {
             return Err(problem(self.run, item, ProblemKind::Changed, "changed since it was scanned".into()));
         }
-        let stage = || self.stage(&content, size).map(Arc::new);
+        let stage = || self.stage(item.index, &content, size).map(Arc::new);
         let staged = match &item.large {
             None => stage(),
             Some(large) => {
@@ -243,11 +243,11 @@ impl<'a> Receiver<'a> {
     }
 
     /// What is long on its way must not have to come twice.
-    fn stage(&self, content: &Digest, size: u64) -> io::Result<Staged> {
+    fn stage(&self, index: usize, content: &Digest, size: u64) -> io::Result<Staged> {
         if size >= PART_BYTES_MIN && *content != Digest::UNKNOWN {
             self.run.target.stage_part(content, Remains::Void)
         } else {
-            self.run.target.stage()
+            (self.run.stage)(index)
         }
     }
 
