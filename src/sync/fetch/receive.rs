@@ -114,7 +114,7 @@ impl Large {
     /// A file of `size` bytes in `ranges` ranges.
     pub fn new(ranges: u64, size: u64) -> Large {
         let (missing, failed) = (AtomicU64::new(ranges), AtomicBool::new(false));
-        let blocks = Mutex::new(Blocks::new(size));
+        let blocks = Mutex::new(Blocks::unread(size));
         Large { staged: Mutex::default(), missing, failed, size, begun: false, blocks }
     }
 
