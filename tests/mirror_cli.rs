@@ -347,6 +347,7 @@ fn an_interrupt_keeps_what_was_done_and_the_next_run_goes_on() {
         assert!(child.try_wait().expect("it runs").is_none(), "it ended before it began to write");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
+    harness::await_handler(&child, rustix::process::Signal::INT);
     let id = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it runs");
     let ended = child.wait_with_output().expect("it ends");

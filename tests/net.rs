@@ -348,7 +348,7 @@ fn the_side_that_waits_hears_that_the_other_is_done() {
             };
             let begun = Instant::now();
             tokio::join!(serving, client.close());
-            assert!(begun.elapsed() < Duration::from_secs(1), "{kind:?}");
+            assert!(begun.elapsed() < Duration::from_secs(5), "{kind:?}");
         }
     });
 }
@@ -368,7 +368,7 @@ fn a_peer_that_drops_its_link_is_noticed_at_once() {
             if kind != Carrier::Memory {
                 assert!(receive.read_chunk(1).await.is_err(), "{kind:?}");
             }
-            assert!(begun.elapsed() < Duration::from_secs(1));
+            assert!(begun.elapsed() < Duration::from_secs(5));
             drop(held);
         }
     });
@@ -496,7 +496,7 @@ fn a_path_that_takes_only_small_packets_costs_a_moment() {
     run(async {
         let (took, traffic) = over_the_network(8, 64 * MIB).await;
         eprintln!("64 MiB where packets are at most 1280 bytes: {took:?}, {traffic:?}");
-        assert!(took < Duration::from_secs(5), "{took:?}");
+        assert!(took < Duration::from_secs(15), "{took:?}");
     });
 }
 

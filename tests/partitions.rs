@@ -105,6 +105,12 @@ fn members_that_are_cut_from_each_other_converge_through_a_client_of_both() {
     if !apart("members_that_are_cut_from_each_other_converge_through_a_client_of_both") {
         return;
     }
+    bridge(10);
+}
+
+/// Two members that are cut from each other, and a client that syncs with both so many times while all three edit. Gives the
+/// bytes that each hears of the other from the healing on until both know that they hold the same, headers included.
+fn bridge(visits: u32) -> [u64; 2] {
     let mut all = cluster(&["a", "b"]);
     all.iter_mut().for_each(Host::serve_ssh);
     let client = &hosts_beside(&["client"])[0];
@@ -117,7 +123,7 @@ fn members_that_are_cut_from_each_other_converge_through_a_client_of_both() {
         arguments.extend([SHARE.into(), format!("{}:{}", host.address, host.tree(SHARE).text())]);
         client.alike(&arguments).expect(0);
     };
-    for round in 0..10 {
+    for round in 0..visits {
         a.tree(SHARE).file("a.txt", format!("a {round}"));
         b.tree(SHARE).file("b.txt", format!("b {round}"));
         docs.file("client.txt", format!("client {round}"));
@@ -137,12 +143,23 @@ fn members_that_are_cut_from_each_other_converge_through_a_client_of_both() {
     let shown = a.tree(SHARE).shown();
     assert_eq!(shown, b.tree(SHARE).shown());
     assert_eq!(copies(&a.tree(SHARE)), Vec::<std::path::PathBuf>::new(), "nobody edited what he had not seen");
-    assert_eq!(shown[std::path::Path::new("relay.txt")], b"b 9");
-    let rounds = a.status(SHARE)["content_bytes"].as_u64();
+    assert_eq!(shown[std::path::Path::new("relay.txt")], format!("b {}", visits - 1).as_bytes());
+    let content = a.status(SHARE)["content_bytes"].as_u64();
+    a.count(b);
+    b.count(a);
     a.heal();
     b.heal();
+    // They find each other again, and come to know that they hold the same.
+    let knows = |host: &Host| {
+        let status = host.status(SHARE);
+        let members = status["members"].as_array().expect("members").clone();
+        members.iter().skip(1).all(|member| member["state"] == "alive" && member["alike"] == true)
+    };
+    within(PATIENCE, "both know that they hold the same", || knows(a) && knows(b));
+    let heard = [a.counted(), b.counted()];
     converge(HEALED, &[a, b]);
-    assert_eq!(a.status(SHARE)["content_bytes"].as_u64(), rounds, "what both have does not travel again");
+    assert_eq!(a.status(SHARE)["content_bytes"].as_u64(), content, "what both have does not travel again");
+    heard
 }
 
 #[test]
@@ -232,18 +249,25 @@ fn a_forgotten_member_gets_nothing_more_and_a_late_one_brings_nothing_back() {
     arrives(PATIENCE, &all[2], "secret.txt", b"for members");
 }
 
-/// A daemon under faults may grow by less than so much, in percent: a few times what was seen, so that only a leak is more.
-const GROWTH_MAX: f64 = 100.0;
+/// What is held between the second third of a soak and its last may grow by less than so much, in percent,
+const GROWTH_MAX: f64 = 5.0;
+/// where it is as long as this: by then caches and the allocator hold what they ever will.
+const WARM: Duration = Duration::from_secs(600);
+/// The same in a shorter one.
+const GROWTH_COLD_MAX: f64 = 30.0;
 
-/// `SOAK_SEED` runs another schedule, `SOAK_SECONDS` a longer one.
+/// `SOAK_SEED` runs another schedule, `SOAK_SECONDS` a longer one, `SOAK_KEEP` names a directory in which roots and logs are kept
+/// where it fails.
 #[test]
 fn a_soak_under_every_fault_ends_alike_with_what_was_written() {
     if !apart("a_soak_under_every_fault_ends_alike_with_what_was_written") {
         return;
     }
     let number = |name, usual| std::env::var(name).map_or(usual, |text| text.parse().expect("a number"));
-    let grown = soak::run(number("SOAK_SEED", 1), Duration::from_secs(number("SOAK_SECONDS", 45)));
-    assert!(grown.iter().all(|percent| *percent < GROWTH_MAX), "memory grew by {grown:.1?} %");
+    let length = Duration::from_secs(number("SOAK_SECONDS", 180));
+    let grown = soak::run(number("SOAK_SEED", 1), length);
+    let most = if length < WARM { GROWTH_COLD_MAX } else { GROWTH_MAX };
+    assert!(grown.iter().all(|percent| *percent < most), "memory grew by {grown:.1?} %");
 }
 
 /// Hosts beside a cluster of two.

@@ -90,6 +90,9 @@ fn assert_old_or_new(tree: &Tree) {
 /// No run of these takes as long, on the busiest machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// What "soon" may be on a loaded machine: less than what any wait of the program takes.
+const SOON: Duration = Duration::from_secs(10);
+
 fn spawn(command: &mut Command) -> Child {
     command.stderr(Stdio::piped()).spawn().expect("the command starts")
 }
@@ -124,8 +127,9 @@ fn assert_kills_are_survived(way: Way) {
     write_version(&pair.source, 0);
     pair.complete(&far);
     write_version(&pair.source, 1);
+    let before = far.starts();
     let child = spawn(pair.command(&far).stdout(Stdio::null()));
-    far.await_served();
+    far.await_served(before);
     let begun = Instant::now();
     assert_eq!(end(child, PATIENCE).0, 0);
     let mut whole = begun.elapsed();
@@ -133,8 +137,9 @@ fn assert_kills_are_survived(way: Way) {
     let mut caught = 0;
     for round in 0..ROUNDS {
         write_version(&pair.source, round % 2);
+        let before = far.starts();
         let child = spawn(pair.command(&far).stdout(Stdio::null()));
-        far.await_served();
+        far.await_served(before);
         thread::sleep(moment(round, ROUNDS, whole));
         let kill_far = round % 2 == 0;
         if kill_far {
@@ -307,12 +312,10 @@ fn assert_interrupts(way: Way) {
     let Some(far) = Far::in_memory() else { return };
     let pair = Pair::new(&far, way);
     let child = under_way(&far, &pair, &[]);
-    let begun = Instant::now();
     kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
-    let (code, said) = end(child, Duration::from_secs(5));
+    let (code, said) = end(child, SOON);
     assert_eq!(code, 20, "{said}");
     assert!(said.contains("interrupted"), "{said}");
-    assert!(begun.elapsed() < Duration::from_secs(5));
     far.assert_gone();
     let arrived = (0..40).filter(|at| pair.target.has(format!("large/{at}"))).count();
     assert!((1..40).contains(&arrived), "{arrived} of 40 are there");
@@ -338,9 +341,14 @@ fn a_second_interrupt_ends_the_process_at_once() {
     far.signal(Signal::STOP);
     let pid = Pid::from_child(&child);
     kill_process(pid, Signal::INT).expect("it runs");
-    thread::sleep(Duration::from_millis(20));
-    let _ = kill_process(pid, Signal::INT);
-    let (code, said) = end(child, Duration::from_secs(1));
+    // Two that come before it has seen the first one are one: it is asked until it has ended.
+    let asking = thread::spawn(move || {
+        while kill_process(pid, Signal::INT).is_ok() {
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let (code, said) = end(child, SOON);
+    asking.join().expect("it asks until nobody is there");
     far.signal(Signal::CONT);
     assert_eq!(code, 20, "{said}");
     far.assert_gone();
@@ -352,7 +360,7 @@ fn assert_silence_ends(way: Way) {
     let pair = Pair::new(&far, way);
     let child = under_way(&far, &pair, &["--timeout", "2"]);
     far.signal(Signal::STOP);
-    let (code, said) = end(child, Duration::from_secs(8));
+    let (code, said) = end(child, SOON);
     far.signal(Signal::CONT);
     assert_eq!(code, 30, "{said}");
     assert!(said.contains("--timeout"), "{said}");
@@ -391,7 +399,7 @@ fn a_far_side_that_is_no_alike_is_a_clear_error() {
         let program = script(&far.sandbox.path(&format!("liar{at}")), body);
         for (from, to) in [(source.text(), there.as_str()), (here.as_str(), target.text())] {
             let child = spawn(&mut far.command_with(&program, ["mirror", "--timeout", "2", from, to]));
-            let (code, said) = end(child, Duration::from_secs(10));
+            let (code, said) = end(child, SOON * 2);
             assert!(codes.contains(&code), "{body}: {code}: {said}");
             assert!(said.starts_with("error: ") && !said.contains("panicked"), "{body}: {said}");
         }
@@ -409,7 +417,7 @@ fn a_far_side_that_hangs_up_in_the_middle_is_a_lost_peer() {
         let body = format!("{} \"$@\" | head -c {bytes}", far.program.display());
         let program = script(&far.sandbox.path("short"), &body);
         let mut command = far.command_with(&program, ["mirror", "--timeout", "1"]);
-        let (code, said) = end(spawn(command.args(&pair.arguments).stdout(Stdio::null())), Duration::from_secs(10));
+        let (code, said) = end(spawn(command.args(&pair.arguments).stdout(Stdio::null())), SOON * 2);
         assert!([10, 30, 35].contains(&code) || code == 0 && bytes > 300, "{bytes}: {code}: {said}");
         assert!(!said.contains("panicked"), "{said}");
     }

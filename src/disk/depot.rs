@@ -35,7 +35,8 @@ pub struct Depot {
 }
 
 impl Depot {
-    /// Makes `.alike`, takes its lock unless it is held already, and removes what a killed run left in staging, but for small files that had come.
+    /// Makes `.alike`, takes its lock unless it is held already, and removes what a killed run left in staging, but for
+    /// small files that had come.
     pub fn open(root: &Root, fsync: Fsync, held: Option<&Lock>) -> Result<Depot, Error> {
         let control = Control::open(root, held)?;
         let refuse = |source: io::Error| Error::Control { path: root.path().join(super::control::NAME), source };

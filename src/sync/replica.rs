@@ -14,6 +14,7 @@ mod shown;
 mod witnessed;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -421,13 +422,14 @@ impl Replica {
         Ok(())
     }
 
-    fn keep(&self, found: &Found) -> Result<(), Error> {
+    /// Saves the index; gives it, where it was written.
+    fn keep(&self, found: &Found) -> Result<Option<File>, Error> {
         if self.writing.dry_run {
-            return Ok(());
+            return Ok(None);
         }
         let tree = found.tree(self.lane());
         // Without its index the next look would find no witness, and every edit would be a conflict.
-        self.side.save(found, &tree).map(drop).map_err(|note| Error::Memory {
+        self.side.save(found, &tree).map_err(|note| Error::Memory {
             path: self.side.root().path().join(control::NAME).join("index"),
             source: std::io::Error::other(note),
         })

@@ -26,6 +26,7 @@ pub struct Far {
     pub program: PathBuf,
     /// What the script starts: a path that no other process has.
     served: PathBuf,
+    starts: PathBuf,
     exits: PathBuf,
 }
 
@@ -50,15 +51,16 @@ impl Far {
         for place in ["home", "config", "state", "cache", "runtime"] {
             fs::create_dir_all(far.join(place)).expect("a place");
         }
-        let (served, exits) = (far.join("served"), far.join("exits"));
+        let [served, starts, exits] = ["served", "starts", "exits"].map(|name| far.join(name));
         symlink(env!("CARGO_BIN_EXE_alike"), &served).expect("a new link");
         let at = far.display();
         let body = format!(
             "export HOME={at}/home XDG_CONFIG_HOME={at}/config XDG_STATE_HOME={at}/state XDG_CACHE_HOME={at}/cache \
-             XDG_RUNTIME_DIR={at}/runtime LC_ALL=C\ncd {at}/home\n{at}/served \"$@\"\ncode=$?\necho $code >> {at}/exits\nexit $code"
+             XDG_RUNTIME_DIR={at}/runtime LC_ALL=C\ncd {at}/home\n\
+             echo >> {at}/starts\n{at}/served \"$@\"\ncode=$?\necho $code >> {at}/exits\nexit $code"
         );
         let program = script(&far.join("alike"), &body);
-        Some(Far { sandbox, sshd, program, served, exits })
+        Some(Far { sandbox, sshd, program, served, starts, exits })
     }
 
     /// A tree as an argument.
@@ -104,10 +106,16 @@ impl Far {
         self.processes().into_iter().filter(|&pid| kill_process(pid, signal).is_ok()).count()
     }
 
-    /// Waits until something runs on the far side.
+    /// How many runs were begun on the far side so far.
+    pub fn starts(&self) -> usize {
+        fs::read_to_string(&self.starts).unwrap_or_default().lines().count()
+    }
+
+    /// Waits until one more than `before` was begun on the far side, and runs or has ended already.
     #[track_caller]
-    pub fn await_served(&self) {
-        await_that("the far side starts", || !self.processes().is_empty());
+    pub fn await_served(&self, before: usize) {
+        let has_ended = || self.exits().len() > before;
+        await_that("the far side starts", || self.starts() > before && (!self.processes().is_empty() || has_ended()));
     }
 
     /// Insists that nothing is left running on the far side.

@@ -32,6 +32,11 @@ pub fn apart(test: &str) -> bool {
     inside(test, NAMESPACES, SETUP)
 }
 
+/// A daemon that does not answer by then does not start any more, also on a machine that is busy.
+const STARTS: Duration = Duration::from_secs(60);
+/// So much of what a daemon said is shown where a test fails.
+const LAST_LINES: usize = 500;
+
 /// What lets a program see another time.
 const CLOCK: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 
@@ -100,6 +105,12 @@ impl Host {
         fs::write(place.join("config.toml"), text).expect("written");
     }
 
+    /// Writes more into it, above the shares that commands have written there.
+    pub fn configure_more(&self, text: &str) {
+        let before = fs::read_to_string(self.sandbox.path("config/alike/config.toml")).expect("a configuration");
+        self.configure(&format!("{text}{before}"));
+    }
+
     /// The command, to be run on this host.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let inner = self.sandbox.command(arguments);
@@ -136,7 +147,7 @@ impl Host {
         }
         let daemon = command.stdout(Stdio::null()).stderr(log).spawn().expect("the daemon starts");
         self.daemon = Some(daemon);
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + STARTS;
         while self.alike(["status", "--json"]).code > 1 {
             let ended = self.daemon.as_mut().and_then(|daemon| daemon.try_wait().ok().flatten());
             let said = || format!("{}: {ended:?}\n{}", self.name, self.log());
@@ -327,7 +338,10 @@ impl Drop for Host {
     #[allow(clippy::print_stderr)]
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!("-- the daemon on {} said\n{}", self.name, self.log());
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
+            eprintln!("-- the daemon on {} said at last\n{}", self.name, last.join("\n"));
         }
         if let Some(daemon) = &mut self.daemon {
             let _ = daemon.kill();

@@ -10,6 +10,7 @@ pub mod mounted;
 pub mod outcome;
 pub mod rot;
 pub mod sandbox;
+pub mod signals;
 pub mod sshd;
 pub mod tree;
 
@@ -17,6 +18,7 @@ pub use far::Far;
 pub use judge::{assert_alike, judge};
 pub use outcome::Outcome;
 pub use sandbox::Sandbox;
+pub use signals::await_handler;
 pub use tree::Tree;
 
 /// Says that a test cannot run here, and why. On the machine that judges the project nothing may be left out.

@@ -1,8 +1,9 @@
 //! A soak: daemons under random cuts, kills, stops, full disks and steps of their clocks, while files are written everywhere. A
 //! seed is a schedule; what the files must hold in the end follows from the schedule and from what could be written alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
@@ -10,9 +11,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rustix::process::Signal;
 
-use super::cluster::{INTERVAL, admit};
+use super::cluster::admit;
 use super::harness::Tree;
-use super::harness::hosts::{Cut, Host, hosts, split, within};
+use super::harness::hosts::{Cut, Host, hosts, split};
 use super::harness::tree::pattern;
 
 /// The hosts.
@@ -24,8 +25,12 @@ const DIRECTORY: &str = "disk/docs";
 const DISK_MIB: u64 = 96;
 /// Something happens so often.
 const TICK: Duration = Duration::from_millis(100);
-/// All are alike so long after the last fault has ended.
-const SETTLED: Duration = Duration::from_secs(120);
+/// Hosts of which for so long nothing changes that is not alike will not be alike any more.
+const STUCK: Duration = Duration::from_secs(120);
+/// They are not waited for any longer, whatever changes.
+const SETTLED: Duration = Duration::from_secs(900);
+/// How often the memory of those that run throughout is noted.
+const SAMPLE: Duration = Duration::from_secs(5);
 /// Paths that a host writes.
 const PATHS: u32 = 40;
 
@@ -42,6 +47,8 @@ enum Event {
     Move { host: usize },
     /// It writes a file that all write.
     Share { host: usize, path: u32 },
+    /// It deletes all copies of one that are in conflict: without that they are what grows.
+    Tidy { host: usize, path: u32 },
     /// These hosts and the others do not hear each other any more.
     Split { left: Vec<usize>, cut: Cut },
     /// One host does not hear another.
@@ -78,7 +85,8 @@ fn schedule(seed: u64, ticks: usize) -> Vec<Vec<Event>> {
             60..72 => Event::Delete { host, path },
             72..84 => Event::Rename { host, from: path, to: random.random_range(0..PATHS) },
             84..86 => Event::Move { host },
-            _ => Event::Share { host, path: path % 5 },
+            86..97 => Event::Share { host, path: path % 5 },
+            _ => Event::Tidy { host, path: path % 5 },
         });
         if random.random_range(0..25) == 0 {
             let fault = fault(&mut random, (tick, ticks), &mut free);
@@ -141,6 +149,11 @@ impl Soak {
         soak
     }
 
+    /// What those hold that are never killed, in MiB.
+    fn memory(&self) -> Vec<f64> {
+        self.all[..2].iter().map(|host| host.memory_bytes() as f64 / f64::from(1 << 20)).collect()
+    }
+
     fn tree(&self, host: usize) -> Tree {
         self.all[host].tree(DIRECTORY)
     }
@@ -200,7 +213,16 @@ impl Soak {
                     self.written.push(content);
                 }
             }
+            Event::Tidy { host, path } => self.tidy(*host, &format!("shared-{path}.conflict-")),
             fault => self.strike(fault),
+        }
+    }
+
+    fn tidy(&self, host: usize, start: &str) {
+        let entries = fs::read_dir(self.tree(host).path()).expect("a readable directory").flatten();
+        for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(start)) {
+            // It may go by itself meanwhile.
+            let _ = fs::remove_file(entry.path());
         }
     }
 
@@ -232,15 +254,25 @@ impl Soak {
 
     /// Waits until all hold and show the same, and asserts that it is what it must be.
     fn settle(&self) {
-        let started = Instant::now();
         let state = || -> Vec<_> { self.all.iter().map(|host| host.status(SHARE)).collect() };
-        while !is_alike(&state()) {
-            assert!(started.elapsed() < SETTLED, "not alike within {SETTLED:?}: {:#?}", state());
+        let (started, mut moved, mut last) = (Instant::now(), Instant::now(), Vec::new());
+        loop {
+            let now = state();
+            if is_alike(&now) {
+                break;
+            }
+            let marks = now.iter().map(mark).collect();
+            if marks != last {
+                (moved, last) = (Instant::now(), marks);
+            }
+            let is_stuck = moved.elapsed() > STUCK || started.elapsed() > SETTLED;
+            assert!(!is_stuck, "not alike after {:.0?}\n{}", started.elapsed(), self.evidence());
             thread::sleep(Duration::from_millis(200));
         }
-        let trees: Vec<BTreeMap<PathBuf, Vec<u8>>> = (0..NAMES.len()).map(|host| self.tree(host).shown()).collect();
+        let trees = self.trees();
         for (tree, name) in trees.iter().zip(NAMES) {
-            assert_eq!(different(tree, &trees[0]), Vec::<PathBuf>::new(), "{name} shows something else");
+            let differing = different(tree, &trees[0]);
+            assert!(differing.is_empty(), "{name} shows something else at {differing:?}\n{}", self.evidence());
         }
         let is_shared = |path: &Path| path.to_string_lossy().starts_with("shared-");
         let own: BTreeMap<PathBuf, Vec<u8>> = trees[0]
@@ -248,18 +280,64 @@ impl Soak {
             .filter(|(path, _)| !is_shared(path) && path.extension().is_some())
             .map(|(path, bytes)| (path.clone(), bytes.clone()))
             .collect();
-        let mut expected = BTreeMap::new();
-        for host in 0..NAMES.len() {
-            for (path, content) in &self.oracle[host] {
-                expected.insert(PathBuf::from(self.own(host, *path)), content.clone());
-            }
-        }
-        let said = || self.all[0].alike(["conflicts", self.tree(0).text(), "--json"]).stdout;
-        assert_eq!(different(&own, &expected), Vec::<PathBuf>::new(), "not what was written: {}", said());
+        let differing = different(&own, &self.expected());
+        assert!(differing.is_empty(), "not what was written at {differing:?}\n{}", self.evidence());
         for (path, bytes) in trees[0].iter().filter(|(path, _)| is_shared(path)) {
             assert!(self.written.contains(bytes), "{} holds what nobody wrote", path.display());
         }
     }
+
+    fn trees(&self) -> Vec<BTreeMap<PathBuf, Vec<u8>>> {
+        (0..NAMES.len()).map(|host| self.tree(host).shown()).collect()
+    }
+
+    /// What each host's own files must hold in the end.
+    fn expected(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let own = |host: usize| {
+            let files = self.oracle[host].iter();
+            files.map(move |(path, content)| (PathBuf::from(self.own(host, *path)), content.clone()))
+        };
+        (0..NAMES.len()).flat_map(own).collect()
+    }
+
+    /// What helps to find out why all are not alike: how each host stands, and who shows what where they differ. Roots and logs
+    /// are kept in the directory that `SOAK_KEEP` names.
+    fn evidence(&self) -> String {
+        let mut told = String::new();
+        for host in &self.all {
+            let mut status = host.status(SHARE);
+            status["members"].take();
+            told += &format!("{}: {status}\n", host.name);
+            let said = host.alike(["conflicts", host.tree(DIRECTORY).text(), "--json"]).stdout;
+            told += &format!("{} conflicts: {}\n", host.name, said.lines().count());
+            if let Some(keep) = std::env::var_os("SOAK_KEEP").map(PathBuf::from) {
+                fs::create_dir_all(&keep).expect("a directory to keep things in");
+                let mut copy = Command::new("cp");
+                let copied = copy.arg("-a").arg(host.tree(DIRECTORY).path()).arg(keep.join(&host.name)).status();
+                told += &format!("{} kept: {copied:?}\n", host.name);
+                fs::write(keep.join(format!("{}.log", host.name)), host.log()).expect("a log that is kept");
+            }
+        }
+        let (trees, expected) = (self.trees(), self.expected());
+        let paths: BTreeSet<&PathBuf> = trees.iter().chain([&expected]).flat_map(BTreeMap::keys).collect();
+        for path in paths {
+            let shown: Vec<String> = trees.iter().map(|tree| brief(tree.get(path))).collect();
+            if shown.iter().any(|one| *one != shown[0]) {
+                told += &format!("{}: {} written {}\n", path.display(), shown.join(" "), brief(expected.get(path)));
+            }
+        }
+        told
+    }
+}
+
+/// A file's size and how it begins; `-` for none.
+fn brief(content: Option<&Vec<u8>>) -> String {
+    content.map_or("-".into(), |bytes| format!("{}:{:02x?}", bytes.len(), &bytes[..bytes.len().min(4)]))
+}
+
+/// What changes of a host for as long as it gets on.
+fn mark(now: &serde_json::Value) -> String {
+    format!("{} {} {}", now["top"], now["knowledge"], now["wanted"])
 }
 
 fn admit_at(member: &Host, other: &Host) {
@@ -277,7 +355,11 @@ fn different(left: &BTreeMap<PathBuf, Vec<u8>>, right: &BTreeMap<PathBuf, Vec<u8
     left.keys().chain(right.keys()).filter(|path| left.get(*path) != right.get(*path)).cloned().collect()
 }
 
-/// Runs a schedule and asserts how it ends; how the memory of those that ran throughout grew from the first third on, in percent.
+/// The memory that each of some daemons holds at a time, in MiB.
+type Sample = (Duration, Vec<f64>);
+
+/// Runs a schedule and asserts how it ends; gives how the memory of those that ran throughout grew after the first third, in
+/// percent: the least of what each held in the second third against the least of the last.
 #[allow(clippy::print_stdout)]
 pub fn run(seed: u64, length: Duration) -> Vec<f64> {
     let ticks = (length.as_millis() / TICK.as_millis()) as usize;
@@ -285,7 +367,8 @@ pub fn run(seed: u64, length: Duration) -> Vec<f64> {
     let events = schedule(seed, ticks);
     assert_eq!(events, schedule(seed, ticks), "a seed is a schedule");
     let mut soak = Soak::new();
-    let mut memory = Vec::new();
+    let mut samples: Vec<Sample> = Vec::new();
+    let began = Instant::now();
     for (tick, events) in events.iter().enumerate() {
         let until = Instant::now() + TICK;
         for event in events {
@@ -294,17 +377,25 @@ pub fn run(seed: u64, length: Duration) -> Vec<f64> {
             }
             soak.happen(tick, event);
         }
-        if tick == ticks / 3 {
-            memory = soak.all[..2].iter().map(Host::memory_bytes).collect();
+        if tick % (SAMPLE.as_millis() / TICK.as_millis()) as usize == 0 {
+            samples.push((began.elapsed(), soak.memory()));
         }
         thread::sleep(until.saturating_duration_since(Instant::now()));
     }
     soak.all.iter().for_each(Host::heal);
     soak.settle();
-    within(INTERVAL * 5, "they rest", || is_alike(&soak.all.iter().map(|host| host.status(SHARE)).collect::<Vec<_>>()));
-    let after: Vec<u64> = soak.all[..2].iter().map(Host::memory_bytes).collect();
-    let grown = |(before, after): (u64, u64)| (after as f64 / before as f64 - 1.0) * 100.0;
-    let grown: Vec<f64> = memory.into_iter().zip(after.iter().copied()).map(grown).collect();
-    println!("memory {after:?} bytes, grown {grown:.1?} %");
+    samples.push((began.elapsed(), soak.memory()));
+    for (at, held) in samples.iter().step_by(12).chain(samples.last()) {
+        println!("memory after {:4.0?} s: {held:.1?} MiB", at.as_secs());
+    }
+    let grown = grown(&samples);
+    println!("alike after {:.0?}, memory grown {grown:.1?} %", began.elapsed());
     grown
+}
+
+fn grown(samples: &[Sample]) -> Vec<f64> {
+    let third = samples.len() / 3;
+    let least = |of: &[Sample], at: usize| of.iter().map(|(_, held)| held[at]).fold(f64::MAX, f64::min);
+    let grown = |at| (least(&samples[2 * third..], at) / least(&samples[third..2 * third], at) - 1.0) * 100.0;
+    (0..samples[0].1.len()).map(grown).collect()
 }

@@ -19,7 +19,6 @@ pub struct Steps {
     /// Whether the open share is watched, or cannot be.
     pub watched: bool,
     pub looking: bool,
-    pub meeting: bool,
     pub placing: bool,
     /// Where the root may have changed.
     pub dirty: Option<Dirty>,
@@ -29,17 +28,29 @@ pub struct Steps {
     pub unplaced: bool,
     /// Nothing is put in place before; it failed before.
     pub place_after: Moment,
+    /// Whether a member has got something since what is being put in place was begun.
+    pub asks_again: bool,
     /// Nothing is looked at before.
     pub look_after: Moment,
     pub open_after: Moment,
     pub rescan_at: Moment,
+    /// When the index is saved, where it lacks something and nothing else happens.
+    pub save_at: Option<Moment>,
     /// Steps in a row that failed.
     pub failures: u32,
     /// Times in a row that something stayed wanted.
     pub tries: u32,
 }
 
+/// After so long without a change the index is saved: what is noted until then takes memory.
+const SAVE_AFTER_MS: u64 = 20_000;
+
 impl Task {
+    /// A change, or what followed from one, has to be in the index soon.
+    pub(super) fn save_later(&mut self, unsaved: bool) {
+        self.steps.save_at = unsaved.then(|| self.hub.now() + SAVE_AFTER_MS);
+    }
+
     /// Begins what is due.
     pub(super) fn act(&mut self) {
         let now = self.hub.now();
@@ -68,9 +79,13 @@ impl Task {
         }
         if looked && self.steps.unplaced && !self.steps.placing && self.steps.place_after <= now {
             self.steps.unplaced = false;
-            self.steps.placing = true;
+            (self.steps.placing, self.steps.asks_again) = (true, false);
             self.approvals.placing();
             self.work.spawn(work::place(Arc::clone(&self.hub), Arc::clone(&self.keeper), share.clone()));
+        }
+        if self.steps.save_at.is_some_and(|at| at <= now) {
+            self.steps.save_at = None;
+            self.work.spawn(work::save(share.clone()));
         }
         if looked {
             self.scrub(&share, now);
@@ -83,12 +98,8 @@ impl Task {
         for peer in self.rounds.tells(now) {
             self.tell(share, peer);
         }
-        if self.steps.meeting {
-            return;
-        }
         match self.rounds.meets(now, &mut chance) {
             Some(Due::Meet(peer)) => {
-                self.steps.meeting = true;
                 let (hub, keeper) = (Arc::clone(&self.hub), Arc::clone(&self.keeper));
                 self.work.spawn(work::meet(hub, keeper, share.clone(), peer));
             }
@@ -118,8 +129,8 @@ impl Task {
         }
         let looking = (steps.dirty.is_some() && !steps.looking).then_some(steps.look_after);
         let placing = (steps.unplaced && !steps.placing).then_some(steps.place_after);
-        let meeting = (!steps.meeting).then(|| self.rounds.next_meeting());
-        let all = [Some(steps.rescan_at), self.scrub.next(), looking, placing, meeting, self.rounds.next_tell()];
+        let (meeting, telling) = (Some(self.rounds.next_meeting()), self.rounds.next_tell());
+        let all = [Some(steps.rescan_at), steps.save_at, self.scrub.next(), looking, placing, meeting, telling];
         all.into_iter().flatten().min().unwrap_or(Moment::MAX)
     }
 

@@ -131,8 +131,9 @@ impl Task {
         lock(&self.keeper.now).heard.insert(peer, self.hub.now());
         lock(&self.keeper.now).levels.entry(peer).or_default().wanted = Some(said.wanted);
         if said.wanted == 0 && before != Some(0) {
-            // It may have got what is wanted here.
+            // It may have got what is wanted here, also where it was just asked in vain.
             self.steps.place_after = self.hub.now();
+            self.steps.asks_again = true;
         }
         let list = self.keeper.members().digest();
         if list.0[..8] != said.list {
@@ -216,9 +217,12 @@ impl Task {
                 self.say(Matters::Warn, "not watched: looked at every interval", &[("why", why(&error))]);
             }
             Done::Met(peer, ours, met) => {
-                self.steps.meeting = false;
+                self.rounds.ended(peer);
                 self.met(peer, ours, met);
             }
+            Done::Saved(Ok(())) => drop(self.refresh()),
+            // It is saved after the next change, or when the share is closed.
+            Done::Saved(Err(error)) => self.say(Matters::Debug, "index not saved", &[("why", why(&error))]),
             Done::Placed(placed) => self.placed(placed),
         }
     }
@@ -306,7 +310,8 @@ impl Task {
         }
         if placed.wanted > 0 && standing.held.is_empty() {
             self.steps.unplaced = true;
-            self.steps.place_after = self.hub.now() + again_ms(self.steps.tries);
+            let wait = if self.steps.asks_again { 0 } else { again_ms(self.steps.tries) };
+            self.steps.place_after = self.hub.now() + wait;
             self.steps.tries = self.steps.tries.saturating_add(1);
         } else {
             self.steps.tries = 0;
@@ -320,6 +325,7 @@ impl Task {
     fn broke(&mut self, what: &str) {
         self.say(Matters::Error, "a step broke", &[("why", what.into())]);
         let (opening, now) = (false, self.again());
+        self.rounds.all_ended();
         self.steps = Steps {
             opening,
             dirty: Some(Dirty::All),
@@ -369,6 +375,9 @@ impl Task {
         self.rounds.changed(mark_of(&standing), self.hub.now());
         let before = std::mem::replace(&mut lock(&self.keeper.now).standing, standing.clone());
         self.tell_healed(&before, &standing);
+        if standing.unsaved && before.top != standing.top || standing.unsaved != before.unsaved {
+            self.save_later(standing.unsaved);
+        }
         if standing.conflicts > before.conflicts && before.looked.is_some() {
             self.say(Matters::Warn, "conflict", &[("conflicts", standing.conflicts.to_string())]);
             self.on_conflict.tell(json!({
@@ -407,7 +416,7 @@ impl Task {
             None if failed => At::Failed,
             None => At::Opening,
             Some(share) if share.standing().looked.is_none() => At::Opening,
-            Some(_) if steps.looking || steps.placing || steps.meeting => At::Working,
+            Some(_) if steps.looking || steps.placing || self.rounds.is_meeting() => At::Working,
             Some(_) if steps.dirty.is_some() || steps.unplaced => At::Waiting,
             Some(_) => At::Resting,
         }

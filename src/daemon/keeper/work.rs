@@ -36,6 +36,8 @@ pub enum Done {
     Scrubbed(Result<Verified, Error>),
     /// It is watched from now on, or cannot be.
     Watched(Result<Arc<Watch>, Error>),
+    /// The index was saved.
+    Saved(Result<(), Error>),
     /// What could be put in place was.
     Placed(Result<(Materialized, Kept), Error>),
 }
@@ -80,6 +82,11 @@ pub async fn mean(share: Option<Share>, meant: Meant, answer: Answering) -> Done
 /// Reads files again, from a path on.
 pub async fn verify(share: Share, from: Option<RelPath>, bytes_max: u64) -> Done {
     Done::Scrubbed(share.verify(from, bytes_max).await)
+}
+
+/// Saves the index.
+pub async fn save(share: Share) -> Done {
+    Done::Saved(share.save().await)
 }
 
 /// Watches the root from now on.

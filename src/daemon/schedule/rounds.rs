@@ -12,6 +12,10 @@ const GATHER_MS: u64 = 20;
 const SKIPS_MAX: u32 = 60;
 /// After a meeting that failed the member is left alone for this long, doubled each time.
 const SPARE_MS: u64 = 500;
+/// A meeting that goes on for so long holds up no other: its member may not hear us. This part of an interval.
+const SLOW_PART: u64 = 4;
+/// Meetings that begin here and go on at a time.
+const MEETINGS_MAX: usize = 4;
 
 /// What a replica holds, as one digest: its top and all that it has seen. Equal marks, nothing to meet for.
 pub type Mark = [u8; 16];
@@ -35,6 +39,8 @@ pub struct Rounds<K> {
     tell: Option<Moment>,
     /// Who is known to hold something else, and may be met out of turn.
     eager: BTreeSet<K>,
+    /// Meetings that began here and go on, and since when.
+    begun: BTreeMap<K, Moment>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,7 +69,8 @@ pub struct Meeting {
 impl<K: Ord + Copy> Rounds<K> {
     /// Rounds of a share that holds `ours`. The first is soon.
     pub fn new(interval_ms: u64, ours: Mark, now: Moment) -> Rounds<K> {
-        Rounds { interval_ms, ours, live: BTreeMap::new(), next: now, tell: None, eager: BTreeSet::new() }
+        let (live, eager, begun) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        Rounds { interval_ms, ours, live, next: now, tell: None, eager, begun }
     }
 
     /// Another interval from now on.
@@ -154,24 +161,55 @@ impl<K: Ord + Copy> Rounds<K> {
         self.tell
     }
 
-    /// Whom to meet now. To be asked while no meeting that began here goes on.
+    /// Whom to meet now. A meeting has begun then, until it is said to have [ended](Rounds::ended).
     pub fn meets(&mut self, now: Moment, chance: Chance<'_>) -> Option<Due<K>> {
-        if let Some(key) = self.out_of_turn(now, chance) {
-            self.eager.remove(&key);
-            self.next = now + jittered(self.interval_ms, chance);
-            return Some(Due::Meet(key));
-        }
-        if self.next > now {
+        if self.free() > now {
             return None;
         }
-        self.next = now + jittered(self.interval_ms, chance);
-        self.in_turn(now, chance)
+        let due = if let Some(key) = self.out_of_turn(now, chance) {
+            self.eager.remove(&key);
+            self.next = now + jittered(self.interval_ms, chance);
+            Some(Due::Meet(key))
+        } else if self.next <= now {
+            self.next = now + jittered(self.interval_ms, chance);
+            self.in_turn(now, chance)
+        } else {
+            None
+        };
+        if let Some(Due::Meet(key)) = due {
+            self.begun.insert(key, now);
+        }
+        due
+    }
+
+    /// A meeting that began here is over, however it ended.
+    pub fn ended(&mut self, key: K) {
+        self.begun.remove(&key);
+    }
+
+    /// None of those that began here goes on.
+    pub fn all_ended(&mut self) {
+        self.begun.clear();
+    }
+
+    /// Whether any that began here goes on.
+    pub fn is_meeting(&self) -> bool {
+        !self.begun.is_empty()
     }
 
     /// When a meeting is due next.
     pub fn next_meeting(&self) -> Moment {
-        let eager = self.eager.iter().filter_map(|key| self.live.get(key)).map(|live| live.spared_until).min();
-        eager.map_or(self.next, |eager| eager.min(self.next))
+        let eager = self.eager.iter().filter(|key| !self.begun.contains_key(key)).filter_map(|key| self.live.get(key));
+        let eager = eager.map(|live| live.spared_until).min();
+        eager.map_or(self.next, |eager| eager.min(self.next)).max(self.free())
+    }
+
+    /// When a meeting may begin beside those that go on.
+    fn free(&self) -> Moment {
+        if self.begun.len() >= MEETINGS_MAX {
+            return Moment::MAX;
+        }
+        self.begun.values().max().map_or(0, |last| last + self.interval_ms / SLOW_PART)
     }
 
     /// Of each live member, whether it holds the same, or all that it will ever take; `None` where that is not known.
@@ -180,12 +218,14 @@ impl<K: Ord + Copy> Rounds<K> {
     }
 
     fn out_of_turn(&self, now: Moment, chance: Chance<'_>) -> Option<K> {
-        let ready = |key: &&K| self.live.get(key).is_some_and(|live| live.spared_until <= now);
+        let is_spared = |key: &K| self.live.get(key).is_none_or(|live| live.spared_until > now);
+        let ready = |key: &&K| !is_spared(key) && !self.begun.contains_key(key);
         pick(&self.eager.iter().filter(ready).copied().collect::<Vec<K>>(), chance)
     }
 
     fn in_turn(&mut self, now: Moment, chance: Chance<'_>) -> Option<Due<K>> {
-        let ready = |(key, live): (&K, &Live)| (live.spared_until <= now).then_some(*key);
+        let is_begun = |key: &K| self.begun.contains_key(key);
+        let ready = |(key, live): (&K, &Live)| (live.spared_until <= now && !is_begun(key)).then_some(*key);
         let key = pick(&self.live.iter().filter_map(ready).collect::<Vec<K>>(), chance)?;
         let live = self.live.get_mut(&key)?;
         if !live.is_level(self.ours) {
@@ -232,12 +272,13 @@ mod tests {
         Meeting { ours: OURS, theirs: OURS, one_way: false }
     }
 
-    /// Everything that is due until a time.
+    /// Everything that is due until a time; each meeting ends at once.
     fn until(rounds: &mut Rounds<u8>, from: Moment, to: Moment) -> Vec<(Moment, Due<u8>)> {
         let (mut now, mut all) = (from, Vec::new());
         while now <= to {
             all.extend(rounds.tells(now).into_iter().map(|key| (now, Due::Tell(key))));
             all.extend(rounds.meets(now, &mut first).map(|due| (now, due)));
+            rounds.all_ended();
             now = rounds.next_tell().unwrap_or(Moment::MAX).min(rounds.next_meeting()).max(now + 1);
         }
         all
@@ -334,6 +375,20 @@ mod tests {
             now = next;
         }
         assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+    }
+
+    #[test]
+    fn a_meeting_with_one_that_does_not_answer_holds_up_the_others_for_a_part_of_an_interval() {
+        let mut rounds = rounds(&[7, 8]);
+        assert_eq!(rounds.meets(0, &mut first), Some(Due::Meet(7)));
+        assert_eq!(rounds.meets(2499, &mut first), None);
+        assert_eq!(rounds.next_meeting(), 2500);
+        assert_eq!(rounds.meets(2500, &mut first), Some(Due::Meet(8)));
+        rounds.ended(8);
+        rounds.heard(7, THEIRS);
+        assert_eq!(rounds.meets(5000, &mut first), None, "one is met once at a time");
+        rounds.ended(7);
+        assert_eq!(rounds.meets(5000, &mut first), Some(Due::Meet(7)));
     }
 
     #[test]

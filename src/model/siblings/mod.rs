@@ -100,6 +100,10 @@ impl Siblings {
 
     /// Adds a version; one that had its dot gives way.
     pub fn insert(&mut self, version: Version) {
+        if self.versions.is_empty() {
+            // Nearly all paths have one; room for four of 128 bytes is what a vector takes, and a first meeting holds all twice.
+            self.versions.reserve_exact(1);
+        }
         match self.find(version.dot) {
             Ok(at) => self.versions[at] = version,
             Err(at) => self.versions.insert(at, version),

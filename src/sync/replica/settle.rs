@@ -1,5 +1,7 @@
 //! The end of a run: what turned out to be in place is remembered as seen, and noted no longer.
 
+use std::fs::File;
+
 use super::Replica;
 use super::shown::{is_beyond, is_in_place};
 use crate::model::RelPath;
@@ -9,11 +11,13 @@ use crate::sync::error::Error;
 use crate::sync::side::Found;
 
 impl Replica {
-    /// After a run: the index is saved, and what it shows to be in place is noted no longer.
-    pub fn settle(&mut self, found: &Found) -> Result<(), Error> {
-        self.keep(found)?;
+    /// After a run: the index is saved, and what it shows to be in place is noted no longer. Gives the index, where it was
+    /// written.
+    pub fn settle(&mut self, found: &Found) -> Result<Option<File>, Error> {
+        let kept = self.keep(found)?;
         if self.is_at_rest() {
-            return self.forget_announced();
+            self.forget_announced()?;
+            return Ok(kept);
         }
         let agreed = self.agreed()?.clone();
         let noted = std::mem::take(&mut self.noted);
@@ -32,6 +36,7 @@ impl Replica {
             state.compact();
         }
         self.noted = left.into_iter().collect();
-        self.forget_announced()
+        self.forget_announced()?;
+        Ok(kept)
     }
 }

@@ -63,8 +63,12 @@ pub(super) struct Core {
     pub open: Option<BTreeSet<RelPath>>,
     /// Whether the index lacks something,
     pub unsaved: bool,
-    /// and when it was saved last.
+    /// and when it was saved last,
     pub saved: Instant,
+    /// how many names it lacked all the same,
+    pub left: usize,
+    /// and how much was put in place since.
+    pub placed: usize,
     /// How many deletes were said to be meant, until they are done.
     pub approved: Option<Limit>,
     /// Files that have rotted, and were not put right yet.
@@ -95,6 +99,8 @@ impl Share {
             open: None,
             unsaved: false,
             saved: Instant::now(),
+            left: 0,
+            placed: 0,
             approved: None,
             rotten: Rotten::new(),
             epoch: 0,

@@ -32,7 +32,8 @@ pub(super) const QUIET: Duration = Duration::from_millis(40);
 
 /// The index is saved after so long, where something changed,
 const SAVE_AFTER: Duration = Duration::from_secs(300);
-/// or once the memory notes so many names that the index lacks.
+/// or once the memory notes so many more names that the index lacks: each takes about 300 bytes. What is to be put in place is
+/// noted until it is, so the end of a long run is another occasion.
 const NOTED_MAX: usize = 10_000;
 
 impl Share {
@@ -48,6 +49,11 @@ impl Share {
             Ok(looked)
         };
         self.step(LOOK_WAIT_MAX, looking).await
+    }
+
+    /// Saves the index, where it lacks something: what is noted instead, and the listing, take no memory then.
+    pub async fn save(&self) -> Result<(), Error> {
+        self.step(WAIT_MAX, |core| if core.looked && core.unsaved { core.save() } else { Ok(()) }).await
     }
 
     /// Watches the root from now on, as far as the system allows. Blocks for the time of one walk over its directories.
@@ -76,6 +82,8 @@ impl Core {
             self.looked = true;
             self.open = None;
             self.saved = Instant::now();
+            // The index was saved before what is new in it was recorded, and that is noted.
+            self.unsaved = self.end.replica.noted() > 0;
         }
         self.standing.looked = Some(SystemTime::now());
         self.standing.look = started.elapsed();
@@ -136,14 +144,21 @@ impl Core {
 
     /// Saves the index where that is due.
     pub(super) fn save_if_due(&mut self) -> Result<(), Error> {
-        let is_due = self.saved.elapsed() >= SAVE_AFTER || self.end.replica.noted() > NOTED_MAX;
+        let noted = self.end.replica.noted();
+        let is_long = noted > self.left + NOTED_MAX;
+        let is_in_place = self.standing.wanted == Some(0) && self.placed.min(noted) > NOTED_MAX;
+        let is_due = self.saved.elapsed() >= SAVE_AFTER || is_long || is_in_place;
         if self.looked && self.unsaved && is_due { self.save() } else { Ok(()) }
     }
 
-    /// Saves the index: what it knows is noted no longer.
+    /// Saves the index: what it knows is noted no longer, and the listing lies in it, mapped, until it changes.
     pub(super) fn save(&mut self) -> Result<(), Error> {
-        self.end.replica.settle(&self.end.looked.found)?;
+        let kept = self.end.replica.settle(&self.end.looked.found)?;
+        let found = &mut self.end.looked.found;
+        found.lie_in(kept.as_ref());
+        found.rest();
         (self.unsaved, self.saved) = (false, Instant::now());
+        (self.left, self.placed) = (self.end.replica.noted(), 0);
         Ok(())
     }
 }

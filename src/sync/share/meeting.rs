@@ -13,7 +13,7 @@ use crate::model::merge::{Pair, Pairs};
 use crate::model::{Digest, Listing, RelPath, Siblings};
 use crate::net::Link;
 use crate::proto::message::{Failure, Message};
-use crate::proto::reconcile::{Machine, Outcome, Settings, Side as Compared, Wants};
+use crate::proto::reconcile::{Machine, Settings, Side as Compared, Wants};
 use crate::sync::converse::{Control, violation};
 use crate::sync::error::Error;
 use crate::sync::pull::salt;
@@ -104,7 +104,10 @@ impl Share {
             if core.epoch != ours.epoch {
                 return Err(busy);
             }
-            let (changed, joining) = core.join(&ours, &theirs, &outcome, &allowed)?;
+            let differing = end::differing(&outcome)?;
+            // Of a first meeting it is as large as all that is agreed on.
+            drop(outcome);
+            let (changed, joining) = core.join(&ours, &theirs, differing, &allowed)?;
             if may_write && joining == Joining::Outlived {
                 // The peer learns it in the next meeting.
                 core.end.revive()?;
@@ -140,16 +143,15 @@ impl Core {
         &mut self,
         ours: &Snapshot,
         theirs: &Greeting,
-        outcome: &Outcome,
+        mut differing: Vec<(RelPath, Siblings)>,
         allowed: &Allowed,
     ) -> Result<(usize, Joining), Error> {
-        let mut differing = end::differing(outcome)?;
         may_write(&self.end.replica.greeting(), theirs, &differing, allowed)?;
         let agreed = self.end.replica.agreed()?.clone();
         if self.end.replica.greeting().top != ours.greeting.top {
             add_since(&mut differing, &ours.compared.listing, &agreed);
         }
-        let (changed, joining) = self.end.learn(theirs, &differing)?;
+        let (changed, joining) = self.end.learn(theirs, differing)?;
         if changed > 0 {
             self.standing.wanted = None;
         }

@@ -32,6 +32,8 @@ pub struct Standing {
     pub local: Vec<RelPath>,
     /// Files whose bytes changed though nobody wrote them, until they are put right.
     pub rotten: Vec<RelPath>,
+    /// Whether the index lacks something, which costs memory until it is [saved](super::Share::save).
+    pub unsaved: bool,
     /// When the root was looked at last; `None` before the first look.
     pub looked: Option<SystemTime>,
     /// How long that took.
@@ -55,6 +57,7 @@ impl Core {
         standing.knowledge = digest_of(&greeting.knowledge);
         standing.entries = greeting.entries;
         standing.conflicts = self.end.replica.copies();
+        standing.unsaved = self.looked && self.unsaved;
         Ok(())
     }
 }

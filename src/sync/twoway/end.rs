@@ -87,6 +87,7 @@ impl End {
     pub fn join(&mut self, theirs: &Greeting, outcome: &Outcome) -> Result<Joining, Error> {
         let differing = differing(outcome)?;
         let joined = self.replica.meet(theirs, &differing)?;
+        drop(differing);
         let joining = joined.joining;
         self.replica.join(joined, theirs, &self.looked.found.listing)?;
         Ok(joining)
@@ -128,8 +129,9 @@ impl End {
 
     /// A meeting in which it is known already what the other end holds where the two differ. Gives the number of paths that
     /// changed, and what is to be done then.
-    pub fn learn(&mut self, theirs: &Greeting, differing: &[(RelPath, Siblings)]) -> Result<(usize, Joining), Error> {
-        let joined = self.replica.meet(theirs, differing)?;
+    pub fn learn(&mut self, theirs: &Greeting, differing: Vec<(RelPath, Siblings)>) -> Result<(usize, Joining), Error> {
+        let joined = self.replica.meet(theirs, &differing)?;
+        drop(differing);
         let (changed, joining) = (joined.changed.len(), joined.joining);
         let ours = self.replica.greeting();
         let is_news = joined.knowledge != ours.knowledge || theirs.stories().gists() != ours.stories().gists();
@@ -222,7 +224,7 @@ impl End {
             }
             None => Arc::into_inner(installation.found).expect("nobody else holds what was found before a run"),
         };
-        self.replica.settle(&self.looked.found)
+        self.replica.settle(&self.looked.found).map(drop)
     }
 
     /// What is told of it in the end.

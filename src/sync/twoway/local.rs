@@ -96,7 +96,7 @@ fn meet(left: &mut End, right: &mut End, shown: (&str, &str)) -> Result<(), Erro
 fn learn(writer: &mut End, learner: &mut End, paths: &[RelPath]) -> Result<(), Error> {
     let agreed = writer.replica.agreed()?;
     let written = paths.iter().map(|path| (path.clone(), agreed.siblings(path.as_ref()))).collect::<Vec<_>>();
-    learner.learn(&writer.replica.greeting(), &written).map(drop)
+    learner.learn(&writer.replica.greeting(), written).map(drop)
 }
 
 /// Decides what is in conflict, where that was asked for.
@@ -108,7 +108,7 @@ fn prefer(prefer: Option<Prefer>, left: &mut End, right: &mut End) -> Result<(),
         Decides::Answering => (right, left),
     };
     let decided = prefer::decide(decider, rule)?;
-    learner.learn(&decider.replica.greeting(), &decided).map(drop)
+    learner.learn(&decider.replica.greeting(), decided).map(drop)
 }
 
 /// Where modes are not wanted, versions that differ in nothing else are no conflict.
@@ -117,7 +117,7 @@ fn settle_modes(left: &mut End, right: &mut End) -> Result<(), Error> {
         return Ok(());
     }
     let decided = prefer::decide(left, Rule::Modes)?;
-    right.learn(&left.replica.greeting(), &decided).map(drop)
+    right.learn(&left.replica.greeting(), decided).map(drop)
 }
 
 /// What is carried along while the two ends are changed, one after the other.

@@ -49,7 +49,7 @@ pub async fn hear(control: &mut Control, end: &mut End) -> Result<Gists, Error> 
                 let heard = Heard::read(theirs)?;
                 let gists = heard.gists.clone();
                 let parts = greet::hear(control).await?;
-                let _changed = end.learn(&heard.with(&ours, &parts)?, &decided)?;
+                let _changed = end.learn(&heard.with(&ours, &parts)?, decided)?;
                 return Ok(gists);
             }
             _ => return Err(violation("a message out of turn")),
