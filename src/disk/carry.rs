@@ -71,6 +71,11 @@ impl Blocks {
         Blocks { size, known: vec![None; size.div_ceil(BLOCK_BYTES) as usize] }
     }
 
+    /// The same of a file of which none will be: takes no memory, however large the file is.
+    pub const fn unread(size: u64) -> Blocks {
+        Blocks { size, known: Vec::new() }
+    }
+
     /// The file's even chunks, where all are known.
     pub fn chunks(&self) -> Option<Chunks> {
         let chunks = self.known.iter().enumerate().map(|(index, block)| self.chunk(index, *block));

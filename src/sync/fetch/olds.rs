@@ -134,8 +134,7 @@ impl<'a> Olds<'a> {
 
 /// Bytes with which both names begin, where these are half of the first at least and the extensions are the same.
 fn shared_name(new: PathRef<'_>, old: PathRef<'_>) -> Option<usize> {
-    let stem =
-        |name: &'_ [u8]| name.iter().rposition(|&byte| byte == b'.').filter(|&dot| dot > 0).unwrap_or(name.len());
+    let stem = |name: &[u8]| name.iter().rposition(|&byte| byte == b'.').filter(|&dot| dot > 0).unwrap_or(name.len());
     let (new, old) = (new.name(), old.name());
     let (ours, theirs) = (stem(new), stem(old));
     let shared = new[..ours].iter().zip(&old[..theirs]).take_while(|(new, old)| new == old).count();

@@ -48,6 +48,13 @@ pub struct Item {
     pub offered: Option<Arc<Offered>>,
 }
 
+impl Item {
+    /// Whether nobody wants the rest: another range of the same file has failed, or this one.
+    pub fn is_void(&self) -> bool {
+        self.large.as_ref().is_some_and(|large| large.failed.load(Ordering::Acquire))
+    }
+}
+
 /// Pieces of an old file.
 pub struct Offered {
     old: Old,
@@ -114,7 +121,7 @@ impl Large {
     /// A file of `size` bytes in `ranges` ranges.
     pub fn new(ranges: u64, size: u64) -> Large {
         let (missing, failed) = (AtomicU64::new(ranges), AtomicBool::new(false));
-        let blocks = Mutex::new(Blocks::new(size));
+        let blocks = Mutex::new(Blocks::unread(size));
         Large { staged: Mutex::default(), missing, failed, size, begun: false, blocks }
     }
 
@@ -211,6 +218,7 @@ impl<'a> Receiver<'a> {
                     incoming
                         .chunk(&data, zstd, raw_bytes, |cause| problem(self.run, item, ProblemKind::Unwritable, cause));
                 }
+                self.give_up(stream, item);
             }
             Reply::Known { first, count, bytes } => {
                 if let (Some(incoming), Some(offered)) = (self.open.get_mut(&stream), &item.offered) {
@@ -223,6 +231,14 @@ impl<'a> Receiver<'a> {
                 let incoming = self.open.remove(&stream);
                 self.end(item, incoming, verdict);
             }
+        }
+    }
+
+    /// A large file that failed fails at once: what else of it is on its way would come in vain.
+    fn give_up(&self, stream: usize, item: &Item) {
+        let failure = self.open.get(&stream).and_then(|incoming| incoming.failure.clone());
+        if let (Some(failure), Some(_)) = (failure, &item.large) {
+            self.fail(item, failure);
         }
     }
 

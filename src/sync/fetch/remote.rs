@@ -59,6 +59,13 @@ struct Request {
     items: Vec<Item>,
 }
 
+impl Request {
+    /// Whether nobody wants the answer any more.
+    fn is_void(&self) -> bool {
+        self.items.iter().all(Item::is_void)
+    }
+}
+
 impl RemoteSource {
     /// A source behind `link`, whose streams run on `runtime`.
     pub fn new(link: Link, runtime: Handle) -> RemoteSource {
@@ -187,6 +194,12 @@ struct Sender {
 /// Takes one request after the other and forwards what comes.
 async fn drain(link: Link, requests: Arc<Requests>, sender: Sender) -> Result<(), Error> {
     while let Some(request) = requests.next(sender.asks).await {
+        if request.is_void() {
+            if sender.asks == Asks::Ranges {
+                requests.returned(None);
+            }
+            continue;
+        }
         let again = (sender.asks == Asks::Ranges).then(|| request.clone());
         let asked = ask(&link, request, &sender).await;
         let Some(again) = again else {
@@ -278,6 +291,11 @@ async fn ask(link: &Link, request: Request, sender: &Sender) -> Result<Heard, Er
     send.finish().await?;
     let mut decoder = Decoder::new(&request.wants);
     while let Some(bytes) = receive.read_chunk(READ_BYTES).await? {
+        if request.is_void() {
+            // Letting go of the stream stops the other end.
+            let _nobody_wants_any = sender.pieces.send(Pieces { stream: sender.stream, replies: Vec::new() }).await;
+            return Ok(Heard::All);
+        }
         decoder.push(bytes);
         let mut replies = Vec::new();
         loop {

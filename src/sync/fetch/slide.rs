@@ -191,7 +191,7 @@ impl<'a> Sliding<'a> {
     fn carry(&mut self, nodes: &Range<usize>, place: Place, gauge: &Gauge) -> io::Result<bool> {
         let each = even_bytes(self.level);
         let at = nodes.start as u64 * each;
-        let bytes = (nodes.end as u64 * each).min(self.new) - at;
+        let bytes = (nodes.end as u64).saturating_mul(each).min(self.new) - at;
         let stretch = Stretch { from: self.place_of(at, place), at, bytes };
         let files = (self.file, self.staged);
         let ground = if at >= self.empty_from { Ground::Empty } else { Ground::Any };
