@@ -405,6 +405,20 @@ fn a_copy_whose_name_a_directory_took_comes_back_under_another_name_everywhere()
 }
 
 #[test]
+fn a_conflict_at_a_name_in_the_form_of_a_copys_is_one_and_rests() {
+    let sandbox = Sandbox::new();
+    let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
+    left.file("e.conflict-12345678", "of the left");
+    right.file("e.conflict-12345678", "of the right, longer");
+    sync(&sandbox, 1);
+    let shown = left.shown();
+    assert_eq!((shown.len(), &shown), (2, &right.shown()));
+    let again = sandbox.alike(["sync", "--json", "left", "right"]).expect(1);
+    assert!(again.events("action").is_empty(), "{}", again.stdout);
+    assert_eq!((left.shown(), right.shown()), (shown.clone(), shown));
+}
+
+#[test]
 fn the_log_names_the_writer_of_each_version() {
     let sandbox = Sandbox::new();
     let (left, _) = apart(&sandbox, &["d/f", "g"]);

@@ -1,5 +1,9 @@
-//! Five replicas that are edited at random and meet at random: they converge, and then they are idle.
+//! Replicas that are edited at random and meet at random: they converge, and then they are idle.
 
+#[path = "sync_convergence/adversary.rs"]
+mod adversary;
+#[path = "sync_convergence/hands.rs"]
+mod hands;
 mod harness;
 
 use std::collections::{BTreeMap, BTreeSet};

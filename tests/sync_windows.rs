@@ -146,11 +146,13 @@ fn what_is_made_or_edited_in_a_directory_that_a_file_just_replaces_stays() {
 }
 
 #[test]
-fn an_edit_of_a_file_that_was_just_put_in_place_is_seen() {
+fn an_edit_of_a_file_that_was_just_put_in_place_is_an_edit_of_it() {
     let made = |left: &Act, path: &str, content: &[u8]| {
         let reached = |right: &Tree| right.has(path) && right.read(path) == content;
         let user: &Act = &|right| right.file(path, USERS);
-        through(&Window { call: "renameat2:delay_exit", left, reached: &reached, user })
+        let shown = through(&Window { call: "renameat2:delay_exit", left, reached: &reached, user });
+        assert!(shown.keys().all(|name| !name.to_string_lossy().contains(".conflict-")), "{shown:?}");
+        shown
     };
     assert!(holds_users(&made(&|left| left.file("f", b"another way."), "f", b"another way.")));
     assert!(holds_users(&made(&|left| left.file("h", b"another way."), "h", b"another way.")));

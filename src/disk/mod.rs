@@ -24,6 +24,7 @@ pub mod handles;
 pub mod hash;
 pub mod hidden;
 pub mod keeps;
+pub mod lists;
 pub mod map;
 mod metadata;
 mod moved;

@@ -24,6 +24,7 @@ use super::read::Reader;
 use super::root::Root;
 use super::status::Status;
 use super::walk::{LATE_BYTES_MIN, Walk};
+use crate::model::chunk::Chunk;
 use crate::model::{Digest, Listing, PathRef, Problem, ProblemKind, RelPath, Stamp};
 
 /// How often a root is walked whose ignore files change.
@@ -55,6 +56,8 @@ pub trait Memory: Sync {
     }
     /// A file was hashed, and its stamp can be trusted from now on.
     fn note(&self, path: PathRef<'_>, stamp: &Stamp, content: &Digest);
+    /// A large file was hashed, and these are its even chunks.
+    fn cut(&self, _content: &Digest, _chunks: Vec<Chunk>) {}
     /// Whether it is known that the file had no attributes when it got this stamp.
     fn is_bare(&self, _path: PathRef<'_>, _stamp: &Stamp) -> bool {
         false

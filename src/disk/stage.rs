@@ -293,6 +293,20 @@ impl Staged {
         self.slot.spoiled.store(true, Ordering::Relaxed);
     }
 
+    /// Becomes the same as another file and shares its blocks; false where the file system has no such thing.
+    pub fn share(&self, source: &File) -> bool {
+        fs::ioctl_ficlone(&self.file, source).is_ok()
+    }
+
+    /// Whether it could share blocks with another file. It is empty before, and is so after.
+    pub fn may_share(&self, source: &File) -> io::Result<bool> {
+        let shares = self.share(source);
+        if shares {
+            self.file.set_len(0)?;
+        }
+        Ok(shares)
+    }
+
     /// Copies a stretch of another file, from the first offset to the second; shares its blocks where the file system can.
     pub fn copy_range(&self, source: &File, (from, at): (u64, u64), bytes: u64) -> io::Result<()> {
         super::copy::range(&self.file, source, (from, at), bytes)

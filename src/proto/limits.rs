@@ -89,6 +89,9 @@ pub const REQUEST_BYTES_MAX: usize = 1 << 20;
 /// a few thousand.
 pub const OFFERED_MAX: usize = 100_000;
 
+/// Nodes of one file that are told at once: 16 kB, and a GiB of a file in nodes of one MiB twice over.
+pub const SURVEYED_MAX: u64 = 2_048;
+
 /// Raw bytes of one content chunk, and its packed bytes: what a reader holds of a stream beside what it was given.
 pub const CHUNK_BYTES_MAX: usize = 1 << 20;
 

@@ -442,8 +442,10 @@ impl<'a> Installer<'a> {
 
     fn remember(&self, index: usize, stamp: Stamp, content: Option<Digest>) {
         let is_file = self.action(index).wanted.as_ref().is_some_and(Entry::is_file);
+        let mut placements = lock(&self.placements);
+        placements.done(index);
         if is_file {
-            lock(&self.placements).put_action(index, (stamp, content.unwrap_or(Digest::UNKNOWN)));
+            placements.put_action(index, (stamp, content.unwrap_or(Digest::UNKNOWN)));
         }
     }
 

@@ -1,5 +1,5 @@
 //! What a run has put in place, so that the scan after it hashes nothing of that once more. Owns how little is kept of
-//! it: 48 bytes an action.
+//! it: 49 bytes an action.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -31,13 +31,21 @@ pub struct InPlace {
     keys: [RandomState; 2],
     /// Sorted, once the run is over.
     digests: Vec<([u64; 2], Digest)>,
+    /// Which actions were done, by their index, whatever has become of their paths since.
+    done: Vec<bool>,
 }
 
 impl<'a> Placements<'a> {
     /// Nothing is in place yet.
     pub fn new(plan: &'a Plan) -> Placements<'a> {
-        let actions = InPlace { digests: vec![([0; 2], Digest::UNKNOWN); plan.actions.len()], ..InPlace::default() };
+        let (digests, done) = (vec![([0; 2], Digest::UNKNOWN); plan.actions.len()], vec![false; plan.actions.len()]);
+        let actions = InPlace { digests, done, ..InPlace::default() };
         Placements { plan, actions, others: HashMap::new(), linked: HashMap::new() }
+    }
+
+    /// An action was done.
+    pub fn done(&mut self, index: usize) {
+        self.actions.done[index] = true;
     }
 
     /// An action has put this in place.
@@ -95,6 +103,11 @@ impl<'a> Placements<'a> {
 }
 
 impl InPlace {
+    /// The actions that were done.
+    pub fn done(&self) -> impl Iterator<Item = usize> {
+        self.done.iter().enumerate().filter_map(|(index, &done)| done.then_some(index))
+    }
+
     /// The digest of what the run put at `path`, as long as its stamp is this.
     pub fn recall(&self, path: PathRef<'_>, stamp: &Stamp) -> Option<Digest> {
         self.find(path, stamp).map(|(_, digest)| digest)

@@ -15,6 +15,7 @@ use super::job::Compress;
 use super::side::{Recollection, Side};
 use crate::disk::gauge::Gauge;
 use crate::disk::hash;
+use crate::disk::lists::Lists;
 use crate::disk::place::cause;
 use crate::disk::read::{Opened, Reader};
 use crate::disk::root::Root;
@@ -95,6 +96,12 @@ impl Supplier {
                 for frame in differ::describe(cut, &nodes) {
                     send_frame(&mut send, &frame).await?;
                 }
+                return Ok(send.finish().await?);
+            }
+            Request::Survey(survey) => {
+                let surveying = tokio::task::spawn_blocking(move || self.survey(&survey));
+                let frame = surveying.await.map_err(|_| violation("a survey that could not be answered"))?;
+                send_frame(&mut send, &frame).await?;
                 return Ok(send.finish().await?);
             }
         };
@@ -227,15 +234,27 @@ impl Supplier {
         })
     }
 
-    /// Bytes of which it is not known whether they shrink.
+    /// Bytes of which it is not known whether they shrink. Zeros among them cost next to nothing.
     pub(super) fn write_literal(&self, bytes: &[u8], pen: &mut Pen) {
-        let compress = self.probe(bytes);
-        bytes.chunks(PIECE_BYTES).for_each(|piece| self.write_chunk(piece, compress, pen));
+        let is_zero = |block: &[u8]| block.iter().all(|&byte| byte == 0);
+        let blocks: Vec<&[u8]> = bytes.chunks(PROBE_BYTES).collect();
+        let mut at = 0;
+        for alike in blocks.chunk_by(|one, next| is_zero(one) == is_zero(next)) {
+            let run = &bytes[at..at + alike.iter().map(|block| block.len()).sum::<usize>()];
+            let compress = self.probe(run);
+            run.chunks(PIECE_BYTES).for_each(|piece| self.write_chunk(piece, compress, pen));
+            at += run.len();
+        }
     }
 
     /// The root that is handed out.
     pub(super) fn root(&self) -> &Root {
         self.side.root()
+    }
+
+    /// The chunk lists of what is in it.
+    pub(super) fn lists(&self) -> &Lists {
+        self.side.lists()
     }
 
     fn write_chunk(&self, piece: &[u8], compress: bool, pen: &mut Pen) {

@@ -134,9 +134,10 @@ impl Target {
         if status.kind == Kind::Directory {
             return Ok(Placed { stamp: status.stamp, ..Placed::GONE });
         }
-        // The times of an edit that came just now stay: they are what it is known by.
+        // The times of an edit that came just now stay: they are what it is known by. It is an edit of what was moved here.
         if moved.is_some_and(|moved| !self.is_as_scanned(moved, &status)) {
-            return Err(Refusal::Changed("changed while it was moved"));
+            let lacks = Refusal::Changed("changed while it was moved").into_problem(&action.path);
+            return Ok(Placed { lacks: Some(lacks), ..Placed::GONE });
         }
         let handle = self.open_itself(parent, action.path.as_ref())?;
         let set = metadata::Wanted { xattrs: self.wanted().xattrs && action.changes.xattrs, ..self.wanted() };

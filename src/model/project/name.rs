@@ -34,8 +34,14 @@ pub fn name_copies(path: PathRef<'_>, groups: Vec<Group>, taken: &dyn Fn(PathRef
 /// The plain path of a name that has the form of a copy's, `stem.conflict-<8 or 16 hex>.ext`, and its hexadecimal digits.
 /// A plain name so long that its copies' stem was cut cannot be told from its copies.
 pub fn view_of(name: PathRef<'_>) -> Option<(RelPath, &[u8])> {
+    // The extension may have the form of a copy's mark itself: then the mark is further to the left.
+    let windows = name.name().windows(MARK.len()).enumerate().rev();
+    windows.filter(|(_, window)| *window == MARK).find_map(|(at, _)| view_at(name, at))
+}
+
+/// The same for the mark at `at`.
+fn view_at(name: PathRef<'_>, at: usize) -> Option<(RelPath, &[u8])> {
     let last = name.name();
-    let at = last.windows(MARK.len()).rposition(|window| window == MARK)?;
     let (stem, rest) = (&last[..at], &last[at + MARK.len()..]);
     let digits = rest.iter().position(|&byte| byte == b'.').unwrap_or(rest.len());
     let (digits, extension) = rest.split_at(digits);

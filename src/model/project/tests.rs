@@ -143,6 +143,11 @@ fn names_in_the_form_of_copies() {
     assert_eq!(plain(".bashrc.conflict-0123abcd"), some(".bashrc"));
     assert_eq!(plain("a.conflict-0123abcd."), some("a."));
     assert_eq!(plain("a.conflict-0123abcd.conflict-00000000.t"), some("a.conflict-0123abcd.t"));
+    assert_eq!(
+        plain("a.conflict-0123abcd.conflict-00000000"),
+        some("a.conflict-00000000"),
+        "its extension is that form"
+    );
     for no in [
         "a.txt",
         "a.conflict-0123abc.txt",

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use super::Replica;
 use super::shown::{is_beyond, is_in_place};
 use crate::model::mint::{Events, Happened};
+use crate::model::plan::Plan;
 use crate::model::plan::guard::Limit;
 use crate::model::record::{Event, Witness};
-use crate::model::{Entry, Listing, PathRef, Problem, RelPath};
+use crate::model::{Entry, Kind, Listing, PathRef, Problem, RelPath};
 use crate::store::state::Change;
 use crate::sync::error::Error;
 use crate::sync::side::Found;
@@ -47,12 +48,6 @@ impl Spree {
 }
 
 impl Replica {
-    /// From now on nothing that happens on this disk is a write of this replica: it is held back, and what it shows stays
-    /// until the path changes elsewhere.
-    pub const fn mint_nothing(&mut self) {
-        self.mints = false;
-    }
-
     /// How many deletes are meant from now on.
     pub fn limit(&mut self, limit: Limit) {
         self.writing.limit = limit;
@@ -86,9 +81,23 @@ impl Replica {
         self.record(events, &found.listing)
     }
 
+    /// Notes what a run has done, before what it left is recorded: what came along with directories that it moved is nobody's
+    /// write, and what was changed since it was put in place is an edit of that.
+    pub fn note_done(
+        &mut self,
+        plan: &Plan,
+        done: &mut dyn Iterator<Item = usize>,
+        found: &Found,
+    ) -> Result<(), Error> {
+        let directories = plan.renames.iter().zip(&plan.moves).filter(|(_, how)| how.moved.kind == Kind::Directory);
+        let mut moved = directories.map(|(&at, how)| (plan.actions[at].path.clone(), how.moved.stamp.inode));
+        self.note_carried(&mut moved, found)?;
+        self.note_overtaken(&mut done.map(|index| &plan.actions[index].path), &found.listing)
+    }
+
     /// Notes, of names at which a run has just put what is agreed on and which show something else by now, that this is an edit
-    /// of that. To be called before what the run left is recorded.
-    pub fn note_overtaken(&mut self, done: &mut dyn Iterator<Item = &RelPath>, disk: &Listing) -> Result<(), Error> {
+    /// of that.
+    fn note_overtaken(&mut self, done: &mut dyn Iterator<Item = &RelPath>, disk: &Listing) -> Result<(), Error> {
         let (agreed, lane) = (self.agreed()?.clone(), self.lane());
         let overtaken =
             done.filter(|name| !is_in_place(&agreed, name, disk, lane) && !is_beyond(disk, name.as_ref(), false));

@@ -50,9 +50,8 @@ impl Replica {
         self.write(&BTreeMap::new(), changed, false)
     }
 
-    /// Directories that a run has moved: what came along and is not what is wanted there is nobody's write. To be called before
-    /// what the run left is recorded.
-    pub fn note_carried(
+    /// Directories that a run has moved: what came along and is not what is wanted there is nobody's write.
+    pub(super) fn note_carried(
         &mut self,
         moved: &mut dyn Iterator<Item = (RelPath, u64)>,
         found: &Found,

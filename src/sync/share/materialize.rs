@@ -18,7 +18,7 @@ use crate::disk::dirty::{DIRECTORIES_MAX, Dirty};
 use crate::disk::gauge::Gauge;
 use crate::disk::target::Target;
 use crate::model::plan::{Action, Plan, Step};
-use crate::model::{Entry, Kind, PathRef, Problem, ProblemKind, RelPath};
+use crate::model::{Entry, PathRef, Problem, ProblemKind, RelPath};
 use crate::net::Link;
 use crate::sync::error::Error;
 use crate::sync::execute::Told;
@@ -77,7 +77,12 @@ impl Share {
         narration: &mut (dyn Narration + Send),
     ) -> Result<Materialized, Error> {
         if self.role() == Role::Send {
-            return Ok(Materialized::default());
+            // Whatever others hold, its disk shows what it is to show.
+            let shown = |core: &mut Core| {
+                core.standing.wanted = Some(0);
+                Ok(Materialized::default())
+            };
+            return self.step(WAIT_MAX, shown).await;
         }
         let works = Arc::new(Works::new(Arc::clone(&self.0.turn).lock_owned().await));
         let mut coming = Coming::new(Arc::clone(&works));
@@ -276,11 +281,7 @@ impl Core {
         if found.names().is_none() {
             names.extend(self.end.replica.noted_names());
         }
-        let directories = plan.renames.iter().zip(&plan.moves).filter(|(_, how)| how.moved.kind == Kind::Directory);
-        let mut moved = directories.map(|(&at, how)| (plan.actions[at].path.clone(), how.moved.stamp.inode));
-        self.end.replica.note_carried(&mut moved, &found)?;
-        let mut done = told.iter().filter_map(done).map(|index| &plan.actions[index].path);
-        self.end.replica.note_overtaken(&mut done, &found.listing)?;
+        self.end.replica.note_done(plan, &mut told.iter().filter_map(done), &found)?;
         self.take(found)?;
         self.end.replica.note_in_place(&names, &self.end.looked.found.listing)?;
         self.rest();

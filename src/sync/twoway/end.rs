@@ -62,6 +62,7 @@ pub fn open(path: &Path, writing: &Writing, reading: &Reading) -> Result<Root, E
 impl End {
     /// Opens the replica of a root and looks at it.
     pub fn look(root: Root, reading: &Reading, writing: Writing, gauge: &Gauge) -> Result<End, Error> {
+        refuse::receiver(&root, &writing)?;
         End::of(Replica::open(root, reading, writing.clone())?, reading, writing, gauge)
     }
 
@@ -217,6 +218,7 @@ impl End {
                 let (ended, plan) = (installation.ended(), Arc::clone(&installation.plan));
                 drop(installation);
                 let found = ended.look_again(placed)?.0;
+                self.replica.note_done(&plan, &mut placed.done(), &found)?;
                 // Saved in the index without being recorded, what the user did meanwhile would never be seen again.
                 let touched = plan.touched();
                 self.replica.overtake(&found, &|path| touched.holds(path))?;
