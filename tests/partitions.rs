@@ -249,18 +249,25 @@ fn a_forgotten_member_gets_nothing_more_and_a_late_one_brings_nothing_back() {
     arrives(PATIENCE, &all[2], "secret.txt", b"for members");
 }
 
-/// A daemon under faults may grow by less than so much, in percent: a few times what was seen, so that only a leak is more.
-const GROWTH_MAX: f64 = 100.0;
+/// What is held between the second third of a soak and its last may grow by less than so much, in percent,
+const GROWTH_MAX: f64 = 5.0;
+/// where it is as long as this: by then caches and the allocator hold what they ever will.
+const WARM: Duration = Duration::from_secs(600);
+/// The same in a shorter one.
+const GROWTH_COLD_MAX: f64 = 30.0;
 
-/// `SOAK_SEED` runs another schedule, `SOAK_SECONDS` a longer one.
+/// `SOAK_SEED` runs another schedule, `SOAK_SECONDS` a longer one, `SOAK_KEEP` names a directory in which roots and logs are kept
+/// where it fails.
 #[test]
 fn a_soak_under_every_fault_ends_alike_with_what_was_written() {
     if !apart("a_soak_under_every_fault_ends_alike_with_what_was_written") {
         return;
     }
     let number = |name, usual| std::env::var(name).map_or(usual, |text| text.parse().expect("a number"));
-    let grown = soak::run(number("SOAK_SEED", 1), Duration::from_secs(number("SOAK_SECONDS", 45)));
-    assert!(grown.iter().all(|percent| *percent < GROWTH_MAX), "memory grew by {grown:.1?} %");
+    let length = Duration::from_secs(number("SOAK_SECONDS", 180));
+    let grown = soak::run(number("SOAK_SEED", 1), length);
+    let most = if length < WARM { GROWTH_COLD_MAX } else { GROWTH_MAX };
+    assert!(grown.iter().all(|percent| *percent < most), "memory grew by {grown:.1?} %");
 }
 
 /// Hosts beside a cluster of two.

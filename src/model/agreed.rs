@@ -143,24 +143,36 @@ impl Agreed {
 
     /// What a disk shall show of all paths.
     pub fn wanted(&self) -> Result<Listing, Full> {
-        let mut shown: Vec<(RelPath, Entry)> = Vec::new();
-        let mut next = Builder::with_capacity(self.listing.len());
-        for row in self.listing.rows() {
-            self.missing_parents(row.path(), &mut shown);
-            match entry_alone(row) {
-                Some(entry) if entry.is_directory() || !self.has_live_children(row.path()) => {
-                    shown.push((row.path().to_owned(), entry));
-                }
-                _ => {
-                    let Projection { plain, copies } = self.project(row.path());
-                    shown.extend(plain.into_iter().chain(copies).map(|shown| (shown.name, shown.entry)));
-                }
+        let rows = || (0..self.listing.len()).map(|index| self.listing.row(index));
+        let (mut alone, mut others) = (Vec::with_capacity(self.listing.len()), Vec::new());
+        let mut directory = None;
+        for (row, next) in rows().zip(rows().skip(1).map(Some).chain([None])) {
+            // Neighbours have one directory: it is looked for once.
+            if directory != Some(row.path().parent()) {
+                directory = Some(row.path().parent());
+                self.missing_parents(row.path(), &mut others);
+            }
+            if is_simple(&(row, next)) {
+                alone.push(row);
+            } else {
+                let Projection { plain, copies } = self.project(row.path());
+                others.extend(plain.into_iter().chain(copies).map(|shown| (shown.name, shown.entry)));
             }
         }
-        shown.sort_by(|left, right| left.0.cmp(&right.0));
-        shown.dedup_by(|left, right| left.0 == right.0);
-        for (path, entry) in &shown {
-            push(&mut next, path.as_ref(), entry)?;
+        others.sort_by(|left, right| left.0.cmp(&right.0));
+        others.dedup_by(|left, right| left.0 == right.0);
+        // Nearly all rows are shown as they are: only the others are held beside the listing that is made.
+        let mut others = others.into_iter().peekable();
+        let mut next = Builder::with_capacity(self.listing.len());
+        for row in alone {
+            while let Some((path, entry)) = others.next_if(|(path, _)| path.as_ref() < row.path()) {
+                push(&mut next, path.as_ref(), &entry)?;
+            }
+            others.next_if(|(path, _)| path.as_ref() == row.path());
+            push(&mut next, row.path(), &without_versions(&row.entry()))?;
+        }
+        for (path, entry) in others {
+            push(&mut next, path.as_ref(), &entry)?;
         }
         Ok(next.finish())
     }
@@ -169,11 +181,6 @@ impl Agreed {
     pub fn conflicts(&self) -> Vec<(RelPath, Projection)> {
         let rows = (0..self.listing.len()).map(|index| self.listing.row(index));
         let next = rows.clone().skip(1).map(Some).chain([None]);
-        // What is below a path follows it at once.
-        let is_simple = |(row, next): &(Row<'_>, Option<Row<'_>>)| {
-            let has_children = next.is_some_and(|next| next.path().is_below(row.path()));
-            is_alone(*row) && (row.kind() == Kind::Directory || !has_children)
-        };
         let several = rows.zip(next).filter(|pair| !is_simple(pair));
         let projected = several.map(|(row, _)| (row.path().to_owned(), self.project(row.path())));
         projected.filter(|(_, projection)| !projection.copies.is_empty()).collect()
@@ -259,17 +266,17 @@ pub fn siblings_of(entry: &Entry) -> Option<Siblings> {
     }
 }
 
+/// Whether a disk shows of a path, given the row that follows its own, the entry of its row and nothing else.
+fn is_simple((row, next): &(Row<'_>, Option<Row<'_>>)) -> bool {
+    // What is below a path follows it at once.
+    let has_children = next.is_some_and(|next| next.path().is_below(row.path()));
+    is_alone(*row) && (row.kind() == Kind::Directory || !has_children)
+}
+
 /// Whether a path has one sibling that replaced nothing.
 fn is_alone(row: Row<'_>) -> bool {
     let extra = row.extra();
     extra.is_some_and(|extra| extra.versions.as_deref().and_then(<[u8]>::first) == Some(&ONE))
-}
-
-/// The entry of a path with one sibling.
-fn entry_alone(row: Row<'_>) -> Option<Entry> {
-    let entry = row.entry();
-    let versions = entry.extra.as_ref()?.versions.as_deref()?;
-    (versions.first() == Some(&ONE)).then(|| without_versions(&entry))
 }
 
 fn without_versions(entry: &Entry) -> Entry {

@@ -105,6 +105,12 @@ impl Host {
         fs::write(place.join("config.toml"), text).expect("written");
     }
 
+    /// Writes more into it, above the shares that commands have written there.
+    pub fn configure_more(&self, text: &str) {
+        let before = fs::read_to_string(self.sandbox.path("config/alike/config.toml")).expect("a configuration");
+        self.configure(&format!("{text}{before}"));
+    }
+
     /// The command, to be run on this host.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let inner = self.sandbox.command(arguments);

@@ -47,6 +47,8 @@ enum Event {
     Move { host: usize },
     /// It writes a file that all write.
     Share { host: usize, path: u32 },
+    /// It deletes all copies of one that are in conflict: without that they are what grows.
+    Tidy { host: usize, path: u32 },
     /// These hosts and the others do not hear each other any more.
     Split { left: Vec<usize>, cut: Cut },
     /// One host does not hear another.
@@ -83,7 +85,8 @@ fn schedule(seed: u64, ticks: usize) -> Vec<Vec<Event>> {
             60..72 => Event::Delete { host, path },
             72..84 => Event::Rename { host, from: path, to: random.random_range(0..PATHS) },
             84..86 => Event::Move { host },
-            _ => Event::Share { host, path: path % 5 },
+            86..97 => Event::Share { host, path: path % 5 },
+            _ => Event::Tidy { host, path: path % 5 },
         });
         if random.random_range(0..25) == 0 {
             let fault = fault(&mut random, (tick, ticks), &mut free);
@@ -210,7 +213,16 @@ impl Soak {
                     self.written.push(content);
                 }
             }
+            Event::Tidy { host, path } => self.tidy(*host, &format!("shared-{path}.conflict-")),
             fault => self.strike(fault),
+        }
+    }
+
+    fn tidy(&self, host: usize, start: &str) {
+        let entries = fs::read_dir(self.tree(host).path()).expect("a readable directory").flatten();
+        for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(start)) {
+            // It may go by itself meanwhile.
+            let _ = fs::remove_file(entry.path());
         }
     }
 

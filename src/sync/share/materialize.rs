@@ -17,7 +17,7 @@ use crate::disk::depot::{Depot, Keep};
 use crate::disk::dirty::{DIRECTORIES_MAX, Dirty};
 use crate::disk::gauge::Gauge;
 use crate::disk::target::Target;
-use crate::model::plan::{Plan, Step};
+use crate::model::plan::{Action, Plan, Step};
 use crate::model::{Entry, PathRef, Problem, ProblemKind, RelPath};
 use crate::net::Link;
 use crate::sync::error::Error;
@@ -27,6 +27,11 @@ use crate::sync::narrate::{Narration, Narrator, Tally};
 use crate::sync::placements::InPlace;
 use crate::sync::target::Installation;
 use crate::sync::twoway::end::Task;
+
+/// Names that are always looked for one by one,
+const NAMES_MIN: usize = 1000;
+/// and the part of all paths up to which more are.
+const NAMES_PART: u64 = 8;
 
 /// A link for content that is being opened; `None` where the member cannot be reached.
 pub type Opening<'a> = Pin<Box<dyn Future<Output = Option<Link>> + Send + 'a>>;
@@ -224,7 +229,9 @@ impl Core {
         let joined = self.end.replica.take_open();
         let open = self.open.as_mut()?;
         open.extend(joined);
-        if self.end.replica.copies() > 0 && !open.is_empty() {
+        // To look for each of many names costs more than to go through all there are.
+        let are_many = open.len() > NAMES_MIN && open.len() as u64 > self.standing.entries / NAMES_PART;
+        if are_many || self.end.replica.copies() > 0 && !open.is_empty() {
             self.open = None;
             return None;
         }
@@ -243,15 +250,24 @@ impl Core {
 
     /// Looks at what a run has touched. What else happened there meanwhile is recorded like at any look.
     fn settle(&mut self, plan: &Plan, told: &[Told], placed: Option<&InPlace>) -> Result<(), Error> {
-        let mut names: BTreeSet<RelPath> = plan.actions.iter().map(|action| action.path.clone()).collect();
-        names.extend(plan.actions.iter().filter_map(|action| match &action.step {
+        let ran: Vec<&Action> = match placed {
+            Some(_) => told.iter().filter_map(done).map(|index| &plan.actions[index]).collect(),
+            // It is not known how far it came.
+            None => plan.actions.iter().collect(),
+        };
+        let mut names: BTreeSet<RelPath> = ran.iter().map(|action| action.path.clone()).collect();
+        names.extend(ran.iter().filter_map(|action| match &action.step {
             Step::Rename { from } => Some(from.clone()),
             _ => None,
+        }));
+        names.extend(told.iter().filter_map(|told| match told {
+            Told::Problem(problem) if !problem.path.as_ref().is_root() => Some(problem.path.clone()),
+            Told::Problem(_) | Told::Done(_) => None,
         }));
         let parents: BTreeSet<RelPath> =
             names.iter().filter_map(|name| name.as_ref().parent().map(PathRef::to_owned)).collect();
         // The metadata of a directory is in its own row.
-        let directories = plan.actions.iter().filter(|action| action.wanted.as_ref().is_some_and(Entry::is_directory));
+        let directories = ran.iter().filter(|action| action.wanted.as_ref().is_some_and(Entry::is_directory));
         let touched: BTreeSet<RelPath> = directories.map(|action| action.path.clone()).chain(parents).collect();
         let touched = if touched.len() > DIRECTORIES_MAX { Dirty::All } else { Dirty::Directories(touched) };
         let found =
