@@ -20,7 +20,7 @@ const FILES: usize = 100;
 
 fn look(root: &Root, base: Option<&Listing>) -> Scanned {
     let filter = Filter::none();
-    let options = ScanOptions { filter: &filter, one_file_system: false, checksum: false, quick: false, defer: false };
+    let options = ScanOptions { filter: &filter, one_file_system: false, checksum: false, quick: false, defer: None };
     scan(root, base, &NoMemory, &options, &Gauge::default()).expect("scanned")
 }
 

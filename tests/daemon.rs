@@ -3,8 +3,11 @@
 mod harness;
 
 mod daemon {
+    pub mod apart;
     pub mod browser;
     pub mod device;
+    pub mod guests;
+    pub mod roles;
 }
 
 use std::fs;
@@ -14,25 +17,10 @@ use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
 use daemon::browser::Browser;
-use daemon::device::Device;
-use harness::hosts::{Cut, Host, apart, hosts, within};
+use daemon::device::{Device, pair};
 use harness::rot::rot;
 use harness::{Sandbox, skip};
 use rustix::process::Signal;
-
-/// Something that takes longer than this does not come any more.
-const PATIENCE: Duration = Duration::from_secs(90);
-
-/// Two that share a directory.
-fn pair(sandbox: &Sandbox) -> (Device<'_>, Device<'_>) {
-    let (desk, laptop) = (Device::running(sandbox, "desk"), Device::running(sandbox, "laptop"));
-    desk.docs().file("from-desk", b"desk").file("deep/er", b"deeper");
-    laptop.docs().file("from-laptop", b"laptop");
-    desk.share_with(&laptop);
-    laptop.until_alike();
-    desk.until_alike();
-    (desk, laptop)
-}
 
 #[test]
 fn two_devices_become_alike_and_stay_so() {
@@ -101,77 +89,6 @@ fn a_forgotten_member_gets_nothing_more_and_a_ticket_is_good_once() {
     desk.until_alike();
     assert!(!phone.docs().has("secret"));
     phone.until("it is let in no longer", |phone| phone.share()["members"][1]["state"] == "down");
-}
-
-#[test]
-fn a_share_of_a_member_is_a_location_for_one_shot_commands() {
-    let sandbox = Sandbox::new();
-    let (desk, mut laptop) = pair(&sandbox);
-    let (backup, stick) = (sandbox.tree("backup"), sandbox.tree("stick"));
-    // Read: all of it, a part of it, and by its address.
-    desk.alike(["mirror", "alike://laptop/docs", backup.text()]).expect(0);
-    assert_eq!(backup.shown(), laptop.docs().shown());
-    desk.alike(["diff", "--mirror", "alike://laptop/docs/", backup.text()]).expect(0);
-    let address = desk.share()["members"][1]["address"].as_str().map(str::to_owned).expect("it is connected");
-    let told = desk.alike(["diff", "--mirror", &format!("alike://{address}/docs/deep"), backup.text()]).expect(1);
-    assert!(told.stdout.contains("er"), "{}", told.stdout);
-    // Both ways, with a directory that is no share.
-    stick.file("from-stick", b"stick");
-    desk.alike(["sync", stick.text(), "alike://laptop/docs"]).expect(0);
-    assert_eq!(stick.shown(), laptop.docs().shown());
-    desk.until("it spreads as any other change", |desk| desk.docs().has("from-stick"));
-    // With the share's own directory, which either daemon lends.
-    desk.until_alike();
-    desk.alike(["sync", desk.docs().text(), "alike://laptop/docs"]).expect(0);
-    // Written.
-    backup.file("from-backup", b"backup").file("from-stick", b"stick");
-    desk.alike(["mirror", "--keep-extra", backup.text(), "alike://laptop/docs"]).expect(0);
-    desk.until("a mirror there is a write there", |desk| desk.docs().has("from-backup"));
-    // Nothing outside the share, and nothing past its trash.
-    std::os::unix::fs::symlink("/", laptop.docs().path().join("out")).expect("a link");
-    for (typed, exit) in [("docs/..", 5), ("docs/.alike", 5), ("docs/out", 5), ("docs/absent", 3)] {
-        let refused = desk.alike(["mirror", &format!("alike://laptop/{typed}"), backup.text()]).expect(exit);
-        assert!(refused.stderr.contains("error: ") && refused.stdout.is_empty(), "{typed}: {}", refused.stderr);
-    }
-    for flags in [&["--no-trash"][..], &["--backup-dir", "/tmp/elsewhere"]] {
-        let mut words = vec!["mirror", backup.text(), "alike://laptop/docs"];
-        words.extend(flags);
-        desk.alike(words).expect(5);
-    }
-    // What cannot be reached is said soon, and with advice.
-    laptop.stop(Signal::TERM);
-    desk.until("the other is down", |desk| desk.share()["members"][1]["state"] == "down");
-    for (typed, exit, error) in [
-        ("alike://laptop/docs", 35, "error: laptop is down"),
-        ("alike://nobody/docs", 5, "error: there is no member `nobody` in `docs`"),
-        ("alike://laptop/photos", 2, "error: there is no share `photos`"),
-        ("alike://desk/docs", 2, "error: `desk` is this device"),
-    ] {
-        let began = Instant::now();
-        let refused = desk.alike(["diff", typed, stick.text()]).expect(exit);
-        assert!(refused.stderr.starts_with(error) && refused.stderr.contains("\nhint: "), "{}", refused.stderr);
-        assert!(began.elapsed() < Duration::from_secs(4), "{typed}: {:?}", began.elapsed());
-    }
-}
-
-#[test]
-fn a_share_that_a_member_only_receives_is_read_and_not_written() {
-    let sandbox = Sandbox::new();
-    let (desk, mirror) = (Device::running(&sandbox, "desk"), Device::running(&sandbox, "mirror"));
-    desk.docs().file("a", b"a");
-    desk.alike(["add", "docs", "--name", "docs"]).expect(0);
-    let ticket = desk.alike(["invite", "docs", "-q", "--role", "receive"]).expect(0).stdout;
-    mirror.alike(["join", ticket.trim(), "docs"]).expect(0);
-    mirror.until("it arrives", |mirror| mirror.docs().has("a"));
-    let other = sandbox.tree("other");
-    mirror.alike(["mirror", "alike://desk/docs", other.text()]).expect(0);
-    other.file("b", b"b");
-    mirror.alike(["mirror", other.text(), "alike://desk/docs"]).expect(5);
-    desk.alike(["mirror", other.text(), "alike://mirror/docs"]).expect(5);
-    let refused = desk.alike(["sync", other.text(), "alike://mirror/docs"]).expect(5);
-    assert!(refused.stderr.contains("only sends or receives"), "{}", refused.stderr);
-    desk.alike(["diff", "--mirror", other.text(), "alike://mirror/docs"]).expect(1);
-    assert!(!desk.docs().has("b") && !mirror.docs().has("b"));
 }
 
 #[test]
@@ -267,21 +184,12 @@ fn deletes_that_the_guard_holds_wait_until_they_are_approved_on_either_side() {
     desk.alike(["approve", "nothing"]).expect(2);
 }
 
-/// Puts lines before all that is configured, and has the daemon read it.
-fn reconfigure(device: &Device<'_>, before: &str, after: &str) {
-    let file = device.path("config/alike/config.toml");
-    let text = fs::read_to_string(&file).expect("text");
-    let rest = text.strip_prefix(before).expect("what was put there before");
-    fs::write(&file, format!("{after}{rest}")).expect("written");
-    device.signal(Signal::HUP);
-}
-
 #[test]
 fn what_is_sent_keeps_to_the_limit_of_the_hour_and_the_limit_changes_while_it_runs() {
     let sandbox = Sandbox::new();
     let (desk, laptop) = pair(&sandbox);
     let (limit, lifted) = ("bwlimit = \"00:00,64k 12:00,64k\"\n", "bwlimit = \"off\"\n");
-    reconfigure(&desk, "", limit);
+    desk.reconfigure("", limit);
     desk.until("there is a limit", |desk| desk.daemon()["bwlimit"] == 65_536);
     let sent = |desk: &Device<'_>| desk.daemon()["sent"].as_u64().expect("a number");
     let (began, before) = (Instant::now(), sent(&desk));
@@ -289,7 +197,7 @@ fn what_is_sent_keeps_to_the_limit_of_the_hour_and_the_limit_changes_while_it_ru
     desk.until("a part of it is sent", |desk| sent(desk) - before > 160 << 10);
     assert!(began.elapsed() > Duration::from_millis(1900), "160 KiB at 64 KiB/s in {:?}", began.elapsed());
     assert!(desk.alike(["status"]).stdout.contains("sends at most 65.5 kB/s now"));
-    reconfigure(&desk, limit, lifted);
+    desk.reconfigure(limit, lifted);
     // At the limit it would take four minutes, which is longer than anything is waited for.
     laptop.until("all of it arrives", |laptop| laptop.docs().has("large"));
     assert_eq!(desk.daemon()["bwlimit"], serde_json::Value::Null);
@@ -303,11 +211,11 @@ fn the_name_the_page_and_the_role_change_while_it_runs_and_the_port_says_that_it
         || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).expect("a port").port();
     let (first, second) = (free(), free());
     let page = format!("metrics = {first}\n");
-    reconfigure(&desk, "", &page);
+    desk.reconfigure("", &page);
     let serves = |port: u16| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
     desk.until("there is a page", |_| serves(first));
     let other = format!("metrics = {second}\nlisten = \"4711\"\n");
-    reconfigure(&desk, &page, &other);
+    desk.reconfigure(&page, &other);
     desk.until("it is elsewhere", |_| serves(second) && !serves(first));
     let told = desk.alike(["status"]).stdout;
     assert!(!told.contains("not in use yet"), "the command line says where it listens: {told}");
@@ -469,49 +377,6 @@ fn a_page_and_figures_are_served_on_loopback_and_hooks_are_told() {
 }
 
 #[test]
-fn members_find_each_other_on_the_local_network_where_no_address_holds_any_more() {
-    const TEST: &str = "members_find_each_other_on_the_local_network_where_no_address_holds_any_more";
-    if !apart(TEST) {
-        return;
-    }
-    let mut both = hosts(&["desk", "laptop"]);
-    for host in &mut both {
-        host.configure(&format!("name = \"{}\"\ninterval = \"1s\"\n", host.name));
-        host.tree("docs").file(&host.name, b"from there");
-        host.start_with(&[]);
-    }
-    let [desk, laptop] = &mut both[..] else { panic!("two hosts") };
-    desk.alike(["add", desk.tree("docs").text(), "--name", "docs"]).expect(0);
-    let ticket = desk.alike(["invite", "docs", "-q"]).expect(0).stdout;
-    laptop.alike(["join", ticket.trim(), laptop.tree("docs").text()]).expect(0);
-    let is_met =
-        |host: &Host| host.status("docs")["members"][1]["state"] == "alive" && host.status("docs")["alike"] == true;
-    within(PATIENCE, "they are alike", || is_met(desk) && is_met(laptop));
-    // Both move while they do not run: what each knows of the other is of no use any more.
-    for (host, address) in [(&mut *desk, "10.88.0.71"), (&mut *laptop, "10.88.0.72")] {
-        host.stop(Signal::TERM);
-        host.move_to(address);
-        host.tree("docs").file(format!("{}-later", host.name), b"later");
-    }
-    desk.start_with(&["--no-mdns"]);
-    laptop.start_with(&[]);
-    // One of them alone is not heard of: it says nothing.
-    let why = |host: &Host| host.status("docs")["members"][1]["why"].as_str().map(str::to_owned);
-    within(PATIENCE, "they miss each other", || why(desk).is_some() && why(laptop).is_some());
-    assert!(!is_met(laptop));
-    desk.stop(Signal::TERM);
-    desk.start_with(&[]);
-    within(PATIENCE, "they are alike again", || is_met(desk) && is_met(laptop));
-    assert!(desk.tree("docs").has("laptop-later") && laptop.tree("docs").has("desk-later"));
-    // An address that changes while it runs is told to whoever is there.
-    laptop.move_to("10.88.0.73");
-    within(PATIENCE, "it is followed", || {
-        is_met(desk)
-            && desk.status("docs")["members"][1]["address"].as_str().is_some_and(|at| at.starts_with("10.88.0.73"))
-    });
-}
-
-#[test]
 fn the_page_is_read_in_a_browser_follows_what_happens_and_needs_no_mouse() {
     let sandbox = Sandbox::new();
     let (mut desk, mut laptop) = (Device::new(&sandbox, "desk"), Device::running(&sandbox, "laptop"));
@@ -559,38 +424,4 @@ fn the_page_is_read_in_a_browser_follows_what_happens_and_needs_no_mouse() {
             .as_str()
             .is_some_and(|text| text.contains("laptop"))
     );
-}
-
-#[test]
-fn of_a_way_that_is_cut_in_one_direction_status_names_the_direction() {
-    const TEST: &str = "of_a_way_that_is_cut_in_one_direction_status_names_the_direction";
-    if !apart(TEST) {
-        return;
-    }
-    let mut both = hosts(&["desk", "laptop"]);
-    for host in &mut both {
-        host.configure(&format!("name = \"{}\"\ninterval = \"1s\"\nmdns = false\n", host.name));
-        host.tree("docs").file(&host.name, b"from there");
-        host.start();
-    }
-    let [desk, laptop] = &mut both[..] else { panic!("two hosts") };
-    desk.alike(["add", desk.tree("docs").text(), "--name", "docs"]).expect(0);
-    let ticket = desk.alike(["invite", "docs", "-q"]).expect(0).stdout;
-    laptop.alike(["join", ticket.trim(), laptop.tree("docs").text()]).expect(0);
-    within(PATIENCE, "they are alike", || {
-        desk.status("docs")["alike"] == true && laptop.status("docs")["alike"] == true
-    });
-    // A daemon that was started anew knows nothing of what went before.
-    desk.stop(Signal::KILL);
-    laptop.stop(Signal::KILL);
-    laptop.deafen(desk, Cut::Silent);
-    desk.start();
-    laptop.start();
-    within(PATIENCE, "the direction is named", || {
-        let why = desk.status("docs")["members"][1]["why"].as_str().map(str::to_owned);
-        why.is_some_and(|why| why.contains("packets to it are lost, those from it arrive"))
-    });
-    desk.tree("docs").file("meanwhile", b"later");
-    laptop.heal();
-    within(PATIENCE, "it heals", || laptop.tree("docs").has("meanwhile") && desk.status("docs")["alike"] == true);
 }

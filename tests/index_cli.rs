@@ -1,8 +1,13 @@
-//! `index` as a person sees it.
+//! `index` and `verify` as a person sees them.
 
 mod harness;
 
+use std::fs::File;
+use std::process::Stdio;
+
 use harness::Sandbox;
+use harness::signals::await_handler;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 #[test]
@@ -54,4 +59,18 @@ fn a_missing_directory_is_named() {
     let outcome = Sandbox::new().alike(["index", "nowhere"]).expect(3);
     assert_eq!(outcome.stderr, "error: cannot open the directory `nowhere`\ncause: no such file or directory\n");
     assert_eq!(outcome.stdout, "");
+}
+
+#[test]
+fn a_verify_that_is_interrupted_ends_in_the_middle_of_a_file_and_says_so_by_its_status() {
+    let sandbox = Sandbox::new();
+    let tree = sandbox.tree("root");
+    // To read all of it would take longer than the test may; nothing of it is on the disk.
+    let large = File::create(tree.join("large")).expect("a file");
+    large.set_len(64 << 30).expect("a length");
+    let mut command = sandbox.command(["verify", "root"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    await_handler(&child, Signal::INT);
+    kill_process(Pid::from_child(&child), Signal::INT).expect("it is there");
+    assert_eq!(child.wait().expect("it ends").code(), Some(20));
 }

@@ -70,6 +70,48 @@ fn a_push_makes_the_far_side_alike_and_a_second_one_finds_nothing_to_do() {
     assert_eq!(second.stdout, "[box]/left -> 127.0.0.1:[box]/right\nalike\n");
 }
 
+/// Files of every way in which content comes: in nests, by themselves, in ranges, and none at all.
+const SIZES: [(&str, usize); 10] = [
+    ("few/empty", 0),
+    ("few/one", 1),
+    ("few/small", 5_000),
+    ("few/part", 70_000),
+    ("few/read-at-once", 256 << 10),
+    ("few/hashed-before", (256 << 10) + 1),
+    ("few/in-ranges", (9 << 20) + 3),
+    ("only-parts/a", 100_000),
+    ("only-parts/b", 300_000),
+    ("alone/single", 77),
+];
+
+#[test]
+fn a_first_push_is_alike_at_every_size_and_what_was_read_on_the_way_is_known_afterwards() {
+    let Some(far) = Far::new() else { return };
+    let left = far.sandbox.path("left");
+    for (name, bytes) in SIZES {
+        let path = left.join(name);
+        fs::create_dir_all(path.parent().expect("below the root")).expect("made");
+        let content: Vec<u8> = (0..bytes).map(|at| (at % 251 + name.len()) as u8).collect();
+        fs::write(path, content).expect("written");
+    }
+    for number in 0..40 {
+        let directory = left.join(format!("many/{}", number % 4));
+        fs::create_dir_all(&directory).expect("made");
+        fs::write(directory.join(format!("file-{number}")), format!("content {number}")).expect("written");
+    }
+    fs::hard_link(left.join("few/small"), left.join("few/small-too")).expect("linked");
+    std::os::unix::fs::symlink("small", left.join("few/link")).expect("linked");
+    fs::set_permissions(left.join("few/small"), fs::Permissions::from_mode(0o4751)).expect("a mode");
+    let first = far.alike(&["mirror", "--json", "left", &far.far("right")]).expect(0);
+    assert_eq!(first.summary()["alike"], true, "{}", first.stdout);
+    assert_alike(&left, far.sandbox.path("right"));
+    // What was read while it was sent is in the index.
+    let known = far.sandbox.alike(["index", "--json", "left"]).expect(0);
+    assert_eq!(known.summary()["hashed_bytes"], 0, "{}", known.stdout);
+    let second = far.alike(&["mirror", "left", &far.far("right")]).expect(0);
+    assert_eq!(second.stdout, "[box]/left -> 127.0.0.1:[box]/right\nalike\n");
+}
+
 #[test]
 fn a_pull_makes_this_side_alike_and_counts_what_it_cost() {
     let Some(far) = Far::new() else { return };

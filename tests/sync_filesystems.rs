@@ -11,6 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use harness::mounted::{Mounted, mount};
 use harness::{Outcome, Sandbox, Tree};
 use rustix::process::{Gid, Uid};
 
@@ -169,52 +170,6 @@ fn a_copy_of_which_only_the_word_has_come_is_shown_once_its_bytes_can_be_had() {
 }
 
 // What does not fit.
-
-/// A mounted file system, unmounted when dropped.
-struct Mounted {
-    at: PathBuf,
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _gone_with_the_machine = Command::new("umount").arg("-l").arg(&self.at).status();
-    }
-}
-
-/// Kernels without exfat have it by fuse, which wants a device.
-fn mount_exfat(image: &Path, at: &Path) -> bool {
-    let Ok(device) = Command::new("losetup").args(["-f", "--show"]).arg(image).output() else { return false };
-    let device = String::from_utf8_lossy(&device.stdout).trim().to_owned();
-    let mounted = Command::new("mount.exfat-fuse").arg(&device).arg(at).output();
-    // It goes with its last user.
-    let _detached_later = Command::new("losetup").args(["-d", &device]).status();
-    mounted.is_ok_and(|output| output.status.success())
-}
-
-/// Mounts a new file system in the sandbox.
-fn mount(sandbox: &Sandbox, kind: &str, megabytes: u64) -> Option<Mounted> {
-    let (image, at) = (sandbox.path("image"), sandbox.path("mounted"));
-    fs::create_dir(&at).expect("made");
-    fs::File::create_new(&image).expect("made").set_len(megabytes << 20).expect("sized");
-    let run = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
-    let done = if kind == "tmpfs" {
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "none"]).arg(&at))
-    } else {
-        let mut words = kind.split(' ');
-        let program = format!("mkfs.{}", words.next().expect("a file system"));
-        run(Command::new(program).args(words).arg(&image))
-            && if kind == "exfat" {
-                mount_exfat(&image, &at)
-            } else {
-                run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&at))
-            }
-    };
-    if !done {
-        harness::skip(&format!("cannot mount {kind}"));
-        return None;
-    }
-    Some(Mounted { at })
-}
 
 #[test]
 fn a_full_disk_in_the_middle_leaves_nothing_partial_and_the_next_run_completes() {

@@ -59,7 +59,7 @@ fn frames(left: Side, right: Side, wants: Wants, push: bool) -> Vec<String> {
 
 #[test]
 fn messages_of_a_small_tree_are_pinned() {
-    assert_eq!(PROTOCOL_VERSION, 3);
+    assert_eq!(PROTOCOL_VERSION, 4);
     assert_eq!(frames(side(2, 0), side(2, 0), Wants::Both, false), EQUAL);
     assert_eq!(frames(side(2, 0), side(2, 1), Wants::Initiator, true), SMALL);
 }

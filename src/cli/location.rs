@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use super::asking;
 use super::failure::Failure;
+use super::output::Output;
+use super::paint::Color;
 use crate::daemon::config::ShareName;
 use crate::daemon::control;
 use crate::sync::job::{Host, Location};
@@ -73,7 +75,13 @@ impl Typed {
             Typed::Ssh { host, path } => Location::Remote { host: Host::Ssh(host), path },
             Typed::Member { member, share, path } => {
                 let shown = format!("alike://{member}/{share}");
-                let line = control::reach(&member, &share).map_err(|error| asking::failed(&error))?;
+                let mut told = false;
+                let mut waiting = |what: &str| {
+                    if !std::mem::replace(&mut told, true) {
+                        Output::standard(Color::Never).complain(format_args!("waiting for {what}"));
+                    }
+                };
+                let line = control::reach(&member, &share, &mut waiting).map_err(|error| asking::failed(&error))?;
                 Location::Remote { host: Host::Member { shown, line }, path }
             }
         })

@@ -30,20 +30,19 @@ pub mod exit {
     pub const USAGE: u8 = 2;
     pub const ROOT: u8 = 3;
     pub const REFUSED: u8 = 5;
+    pub const BUSY: u8 = 30;
     pub const UNREACHABLE: u8 = 35;
 }
 
 /// Answers one caller.
 pub async fn serve(hub: Arc<Hub>, mut caller: Caller) {
     let Some(ask) = caller.ask().await else { return };
-    if let Ask::Reach { member, share } = ask {
-        return reach::reach(&hub, caller, (&member, &share)).await;
-    }
     // Whoever does not listen any more has gone: nothing is left to say.
-    let _gone = answer(&hub, &mut caller, ask).await;
+    let _gone = answer(&hub, caller, ask).await;
 }
 
-async fn answer(hub: &Arc<Hub>, caller: &mut Caller, ask: Ask) -> std::io::Result<()> {
+async fn answer(hub: &Arc<Hub>, mut owned: Caller, ask: Ask) -> std::io::Result<()> {
+    let caller = &mut owned;
     match ask {
         Ask::Status { watch: false } => caller.say(&Answer::Status(Box::new(look::status(hub)))).await,
         Ask::Status { watch: true } => watch(hub, caller).await,
@@ -68,7 +67,7 @@ async fn answer(hub: &Arc<Hub>, caller: &mut Caller, ask: Ask) -> std::io::Resul
         Ask::Revert { share } => mean(hub, caller, (share, Meant::Revert)).await,
         Ask::Verify { root } => verify::verify(hub, caller, &root).await,
         Ask::Lend { root } => lend(hub, caller, &root).await,
-        Ask::Reach { .. } => unreachable!("it takes the connection, and is answered before"),
+        Ask::Reach { member, share } => reach::reach(hub, owned, (&member, &share)).await,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::guests;
+use super::guests::{self, Guest};
 use super::hub::{Hub, chance};
 use super::journal::Level;
 use super::keeper::{Keeper, Word, work};
@@ -123,23 +123,26 @@ async fn answer(hub: &Arc<Hub>, asked: Asked) {
     let (Request::Meet(id) | Request::Content(id) | Request::Members(id) | Request::Serve(id)) = request;
     let keeper = hub.keeper_of(id).filter(|keeper| keeper.members().role(peer).is_some());
     let share = keeper.as_ref().and_then(|keeper| keeper.share());
+    let serves = matches!(request, Request::Serve(_)) && keeper.as_ref().is_some_and(|keeper| !keeper.shared.paused);
+    let guest = if serves { Guest::enter() } else { None };
     let reply = match (&keeper, &share, request) {
         (None, ..) => Reply::Unknown,
         (Some(_), None, Request::Meet(_) | Request::Content(_)) => Reply::NotNow,
-        (Some(keeper), _, Request::Serve(_)) if keeper.shared.paused => Reply::NotNow,
+        (Some(_), _, Request::Serve(_)) if !serves => Reply::NotNow,
+        (Some(_), _, Request::Serve(_)) if guest.is_none() => Reply::Crowded,
         _ => Reply::Yes,
     };
     let begins = reply == Reply::Yes;
     let Ok(link) = asked.answer(&speech::encode(&reply)).await else { return };
     let Some(keeper) = keeper.filter(|_| begins) else { return link.close().await };
-    let ended: Result<(), Error> = match (request, share) {
-        (Request::Meet(_), Some(share)) => {
+    let ended: Result<(), Error> = match (request, share, guest) {
+        (Request::Meet(_), Some(share), _) => {
             let met = share.answer_meeting(link).await;
             keeper.say(Word::Answered(peer, met));
             Ok(())
         }
-        (Request::Content(_), Some(share)) => share.supply(link).await,
-        (Request::Serve(_), _) => guests::serve(hub, &keeper, peer, link).await,
+        (Request::Content(_), Some(share), _) => share.supply(link).await,
+        (Request::Serve(_), _, Some(guest)) => guests::serve(hub, &keeper, (peer, guest), link).await,
         _ => work::answer_exchange(hub, &keeper, peer, link).await,
     };
     if let Err(error) = ended {

@@ -32,8 +32,12 @@ const WINDOW: usize = 256 << 10;
 static GUESTS: AtomicUsize = AtomicUsize::new(0);
 
 /// Serves one command, until it has ended or the daemon does.
-pub async fn serve(hub: &Arc<Hub>, keeper: &Arc<Keeper>, peer: PublicKey, link: Link) -> Result<(), Error> {
-    let _guest = Guest::enter()?;
+pub async fn serve(
+    hub: &Arc<Hub>,
+    keeper: &Arc<Keeper>,
+    (peer, _guest): (PublicKey, Guest),
+    link: Link,
+) -> Result<(), Error> {
     let stream = link.accept().await?;
     let (near, far) = tokio::io::duplex(WINDOW);
     let gauges = Gauges::default();
@@ -141,15 +145,14 @@ impl Drop for Loan {
 }
 
 /// One of at most [`GUESTS_MAX`].
-struct Guest;
+pub struct Guest(());
 
 impl Guest {
-    fn enter() -> Result<Guest, Error> {
-        let guest = Guest;
-        if GUESTS.fetch_add(1, Ordering::Relaxed) < GUESTS_MAX {
-            return Ok(guest);
-        }
-        Err(Error::Busy { what: "many commands of members are served".into() })
+    /// `None` where as many are here already.
+    pub fn enter() -> Option<Guest> {
+        // Dropped where there is no room, it takes back its number.
+        let guest = Guest(());
+        (GUESTS.fetch_add(1, Ordering::Relaxed) < GUESTS_MAX).then_some(guest)
     }
 }
 

@@ -116,11 +116,12 @@ impl Hub {
         let Parts { node, key, place, journal, configured, flags, config } = parts;
         let (changes, _) = watch::channel(0);
         let (reconfigured, _) = watch::channel(());
-        let (addresses, _) = watch::channel(node.local_addresses());
+        let own = node.local_addresses();
+        let (addresses, _) = watch::channel(own.clone());
         let bump = place.bump();
         Arc::new(Hub {
             peers: Peers::new(config.interval.as_millis() as u64),
-            rumours: Rumours::new(Presence { key: key.public(), bump, addresses: node.local_addresses() }),
+            rumours: Rumours::new(Presence { key: key.public(), bump, addresses: own }),
             node,
             key,
             place,
@@ -193,7 +194,14 @@ impl Hub {
         self.addresses.subscribe()
     }
 
-    /// Sees whether this device has other addresses than before, and tells the members of it.
+    /// Where this device is, as it was seen last. Asks the system nothing, which may keep who asks for its addresses waiting for
+    /// seconds while networks come and go.
+    pub fn own_addresses(&self) -> Vec<SocketAddr> {
+        self.addresses.borrow().clone()
+    }
+
+    /// Sees whether this device has other addresses than before, and tells the members of it. Blocks for as long as the system
+    /// takes to say.
     pub fn move_on(&self) {
         let now = self.node.local_addresses();
         let moved = self.addresses.send_if_modified(|before| {
@@ -205,6 +213,7 @@ impl Hub {
             let addresses: Vec<String> = now.iter().map(ToString::to_string).collect();
             self.journal.say(Level::Info, "at other addresses", vec![("addresses", addresses.join(" "))]);
             self.rumours.moved(self, &now);
+            self.node.moved();
             self.peers.retry(self.now());
         }
         self.keepers().iter().for_each(|keeper| self.introduce(keeper, None));
@@ -318,7 +327,7 @@ impl Hub {
                 replicas.truncate(OWN_REPLICAS_MAX - 1);
                 replicas.push(replica);
             }
-            let says = Introduction { name: self.name(), addresses: self.node.local_addresses(), replicas };
+            let says = Introduction { name: self.name(), addresses: self.own_addresses(), replicas };
             members.introduce(&self.key, says)
         });
         if let Err(error) = kept {

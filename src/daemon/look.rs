@@ -30,7 +30,7 @@ fn daemon(hub: &Hub) -> DaemonNow {
         key: hub.key.public().to_string(),
         version: env!("CARGO_PKG_VERSION").into(),
         pid: std::process::id(),
-        addresses: hub.node.local_addresses(),
+        addresses: hub.own_addresses(),
         uptime_s: hub.now() / 1000,
         bwlimit: hub.node.limited(),
         sent: traffic.sent,

@@ -1,12 +1,14 @@
 //! Makes a line from a command on this machine to a member's daemon, which serves a share on it (see [`super::guests`]). Carries
-//! bytes and reads none. Whatever cannot be reached is said within two seconds.
+//! bytes and reads none. Whatever cannot be reached is said soon, and what is waited for before that.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::commands::{self, exit};
+use tokio::task::JoinSet;
+
+use super::commands::{self, exit, telling};
 use super::config::ShareName;
 use super::control::{Answer, Caller, Refusal};
 use super::hub::Hub;
@@ -16,23 +18,27 @@ use crate::net::node::PublicKey;
 use crate::net::{self, Link};
 use crate::sync::error::{Error, NetError};
 
-/// A host's name is looked up, and a member without a connection dialled, for so long in all.
+/// A host's name is looked up for so long,
+const LOOKING_UP: Duration = Duration::from_millis(800);
+/// and a member without a connection is dialled for so long.
 const REACHING: Duration = Duration::from_millis(800);
+/// Members that are down and dialled at once at an address that none of them is known to be at.
+const DIALLED_MAX: usize = 64;
 /// A member that is connected answers within so long, or does not hear us.
 const ANSWERING: Duration = Duration::from_millis(900);
 
 /// Answers the caller, and carries its bytes until either end has gone.
-pub async fn reach(hub: &Arc<Hub>, mut caller: Caller, to: (&str, &ShareName)) {
-    let link = match ask(hub, to).await {
+pub async fn reach(hub: &Arc<Hub>, mut caller: Caller, to: (&str, &ShareName)) -> std::io::Result<()> {
+    let link = match telling(&mut caller, &format!("{}, which is being reached", to.0), ask(hub, to)).await? {
         Ok(link) => link,
-        // A caller that has gone need not hear it.
-        Err(refusal) => return drop(caller.say(&Answer::Refused(refusal)).await),
+        Err(refusal) => return caller.say(&Answer::Refused(refusal)).await,
     };
-    let Ok(stream) = link.open().await else { return };
-    if caller.say(&Answer::Reached).await.is_ok() {
+    if let Ok(stream) = link.open().await {
+        caller.say(&Answer::Reached).await?;
         net::bridge(caller.into_halves(), stream).await;
     }
     link.close().await;
+    Ok(())
 }
 
 async fn ask(hub: &Arc<Hub>, (member, share): (&str, &ShareName)) -> Result<Link, Refusal> {
@@ -48,8 +54,11 @@ async fn ask(hub: &Arc<Hub>, (member, share): (&str, &ShareName)) -> Result<Link
     }
     match tokio::time::timeout(ANSWERING, work::ask(hub, peer, Request::Serve(keeper.id))).await {
         Ok(Ok(link)) => Ok(link),
-        Ok(Err(Error::Busy { .. })) => Err(Refusal::new(exit::UNREACHABLE, format!("`{share}` is paused on {called}"))
-            .hint(format!("`alike resume {share}` there takes it up again"))),
+        Ok(Err(Error::Busy { what })) => Err(Refusal {
+            causes: vec![what],
+            ..Refusal::new(exit::BUSY, format!("{called} does not serve `{share}` now"))
+        }
+        .hint(format!("try again in a moment, or `alike resume {share}` there where it is paused"))),
         Ok(Err(Error::Net(error @ NetError::Refused { .. }))) => Err(Refusal::of(exit::REFUSED, &error)
             .hint(format!("`alike status` there says whether it keeps `{share}`; it may run an older alike"))),
         Ok(Err(_)) | Err(_) => Err(Refusal::new(exit::UNREACHABLE, format!("{called} does not answer"))
@@ -87,7 +96,7 @@ async fn at(hub: &Hub, keeper: &Keeper, word: &str) -> BTreeSet<PublicKey> {
     if !word.contains(':') {
         return BTreeSet::new();
     }
-    let look_up = tokio::time::timeout(REACHING, tokio::net::lookup_host(word)).await;
+    let look_up = tokio::time::timeout(LOOKING_UP, tokio::net::lookup_host(word)).await;
     let addresses: Vec<SocketAddr> = look_up.ok().and_then(Result::ok).map(Iterator::collect).unwrap_or_default();
     let members: Vec<PublicKey> = keeper.members().each().map(|member| member.key).collect();
     let there = |key: &&PublicKey| hub.addresses(**key).iter().any(|address| addresses.contains(address));
@@ -96,11 +105,22 @@ async fn at(hub: &Hub, keeper: &Keeper, word: &str) -> BTreeSet<PublicKey> {
         return known;
     }
     let connected = hub.peers.connected();
-    for key in members.into_iter().filter(|key| *key != hub.key.public() && !connected.contains(key)) {
-        // Its key is proven in the handshake: another one there is not taken for it.
-        if let Ok(Ok(())) = tokio::time::timeout(REACHING / 2, hub.node.reach(key, &addresses)).await {
-            return BTreeSet::from([key]);
-        }
+    let down = members.into_iter().filter(|key| *key != hub.key.public() && !connected.contains(key));
+    // All at once: each that is not there takes as long as it is waited for. Its key is proven in the handshake: another one
+    // there is not taken for it.
+    let mut dialling = JoinSet::new();
+    for key in down.take(DIALLED_MAX) {
+        let (node, addresses) = (hub.node.clone(), addresses.clone());
+        dialling.spawn(async move { node.reach(key, &addresses).await.is_ok().then_some(key) });
     }
-    known
+    let first = async {
+        while let Some(dialled) = dialling.join_next().await {
+            // A task that broke has reached nobody.
+            if let Ok(Some(key)) = dialled {
+                return Some(key);
+            }
+        }
+        None
+    };
+    tokio::time::timeout(REACHING, first).await.ok().flatten().into_iter().collect()
 }

@@ -98,7 +98,7 @@ async fn serve(settings: Settings) -> Result<(), DaemonError> {
     let addresses: Vec<String> = hub.node.local_addresses().iter().map(ToString::to_string).collect();
     let facts = vec![("key", hub.key.public().to_string()), ("addresses", addresses.join(" "))];
     hub.journal.say(Level::Info, "started", facts);
-    let manager = Manager::from_environment();
+    let manager = Arc::new(Manager::from_environment());
     manager.tell("READY=1");
     take(&hub, (events, listener, signals), &manager).await;
     manager.tell("STOPPING=1");
@@ -106,18 +106,19 @@ async fn serve(settings: Settings) -> Result<(), DaemonError> {
     Ok(())
 }
 
-/// Takes everything that happens until the daemon is to stop.
-async fn take(hub: &Arc<Hub>, from: (Events, Listener, Signals), manager: &Manager) {
-    let (mut events, listener, mut signals) = from;
+/// Takes everything that happens until the daemon is to stop. Nothing here waits: whatever does has a task of its own.
+async fn take(hub: &Arc<Hub>, from: (Events, Listener, Signals), manager: &Arc<Manager>) {
+    let (mut events, listener, Signals { mut stop, reload }) = from;
     let beat = manager.watchdog().unwrap_or(Duration::from_secs(3600));
     let mut beats = tokio::time::interval(beat);
-    let mut moves = tokio::time::interval(MOVED);
     let mut beside = JoinSet::new();
     beside.spawn(reach(Arc::clone(hub)));
     beside.spawn(Rumours::run(Arc::clone(hub)));
     beside.spawn(web::keep(Arc::clone(hub)));
     beside.spawn(vicinity::keep(Arc::clone(hub)));
     beside.spawn(limit::keep(Arc::clone(hub)));
+    beside.spawn(moves(Arc::clone(hub)));
+    beside.spawn(reloads(Arc::clone(hub), reload, Arc::clone(manager)));
     loop {
         tokio::select! {
             () = hub.stopping.cancelled() => break,
@@ -130,25 +131,33 @@ async fn take(hub: &Arc<Hub>, from: (Events, Listener, Signals), manager: &Manag
                 // Too many open files, as a rule: whoever waits is served when some are closed.
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             },
-            told = signals.next() => match told {
-                Told::Stop => break,
-                Told::Reload => {
-                    manager.tell("RELOADING=1");
-                    reload(hub).await;
-                    manager.tell("READY=1");
-                }
-            },
+            () = stop.next() => break,
             _ = beats.tick() => manager.tell("WATCHDOG=1"),
-            _ = moves.tick() => hub.move_on(),
         }
     }
     beside.abort_all();
 }
 
-async fn reload(hub: &Arc<Hub>) {
-    match hub.reload().await {
-        Ok(()) => hub.journal.say(Level::Info, "configuration read again", vec![]),
-        Err(error) => hub.journal.say(Level::Error, "configuration not used", vec![("why", error.to_string())]),
+/// Sees now and then whether this device has other addresses.
+async fn moves(hub: Arc<Hub>) {
+    let mut moves = tokio::time::interval(MOVED);
+    loop {
+        moves.tick().await;
+        let hub = Arc::clone(&hub);
+        // Where it breaks it is done again next time.
+        let _ = tokio::task::spawn_blocking(move || hub.move_on()).await;
+    }
+}
+
+/// Reads the configuration again whenever somebody says so.
+async fn reloads(hub: Arc<Hub>, mut told: Signal, manager: Arc<Manager>) {
+    while told.recv().await.is_some() {
+        manager.tell("RELOADING=1");
+        match hub.reload().await {
+            Ok(()) => hub.journal.say(Level::Info, "configuration read again", vec![]),
+            Err(error) => hub.journal.say(Level::Error, "configuration not used", vec![("why", error.to_string())]),
+        }
+        manager.tell("READY=1");
     }
 }
 
@@ -204,32 +213,29 @@ fn listen(place: &Place) -> Result<Listener, DaemonError> {
 }
 
 /// What somebody wants of the process.
-enum Told {
-    Stop,
-    Reload,
+struct Signals {
+    stop: Stop,
+    reload: Signal,
 }
 
-struct Signals {
+struct Stop {
     interrupt: Signal,
     terminate: Signal,
-    hangup: Signal,
 }
 
 impl Signals {
     fn watch() -> Result<Signals, DaemonError> {
         let watch = |kind| signal(kind).map_err(|source| DaemonError::System { step: "watch for signals", source });
-        Ok(Signals {
-            interrupt: watch(SignalKind::interrupt())?,
-            terminate: watch(SignalKind::terminate())?,
-            hangup: watch(SignalKind::hangup())?,
-        })
+        let stop = Stop { interrupt: watch(SignalKind::interrupt())?, terminate: watch(SignalKind::terminate())? };
+        Ok(Signals { stop, reload: watch(SignalKind::hangup())? })
     }
+}
 
-    async fn next(&mut self) -> Told {
+impl Stop {
+    async fn next(&mut self) {
         tokio::select! {
-            _ = self.interrupt.recv() => Told::Stop,
-            _ = self.terminate.recv() => Told::Stop,
-            _ = self.hangup.recv() => Told::Reload,
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
     }
 }

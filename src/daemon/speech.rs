@@ -6,7 +6,7 @@ use super::members::ShareId;
 use super::schedule::Mark;
 
 /// Raised with every change of what is said.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// The longest name of a share in a request, in bytes.
 const NAME_BYTES_MAX: usize = 255;
 /// The first byte of an announcement among datagrams.
@@ -34,6 +34,8 @@ pub enum Reply {
     Unknown,
     /// Not now: it is paused, lent, or being opened.
     NotNow,
+    /// Not now: as many commands of members are served there as are served at a time.
+    Crowded,
 }
 
 /// What a device says that comes with a ticket.
@@ -125,7 +127,7 @@ mod tests {
         assert_eq!(decode(&bytes), Some(Request::Meet(ShareId([1; 16]))));
         bytes.push(0);
         assert_eq!(decode::<Request>(&bytes), None);
-        bytes[0] = 2;
+        bytes[0] = 1;
         assert_eq!(decode::<Request>(&bytes), None);
         assert_eq!(decode::<Request>(&[]), None);
     }

@@ -10,6 +10,7 @@ use super::commands::{exit, kept_at, telling};
 use super::control::{Answer, Caller, Refusal};
 use super::hub::Hub;
 use super::keeper::{Keeper, Meant, Word};
+use crate::disk::hash::Cores;
 use crate::model::RelPath;
 use crate::sync::error::Error;
 use crate::sync::share::{Share, Verified};
@@ -57,7 +58,7 @@ async fn read(keeper: &Keeper) -> Result<(Share, Verified), Refusal> {
     }
     let mut all = Verified::default();
     loop {
-        let piece = share.verify(all.next.take(), PIECE_BYTES).await;
+        let piece = share.verify(all.next.take(), PIECE_BYTES, Cores::All).await;
         let piece = piece.map_err(|error: Error| Refusal::of(exit::ROOT, &error))?;
         all.files += piece.files;
         all.bytes += piece.bytes;

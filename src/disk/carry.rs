@@ -1,6 +1,6 @@
 //! Stretches of one file that become part of another, which is in staging: read once, hashed block by block, and written.
 //! What is hashed is the very memory that is written, so that a file that changes meanwhile is never taken for what it
-//! was. On all cores; other than a copy within the kernel it leaves nothing to be read again.
+//! was. On all cores. Where the file system shares blocks, nothing is written: what is shared is read where it went.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -11,11 +11,14 @@ use rayon::prelude::*;
 
 use super::gauge::Gauge;
 use super::stage::Staged;
-use crate::model::chunk::{BLOCK_BYTES, Block, Chunk, Chunks, Cutter};
+use crate::model::chunk::{BLOCK_BYTES, Block, Chunk, Chunks, Cutter, even_bytes, even_node};
 use crate::model::{Digest, chunk};
 
 /// What one thread takes at once: within a core's cache.
 const PART_BYTES: u64 = 16 * BLOCK_BYTES;
+
+/// A block of the file systems that share them.
+const SHARED_BYTES: u64 = 4 << 10;
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -32,6 +35,18 @@ pub struct Stretch {
     pub bytes: u64,
 }
 
+impl Stretch {
+    /// What comes before the whole blocks of a file system that move with it, those, and what comes behind; `None` where
+    /// they move by parts of a block.
+    fn shareable(self) -> Option<[Stretch; 3]> {
+        let Stretch { from, at, bytes } = self;
+        let (start, end) = (at.next_multiple_of(SHARED_BYTES), (at + bytes) / SHARED_BYTES * SHARED_BYTES);
+        let part = |start: u64, end: u64| Stretch { from: from + (start - at), at: start, bytes: end - start };
+        let moves = from.abs_diff(at).is_multiple_of(SHARED_BYTES) && start < end;
+        moves.then(|| [part(at, start), part(start, end), part(end, at + bytes)])
+    }
+}
+
 /// What the staged file holds before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ground {
@@ -39,6 +54,8 @@ pub enum Ground {
     Empty,
     /// Anything.
     Any,
+    /// The stretch itself: it is only hashed.
+    Laid,
 }
 
 /// The blocks of a file that is being made, as far as they are known.
@@ -56,11 +73,13 @@ impl Blocks {
 
     /// The file's even chunks, where all are known.
     pub fn chunks(&self) -> Option<Chunks> {
-        let chunks = (0..)
-            .step_by(BLOCK_BYTES as usize)
-            .zip(&self.known)
-            .map(|(at, block)| block.map(|block| Chunk { id: block.id(), bytes: BLOCK_BYTES.min(self.size - at) }));
+        let chunks = self.known.iter().enumerate().map(|(index, block)| self.chunk(index, *block));
         Some(Chunks::new(Cutter::Even, chunks.collect::<Option<_>>()?))
+    }
+
+    fn chunk(&self, index: usize, block: Option<Block>) -> Option<Chunk> {
+        let bytes = BLOCK_BYTES.min(self.size - index as u64 * BLOCK_BYTES);
+        block.map(|block| Chunk { id: block.id(), bytes })
     }
 
     /// Carries a stretch over, and notes the blocks that it fills; false where the gauge asked to stop. Fails where the
@@ -82,9 +101,13 @@ impl Blocks {
             BUFFER.with_borrow_mut(|buffer| {
                 buffer.resize(PART_BYTES as usize, 0);
                 let bytes = &mut buffer[..(stop - start) as usize];
-                source.read_exact_at(bytes, from + (start - at))?;
+                match ground {
+                    Ground::Laid => staged.file().read_exact_at(bytes, start)?,
+                    Ground::Empty | Ground::Any => source.read_exact_at(bytes, from + (start - at))?,
+                }
                 let hashed = hashed(bytes, start, self.size);
                 match ground {
+                    Ground::Laid => {}
                     Ground::Empty => staged.write_sparse(bytes, start)?,
                     Ground::Any => staged.file().write_all_at(bytes, start)?,
                 }
@@ -98,6 +121,32 @@ impl Blocks {
             }
         }
         Ok(!gauge.stopped())
+    }
+
+    /// The same where the file system shares blocks: it does where the stretch moves by whole ones of them.
+    pub fn share(
+        &mut self,
+        (source, staged): (&File, &Staged),
+        stretch: Stretch,
+        ground: Ground,
+        gauge: &Gauge,
+    ) -> io::Result<bool> {
+        let Some([before, shared, behind]) = stretch.shareable() else {
+            return self.carry((source, staged), stretch, ground, gauge);
+        };
+        staged.copy_range(source, (shared.from, shared.at), shared.bytes)?;
+        Ok(self.carry((source, staged), before, ground, gauge)?
+            && self.carry((source, staged), behind, ground, gauge)?
+            && self.carry((source, staged), shared, Ground::Laid, gauge)?)
+    }
+
+    /// The node of even blocks with this number at a level, where all its blocks are known.
+    pub fn node(&self, level: u32, number: usize) -> Option<u64> {
+        let each = (even_bytes(level) / BLOCK_BYTES) as usize;
+        let first = number.checked_mul(each)?;
+        let known = self.known.get(first..self.known.len().min(first + each))?;
+        let chunks: Option<Vec<Chunk>> = (first..).zip(known).map(|(index, block)| self.chunk(index, *block)).collect();
+        even_node(level, &chunks?).map(|node| node.id)
     }
 
     /// What lies here is written over.
@@ -157,15 +206,7 @@ fn hashed(bytes: &[u8], at: u64, size: u64) -> Vec<(usize, Block)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn noise(bytes: usize) -> Vec<u8> {
-        let mut state = 1_u64;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (state >> 33) as u8
-        };
-        std::iter::repeat_with(&mut next).take(bytes).collect()
-    }
+    use crate::model::chunk::list::tests::noise;
 
     #[test]
     fn parts_cover_a_stretch_in_order_and_end_at_blocks() {
@@ -182,8 +223,37 @@ mod tests {
     }
 
     #[test]
+    fn whole_blocks_of_the_file_system_are_shared_and_the_rest_is_not() {
+        let parts = |from, at, bytes| {
+            let parts = Stretch { from, at, bytes }.shareable();
+            parts.map(|parts| parts.map(|part| (part.from, part.at, part.bytes)))
+        };
+        assert_eq!(parts(0, 4096, 8192), Some([(0, 4096, 0), (0, 4096, 8192), (8192, 12288, 0)]));
+        assert_eq!(parts(4095, 8191, 4100), Some([(4095, 8191, 1), (4096, 8192, 4096), (8192, 12288, 3)]));
+        assert_eq!(parts(1, 4096, 81920), None, "they move by parts of a block");
+        assert_eq!(parts(1, 1, 8190), None, "none is whole");
+    }
+
+    #[test]
+    fn nodes_of_known_blocks_are_those_of_the_file() {
+        let bytes = noise(40 * BLOCK_BYTES as usize + 77, 3);
+        let mut blocks = Blocks::new(bytes.len() as u64);
+        for (index, block) in hashed(&bytes, 0, bytes.len() as u64) {
+            blocks.known[index] = Some(block);
+        }
+        let chunks = blocks.chunks().expect("all are known");
+        for level in [0, 1] {
+            let nodes: Vec<u64> = chunks.nodes(level as usize).iter().map(|node| node.id).collect();
+            let found: Vec<u64> = (0..).map_while(|number| blocks.node(level, number)).collect();
+            assert_eq!(found, nodes, "{level}");
+        }
+        blocks.forget(20 * BLOCK_BYTES, 1);
+        assert!(blocks.node(1, 1).is_none() && blocks.node(1, 0).is_some() && blocks.node(1, 2).is_some());
+    }
+
+    #[test]
     fn only_whole_blocks_are_hashed_and_the_last_one_is_whole_at_the_end() {
-        let bytes = noise(3 * BLOCK_BYTES as usize + 100);
+        let bytes = noise(3 * BLOCK_BYTES as usize + 100, 1);
         let size = bytes.len() as u64;
         let indices = |from: usize, to: usize| -> Vec<usize> {
             hashed(&bytes[from..to], from as u64, size).into_iter().map(|(index, _)| index).collect()
@@ -198,7 +268,7 @@ mod tests {
 
     #[test]
     fn blocks_that_are_known_and_blocks_that_are_read_make_the_digest() {
-        let bytes = noise(5 * BLOCK_BYTES as usize + 77);
+        let bytes = noise(5 * BLOCK_BYTES as usize + 77, 2);
         let named = tempfile::NamedTempFile::new().expect("a temporary file");
         named.as_file().write_all_at(&bytes, 0).expect("written");
         let gauge = Gauge::default();

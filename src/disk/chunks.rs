@@ -165,21 +165,13 @@ fn read(file: &File, from: u64, bytes: u64) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::chunk::list::tests::noise;
     use std::io::Write;
 
     fn file_of(bytes: &[u8]) -> File {
         let mut named = tempfile::NamedTempFile::new().expect("a temporary file");
         named.write_all(bytes).expect("written");
         named.reopen().expect("opened")
-    }
-
-    fn noise(bytes: usize) -> Vec<u8> {
-        let mut state = 1_u64;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (state >> 33) as u8
-        };
-        std::iter::repeat_with(&mut next).take(bytes).collect()
     }
 
     /// The chunks, one after the other from the start.
@@ -196,9 +188,11 @@ mod tests {
 
     #[test]
     fn a_file_that_is_cut_in_many_places_has_the_cuts_of_its_bytes() {
-        let mut zeros = noise(9 << 20);
+        let mut zeros = noise(9 << 20, 1);
         zeros[3_500_000..8_500_001].fill(0);
-        for bytes in [noise(13_000_001), zeros, noise(70_000).repeat(150), noise(SEGMENT_BYTES as usize), Vec::new()] {
+        for bytes in
+            [noise(13_000_001, 1), zeros, noise(70_000, 1).repeat(150), noise(SEGMENT_BYTES as usize, 1), Vec::new()]
+        {
             for cutter in [Cutter::Even, Cutter::Content] {
                 let cut = chunks_of(&file_of(&bytes), bytes.len() as u64, cutter, &Gauge::default());
                 let cut = cut.expect("read").expect("whole");
@@ -209,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_shorter_than_told_and_a_stopped_gauge_give_no_chunks() {
-        let file = file_of(&noise(100_000));
+        let file = file_of(&noise(100_000, 1));
         assert_eq!(chunks_of(&file, 100_001, Cutter::Content, &Gauge::default()).expect("read"), None);
         let gauge = Gauge::default();
         gauge.stop();
@@ -218,7 +212,7 @@ mod tests {
 
     #[test]
     fn pieces_cover_the_stretch_as_far_as_the_file_goes() {
-        let bytes = noise(300_000);
+        let bytes = noise(300_000, 1);
         let file = file_of(&bytes);
         for cutter in [Cutter::Even, Cutter::Content] {
             for (from, wanted, there) in [(0, 300_000, 300_000), (5_000, 100_000, 100_000), (299_000, 9_000, 1_000)] {

@@ -64,7 +64,7 @@ pub fn glance(
     (options, gauge): (GlanceOptions<'_>, &Gauge),
 ) -> Result<Glance, Error> {
     let scan =
-        ScanOptions { filter: options.filter, one_file_system: false, checksum: false, quick: false, defer: false };
+        ScanOptions { filter: options.filter, one_file_system: false, checksum: false, quick: false, defer: None };
     let (hashed_files, hashed_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
     let observer =
         Observer { memory, options: &scan, gauge, moved: Moved::from(Some(base)), hashed_files, hashed_bytes };

@@ -7,9 +7,12 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
+use rayon::prelude::*;
+
 use super::gauge::Gauge;
 use super::map::map_part;
 use crate::model::Digest;
+use crate::model::chunk::{self, BLOCK_BYTES, Block, Chunk};
 use crate::model::digest::Hasher;
 
 /// From this size on a file is mapped: see `benches/hash.rs`.
@@ -53,6 +56,27 @@ pub fn hash_file(file: &File, size: u64, cores: Cores, gauge: &Gauge) -> io::Res
         return Ok(hashed);
     }
     hash_read(file, size, gauge)
+}
+
+/// Hashes a file on all cores, and gives its even chunks as well: with them nobody needs to cut it. Fails where no map can
+/// be had.
+pub fn hash_blocks(file: &File, size: u64, gauge: &Gauge) -> io::Result<(Hashed, Vec<Chunk>)> {
+    let mut chunks = Vec::with_capacity((size / BLOCK_BYTES) as usize + 1);
+    let mut steps = Vec::new();
+    let changed = each_step(file, size, (STEP_BYTES_ALL, gauge), |start, bytes| {
+        let blocks = bytes.par_chunks(BLOCK_BYTES as usize).enumerate();
+        let blocks: Vec<Block> =
+            blocks.map(|(index, bytes)| Block::of(start + index as u64 * BLOCK_BYTES, bytes)).collect();
+        let lengths = bytes.chunks(BLOCK_BYTES as usize).map(|bytes| bytes.len() as u64);
+        chunks.extend(blocks.iter().zip(lengths).map(|(block, bytes)| Chunk { id: block.id(), bytes }));
+        steps.push(blocks);
+    })?;
+    let digest = || match &steps[..] {
+        [blocks] => chunk::digest_of(blocks),
+        // A step is a subtree of the file's hash, as a block is.
+        steps => chunk::digest_of(&steps.iter().filter_map(|blocks| Block::over(blocks)).collect::<Vec<_>>()),
+    };
+    Ok((changed.or_else(|| digest().map(Hashed::Whole)).unwrap_or(Hashed::Changed), chunks))
 }
 
 /// The digest of a file that nobody else hashes at the same time; `None` where it is not `size` bytes long or was told to
@@ -112,39 +136,54 @@ fn fill(file: &File, buffer: &mut [u8], wanted: Range<u64>) -> io::Result<usize>
 
 /// Hashes by mapping alone. Fails where no map can be had.
 pub fn hash_mapped(file: &File, size: u64, cores: Cores, gauge: &Gauge) -> io::Result<Hashed> {
-    if file.metadata()?.len() != size {
-        return Ok(Hashed::Changed);
-    }
+    let mut hasher = Hasher::content();
     let step_bytes = if cores == Cores::All { STEP_BYTES_ALL } else { STEP_BYTES };
+    let changed = each_step(file, size, (step_bytes, gauge), |_, bytes| {
+        match cores {
+            Cores::One => hasher.update(bytes),
+            Cores::All => hasher.update_parallel(bytes),
+        };
+    })?;
+    Ok(changed.unwrap_or_else(|| Hashed::Whole(hasher.finish())))
+}
+
+/// Maps a file step by step, each with where it begins; why it was not gone through to its end.
+fn each_step(
+    file: &File,
+    size: u64,
+    (step_bytes, gauge): (u64, &Gauge),
+    mut each: impl FnMut(u64, &[u8]),
+) -> io::Result<Option<Hashed>> {
+    if file.metadata()?.len() != size {
+        return Ok(Some(Hashed::Changed));
+    }
     let step = |start: u64| {
         let bytes = step_bytes.min(size.saturating_sub(start));
         let map = map_part(file, start, usize::try_from(bytes).map_err(io::Error::other)?)?;
         map.read_ahead();
         io::Result::Ok(map)
     };
-    let mut hasher = Hasher::content();
     let mut next = step(0)?;
     for start in (0..size).step_by(usize::try_from(step_bytes).map_err(io::Error::other)?) {
         if gauge.stopped() {
-            return Ok(Hashed::Stopped);
+            return Ok(Some(Hashed::Stopped));
         }
         let map = std::mem::replace(&mut next, step(start + step_bytes)?);
         let bytes = map.as_ref();
-        match cores {
-            Cores::One => hasher.update(bytes),
-            Cores::All => hasher.update_parallel(bytes),
-        };
+        each(start, bytes);
         if !map.intact() {
-            return Ok(Hashed::Changed);
+            return Ok(Some(Hashed::Changed));
         }
         Gauge::add(&gauge.bytes_hashed, bytes.len() as u64);
     }
-    Ok(Hashed::Whole(hasher.finish()))
+    Ok(None)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::chunks::chunks_of;
     use super::*;
+    use crate::model::chunk::Cutter;
     use std::io::Write;
 
     fn file_of(bytes: &[u8]) -> File {
@@ -168,6 +207,22 @@ mod tests {
                 assert_eq!(hash(&file_of(&content), bytes as u64, cores), wanted, "{bytes} {cores:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_blocks_of_a_file_are_its_even_chunks_and_make_its_digest() {
+        let (block, step) = (BLOCK_BYTES as usize, STEP_BYTES_ALL as usize);
+        for bytes in [block + 1, 5 * block, step, step + 1, 2 * step + 3 * block + 7] {
+            let content: Vec<u8> = (0..bytes).map(|byte| (byte % 251) as u8).collect();
+            let file = file_of(&content);
+            let (hashed, chunks) = hash_blocks(&file, bytes as u64, &Gauge::default()).expect("mapped");
+            assert_eq!(hashed, Hashed::Whole(Digest::of_content(&content)), "{bytes}");
+            let cut = chunks_of(&file, bytes as u64, Cutter::Even, &Gauge::default()).expect("read");
+            assert_eq!(cut.expect("whole").nodes(0), chunks);
+        }
+        let file = file_of(&vec![1; 2 * block]);
+        let (hashed, _) = hash_blocks(&file, 3 * BLOCK_BYTES, &Gauge::default()).expect("mapped");
+        assert_eq!(hashed, Hashed::Changed);
     }
 
     #[test]

@@ -13,14 +13,17 @@ use rustix::fs;
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
+use super::deferral::Deferral;
 use super::gauge::Gauge;
 use super::grain;
-use super::hash::{Cores, Hashed, MAPPED_BYTES_MIN, hash_file, hash_read};
+use super::hash::{Cores, Hashed, MAPPED_BYTES_MIN, hash_blocks, hash_file, hash_read};
+use super::lists::Lists;
 use super::moved::Moved;
 use super::root::open_file;
 use super::scan::{Memory, ScanOptions};
 use super::status::Status;
 use super::xattr::{self, Through};
+use crate::model::chunk::{BLOCK_BYTES, Chunk, Cutter};
 use crate::model::entry::Extra;
 use crate::model::listing::{FLAG_INCOMPLETE, FLAG_RACY, Row};
 use crate::model::{Digest, Entry, Kind, PathRef, ProblemKind, Stamp, Time};
@@ -145,7 +148,7 @@ impl Observer<'_> {
 
     /// Whether a file with this row in the base is read, whatever stat says of it.
     pub fn reads<'r>(&self, before: Option<Row<'r>>) -> Reads<'r> {
-        let is_recalled = || self.options.defer || self.memory.recalls() || self.moved.is_searched();
+        let is_recalled = || self.defers() || self.memory.recalls() || self.moved.is_searched();
         match before {
             _ if self.options.quick => Reads::Perhaps,
             Some(row) if self.options.checksum && is_provable(row) => Reads::Again(row),
@@ -153,6 +156,10 @@ impl Observer<'_> {
             None if !is_recalled() => Reads::Surely,
             _ => Reads::Perhaps,
         }
+    }
+
+    fn defers(&self) -> bool {
+        self.options.defer.is_some_and(Deferral::is_any)
     }
 
     /// Looks at a name for the first time. A file that is read anyway is opened first: stat by its handle spares the
@@ -255,7 +262,8 @@ impl Observer<'_> {
             let xattrs = row.extra().map(|extra| extra.xattrs).unwrap_or_default();
             return Ok((row.content(), Extra { xattrs, ..Extra::default() }));
         }
-        if self.options.defer && !racy && status.names == 1 {
+        let left = self.options.defer.is_some_and(|deferral| deferral.leaves(status.stamp.size));
+        if left && !racy && status.names == 1 {
             return Ok((Digest::UNKNOWN, attributes(subject, status)?));
         }
         let file = match file {
@@ -267,7 +275,7 @@ impl Observer<'_> {
         };
         let size = status.stamp.size;
         wait_out_writer(&file, &status.stamp)?;
-        let mut hashed = hash_file(&file, size, subject.cores, self.gauge)?;
+        let (mut hashed, chunks) = self.hash(&file, size, subject.cores)?;
         let extra = self.extra_of(subject, status, &file)?;
         let mut after = Status::of(&file)?;
         if hashed == Hashed::Changed && after == *status {
@@ -285,11 +293,26 @@ impl Observer<'_> {
             Hashed::Whole(content) if after == *status => {
                 self.hashed_files.fetch_add(1, Ordering::Relaxed);
                 self.hashed_bytes.fetch_add(size, Ordering::Relaxed);
+                if !chunks.is_empty() {
+                    self.memory.cut(&content, chunks);
+                }
                 Ok((content, extra))
             }
             // A stopped scan has no result, so it does not matter what this one is.
             Hashed::Whole(_) | Hashed::Changed | Hashed::Stopped => Err(Again::Changed),
         }
+    }
+
+    /// With its even chunks, where it is large and has few enough to be kept.
+    fn hash(&self, file: &File, size: u64, cores: Cores) -> io::Result<(Hashed, Vec<Chunk>)> {
+        if cores == Cores::All
+            && size > BLOCK_BYTES
+            && Lists::takes(Cutter::Even, size)
+            && let Ok(hashed) = hash_blocks(file, size, self.gauge)
+        {
+            return Ok(hashed);
+        }
+        Ok((hash_file(file, size, cores, self.gauge)?, Vec::new()))
     }
 
     /// The attributes of an opened file: those of the base where its stamp is trusted, as they move the change time too.

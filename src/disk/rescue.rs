@@ -31,11 +31,21 @@ pub(super) fn rescue(control: &OwnedFd, staging: &OwnedFd) -> io::Result<()> {
             continue;
         }
         let lane = open_directory(staging, &lane)?;
-        let files = remove::entries(&lane)?.into_iter().filter(|(_, kind)| *kind == FileType::RegularFile);
-        for (name, _) in files.take(FILES_MAX - saved) {
-            let _comes_once_more = save(control, &lane, &name);
-            saved += 1;
+        save_all(control, &lane, &mut saved)?;
+        // Directories that were being filled.
+        let nests = remove::entries(&lane)?.into_iter().filter(|(_, kind)| *kind == FileType::Directory);
+        for (name, _) in nests {
+            save_all(control, &open_directory(&lane, &name)?, &mut saved)?;
         }
+    }
+    Ok(())
+}
+
+fn save_all(control: &OwnedFd, directory: &OwnedFd, saved: &mut usize) -> io::Result<()> {
+    let files = remove::entries(directory)?.into_iter().filter(|(_, kind)| *kind == FileType::RegularFile);
+    for (name, _) in files.take(FILES_MAX - *saved) {
+        let _comes_once_more = save(control, directory, &name);
+        *saved += 1;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::assemble::{TooMany, assemble};
+use super::deferral::Deferral;
 use super::error::Error;
 use super::filter::Filter;
 use super::found::{Contents, Found, Late};
@@ -23,6 +24,7 @@ use super::read::Reader;
 use super::root::Root;
 use super::status::Status;
 use super::walk::{LATE_BYTES_MIN, Walk};
+use crate::model::chunk::Chunk;
 use crate::model::{Digest, Listing, PathRef, Problem, ProblemKind, RelPath, Stamp};
 
 /// How often a root is walked whose ignore files change.
@@ -41,7 +43,7 @@ pub struct ScanOptions<'a> {
     pub quick: bool,
     /// Leave files that nobody has hashed yet to whoever copies them: their rows have [`Digest::UNKNOWN`]. Not those with
     /// several names, nor those that were changed just now.
-    pub defer: bool,
+    pub defer: Option<&'a Deferral>,
 }
 
 /// Digests beside the base: those of a first hash that was interrupted.
@@ -54,6 +56,8 @@ pub trait Memory: Sync {
     }
     /// A file was hashed, and its stamp can be trusted from now on.
     fn note(&self, path: PathRef<'_>, stamp: &Stamp, content: &Digest);
+    /// A large file was hashed, and these are its even chunks.
+    fn cut(&self, _content: &Digest, _chunks: Vec<Chunk>) {}
     /// Whether it is known that the file had no attributes when it got this stamp.
     fn is_bare(&self, _path: PathRef<'_>, _stamp: &Stamp) -> bool {
         false

@@ -63,6 +63,8 @@ pub(super) struct Lane {
     owner: OnceLock<(u32, u32)>,
     /// Whether the directory itself is in place, and what is in it with it.
     placed: AtomicBool,
+    /// Whether something is in it that should have gone.
+    spoilt: AtomicBool,
 }
 
 /// A name in staging that is ours until it is dropped, and then is free again.
@@ -83,8 +85,6 @@ pub struct Nest {
     slot: Slot,
     lane: Arc<Lane>,
     durable: bool,
-    /// Whether something is in it that must not be put in place.
-    spoilt: AtomicBool,
 }
 
 /// A file that is not yet in place. Dropped without being placed: removed, or left where it is a part.
@@ -124,7 +124,7 @@ impl Staging {
         let lane = Arc::new(Lane::new(open_directory(slot.directory(), slot.name())?));
         // Whatever the umask took.
         fs::fchmod(&lane.handle, Mode::RWXU)?;
-        Ok(Nest { slot, lane, durable: self.durable, spoilt: AtomicBool::new(false) })
+        Ok(Nest { slot, lane, durable: self.durable })
     }
 
     /// A file for this content that outlasts the run if it is not finished, with what an earlier run left of it where that is
@@ -161,7 +161,8 @@ impl Staging {
 impl Lane {
     /// This directory.
     pub(super) const fn new(handle: OwnedFd) -> Lane {
-        Lane { handle, next: AtomicU64::new(0), owner: OnceLock::new(), placed: AtomicBool::new(false) }
+        let (placed, spoilt) = (AtomicBool::new(false), AtomicBool::new(false));
+        Lane { handle, next: AtomicU64::new(0), owner: OnceLock::new(), placed, spoilt }
     }
 
     /// Whose a file is that we made here: the first says it for all.
@@ -187,19 +188,14 @@ impl Nest {
         Ok(Staged { slot, file, born, early: false, settled: Mutex::default() })
     }
 
-    /// Takes out a file that shall not be put in place.
-    pub(super) fn remove(&self, mut staged: Staged) {
-        let slot = &mut staged.slot;
-        let removed = fs::unlinkat(slot.directory(), slot.name(), AtFlags::empty());
-        slot.moved();
-        if removed.is_err() {
-            self.spoilt.store(true, Ordering::Release);
-        }
+    /// Whether a staged file is one of its own.
+    pub fn holds(&self, staged: &Staged) -> bool {
+        Arc::ptr_eq(&self.lane, &staged.slot.lane)
     }
 
     /// Whether something is in it that must not be put in place.
     pub(super) fn is_spoilt(&self) -> bool {
-        self.spoilt.load(Ordering::Acquire)
+        self.lane.spoilt.load(Ordering::Acquire)
     }
 
     /// The directory's own name in staging.
@@ -256,9 +252,13 @@ impl Drop for Slot {
             claim.leave();
             return;
         }
-        // What is left here is removed by the end of this run or the start of the next.
-        if let Err(Errno::ISDIR | Errno::PERM) = fs::unlinkat(self.directory(), self.name(), AtFlags::empty()) {
-            let _left_for_later = fs::unlinkat(self.directory(), self.name(), AtFlags::REMOVEDIR);
+        let removed = match fs::unlinkat(self.directory(), self.name(), AtFlags::empty()) {
+            Err(Errno::ISDIR | Errno::PERM) => fs::unlinkat(self.directory(), self.name(), AtFlags::REMOVEDIR),
+            removed => removed,
+        };
+        if removed.is_err() {
+            // What is left here is removed by the end of this run or the start of the next.
+            self.lane.spoilt.store(true, Ordering::Release);
         }
         self.claim.iter().for_each(Claim::release);
     }
@@ -291,6 +291,20 @@ impl Staged {
     /// What it holds is not what it was to hold: it is removed when it is dropped, also where it is a part.
     pub fn spoil(&self) {
         self.slot.spoiled.store(true, Ordering::Relaxed);
+    }
+
+    /// Becomes the same as another file and shares its blocks; false where the file system has no such thing.
+    pub fn share(&self, source: &File) -> bool {
+        fs::ioctl_ficlone(&self.file, source).is_ok()
+    }
+
+    /// Whether it could share blocks with another file. It is empty before, and is so after.
+    pub fn may_share(&self, source: &File) -> io::Result<bool> {
+        let shares = self.share(source);
+        if shares {
+            self.file.set_len(0)?;
+        }
+        Ok(shares)
     }
 
     /// Copies a stretch of another file, from the first offset to the second; shares its blocks where the file system can.

@@ -1,7 +1,7 @@
 //! Every limit of the protocol, each with its reason. Nothing that a peer sends may take more than is named here.
 
 /// Version of everything on the wire. Peers of different versions refuse each other (exit 12).
-pub const PROTOCOL_VERSION: u8 = 3;
+pub const PROTOCOL_VERSION: u8 = 4;
 
 /// Longest frame of a conversation in bytes: what a reader must be ready to hold.
 pub const FRAME_BYTES_MAX: usize = 1 << 20;
@@ -88,6 +88,9 @@ pub const REQUEST_BYTES_MAX: usize = 1 << 20;
 /// Ids of nodes in a question, and of pieces in a request: what fits the request beside the longest path. A receiver offers
 /// a few thousand.
 pub const OFFERED_MAX: usize = 100_000;
+
+/// Nodes of one file that are told at once: 16 kB, and a GiB of a file in nodes of one MiB twice over.
+pub const SURVEYED_MAX: u64 = 2_048;
 
 /// Raw bytes of one content chunk, and its packed bytes: what a reader holds of a stream beside what it was given.
 pub const CHUNK_BYTES_MAX: usize = 1 << 20;

@@ -108,6 +108,8 @@ pub enum Answer {
         path: String,
         /// Whether the answering side may set owners.
         superuser: bool,
+        /// Whether it is a target that holds nothing yet: then what is sent there need not have been hashed before.
+        vacant: bool,
     },
     /// It cannot be used.
     Refused(Failure),

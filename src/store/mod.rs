@@ -8,6 +8,7 @@ pub mod hosts;
 pub mod index;
 pub mod journal;
 pub mod places;
+pub mod receives;
 pub mod registry;
 pub mod state;
 pub mod view;

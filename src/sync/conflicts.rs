@@ -12,6 +12,7 @@ use super::job::{Conflicts, Reading, Resolve, Writing};
 use super::mirror::{Telling, run_and_tell, tell_problems};
 use super::narrate::{Narrator, Tally};
 use super::refuse;
+use super::replica::Replica;
 use super::report::{Conflict as Told, Event, Gauges, Report, Side as Which, Summary, Version};
 use super::twoway::end::End;
 use crate::disk::filter::Filter;
@@ -50,6 +51,7 @@ pub fn list(job: &Conflicts, report: &mut dyn Report) -> Result<Listed, Error> {
 /// Settles all conflicts whose path matches, and makes the disk show it.
 pub fn resolve(job: &Resolve, report: &mut dyn Report) -> Result<Summary, Error> {
     let pattern = Pattern::new(job)?;
+    refuse::receiver(&Root::open(&job.root)?, &job.writing)?;
     let mut looking = Looking::start(job.root.as_path(), job.writing.clone(), report)?;
     let agreed = looking.end.replica.agreed()?.clone();
     let disk = looking.end.looked.found.listing.clone();
@@ -145,7 +147,8 @@ impl<'a> Looking<'a> {
         refuse::no_replica(&root)?;
         let shown = root.path().display().to_string();
         report.event(Event::Header { left: &shown, right: "" });
-        let end = End::look(root, &Reading::default(), writing, &gauges.left)?;
+        let replica = Replica::open(root, &Reading::default(), writing.clone())?;
+        let end = End::of(replica, &Reading::default(), writing, &gauges.left)?;
         let mut telling = Telling { report, which: Which::Left };
         let tally = tell_problems(&end.looked.found.problems, Tally::default(), &mut telling);
         let tally = tell_problems(&end.looked.problems, tally, &mut telling);

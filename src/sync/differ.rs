@@ -3,13 +3,18 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use super::supply::{Hung, Pen, Subject, Supplier, read_piece, unreadable};
 use crate::disk::chunks;
 use crate::disk::gauge::Gauge;
 use crate::disk::read::Reader;
 use crate::model::chunk::{Chunk, Chunks, Cutter, Grain};
-use crate::proto::content::{Nodes, Offer, Question, Verdict, Want, encode_description, encode_refusal, head, known};
+use crate::model::{Digest, RelPath};
+use crate::proto::content::{
+    Nodes, Offer, Question, Survey, Verdict, Want, encode_description, encode_refusal, encode_surveyed, head, known,
+    surveyed_nodes,
+};
 
 /// What is read and cut at once, beside the rest of the read before.
 const READ_BYTES: usize = 256 << 10;
@@ -18,11 +23,32 @@ impl Supplier {
     /// Cuts the file that a question is about.
     pub(super) fn cut(&self, question: &Question) -> Result<Cut, Verdict> {
         let Question { path, content, cutter } = question;
+        self.listed((path, content), *cutter)
+    }
+
+    /// The frame that answers a survey.
+    pub(super) fn survey(&self, survey: &Survey) -> Vec<u8> {
+        let Survey { path, content, level } = survey;
+        match self.listed((path, content), Cutter::Even) {
+            Ok(Cut { size, chunks }) if surveyed_nodes(size, *level).is_some() => {
+                encode_surveyed(size, chunks.nodes(usize::from(*level)).iter().map(|node| node.id))
+            }
+            Ok(_) => encode_refusal(&Verdict::Changed),
+            Err(verdict) => encode_refusal(&verdict),
+        }
+    }
+
+    /// The chunks of a file, as it was hashed or cut before, else as it is cut now.
+    fn listed(&self, (path, content): (&RelPath, &Digest), cutter: Cutter) -> Result<Cut, Verdict> {
         let reader = Reader::new(self.root());
-        let Subject { opened, size, .. } = self.open(&reader, &Want::whole(path.clone(), *content))?;
-        let cut = chunks::chunks_of(&opened.file, size, *cutter, &Gauge::default());
+        let Subject { opened, size, content } = self.open(&reader, &Want::whole(path.clone(), *content))?;
+        if let Some(chunks) = self.lists().find(&content, cutter) {
+            return Ok(Cut { size, chunks });
+        }
+        let cut = chunks::chunks_of(&opened.file, size, cutter, &Gauge::default());
         let cut = cut.map(|cut| cut.filter(|_| opened.unchanged().unwrap_or(false)));
-        let chunks = cut.map_err(|error| unreadable(&error))?.ok_or(Verdict::Changed)?;
+        let chunks = Arc::new(cut.map_err(|error| unreadable(&error))?.ok_or(Verdict::Changed)?);
+        self.lists().keep(content, cutter, Arc::clone(&chunks));
         Ok(Cut { size, chunks })
     }
 
@@ -65,7 +91,7 @@ impl Supplier {
 /// A file that was cut for a question.
 pub(super) struct Cut {
     size: u64,
-    chunks: Chunks,
+    chunks: Arc<Chunks>,
 }
 
 /// The frames that answer a question which goes on with these nodes.

@@ -1,11 +1,13 @@
 //! Runs a plan at the target, phase by phase, in the order that makes any plan sound: copies are staged before anything
 //! moves, directories come before their contents, deletes last, directory metadata at the very end. Decides nothing.
 
+mod cradles;
 mod departures;
 mod nests;
 mod room;
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -55,13 +57,16 @@ pub struct Run<'a> {
     pub gauge: &'a Gauge,
     /// Called from any thread.
     pub tell: &'a (dyn Fn(Told) + Sync),
+    /// An empty file for the content of the action with this index. Called from any thread.
+    pub stage: &'a (dyn Fn(usize) -> io::Result<Staged> + Sync),
 }
 
 /// Runs the plan. Problems are told; what was put in place comes back, so that nothing of it is hashed again.
 pub fn execute(run: &Run<'_>, fetch: &dyn Fetch) -> Result<InPlace, Error> {
     run.target.spare(run.listing);
     let installer = Installer::new(run);
-    let families = if fetch.near().is_some() { nests::families(run.plan) } else { Vec::new() };
+    let whole = fetch.near().is_some() || fetch.stages();
+    let families = if whole { nests::families(run.plan) } else { Vec::new() };
     let copies = installer.stage_copies();
     installer.directories_in_order(&families)?;
     installer.renames()?;
@@ -239,10 +244,11 @@ impl<'a> Installer<'a> {
         if let Some(near) = fetch.near() {
             self.nest_all(near, families, &mut wants, &starved);
         }
-        let outcome = fetch.fetch(self.run, &wants, &|index, fetched| match fetched {
-            Err(problem) if lacked_room(&problem) => lock(&starved).push((index, problem)),
-            fetched => self.fetched(index, fetched),
-        });
+        let cradles = if fetch.stages() { self.cradles(families) } else { Vec::new() };
+        let stage = |index| self.stage(&cradles, index);
+        let run = Run { stage: &stage, ..*self.run };
+        let outcome = fetch.fetch(&run, &wants, &|index, fetched| self.came((&cradles, index), fetched, &starved));
+        self.leave(cradles);
         self.flush();
         let fitting = self.fitting(starved.into_inner().unwrap_or_else(PoisonError::into_inner));
         self.check()?;
@@ -305,12 +311,13 @@ impl<'a> Installer<'a> {
             self.fail(error);
             return;
         }
+        // Some of the files belong into them.
+        batch.nests.into_iter().for_each(|filled| self.place_nest(filled));
         for (index, staged, digest) in batch.files {
             if self.place(index, Some(staged), Some(digest)) {
                 Gauge::add(&self.run.gauge.files_done, 1);
             }
         }
-        batch.nests.into_iter().for_each(|filled| self.place_nest(filled));
     }
 
     /// Makes a batch durable and says that it is about to be put in place.

@@ -40,9 +40,9 @@ impl Holdings {
         }
     }
 
-    /// What was found out since the scan: rows and their contents.
-    pub fn into_learned(self) -> Vec<(u32, Digest)> {
-        self.learned.into_inner().unwrap_or_else(PoisonError::into_inner)
+    /// What was found out since the scan, or since it was asked for before: rows and their contents.
+    pub fn take_learned(&self) -> Vec<(u32, Digest)> {
+        std::mem::take(&mut self.lock())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(u32, Digest)>> {

@@ -62,8 +62,8 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
     report.event(Event::Header { left: &left, right: &right });
     let lane = side::lane(&job.reading, side::superuser());
     // What goes to a place where nothing is yet is hashed while it is copied: it is read once.
-    let unread = !job.writing.dry_run && place.is_vacant();
-    let source = Side::new(source, &job.reading, job.cache)?.deferring(unread);
+    let source = Side::new(source, &job.reading, job.cache)?;
+    source.defer_below(if !job.writing.dry_run && place.is_vacant() { u64::MAX } else { 0 });
     let target_reading = job.reading.of_target(&job.writing);
     let target = place.root.map(|root| Side::new(root, &target_reading, job.cache)).transpose()?.map(Arc::new);
     let (source_end, target_end) =
@@ -118,7 +118,7 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
     let ended = installation.ended();
     drop(installation);
     if notes.is_some() {
-        source_end.learn(holdings.into_learned());
+        source_end.learn(holdings.take_learned());
         keep_there(&source, &mut source_end, narration.report);
         left = source_end.found.summary(&source_end.tree);
     }
@@ -153,7 +153,7 @@ impl End {
     }
 
     /// Files that were not read by the scan have been read since: by row.
-    fn learn(&mut self, contents: Vec<(u32, Digest)>) {
+    pub fn learn(&mut self, contents: Vec<(u32, Digest)>) {
         self.found.learn(contents);
         self.tree = Arc::new(self.found.tree(self.tree.lane()));
     }

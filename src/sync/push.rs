@@ -15,11 +15,11 @@ use super::remote::{self, Far};
 use super::report::{Event, Gauges, Report, RootSummary, Side as Which, Summary};
 use super::rules;
 use super::side::{self, Found, Side};
-use super::supply::Supplier;
+use super::supply::{READ_AT_ONCE_BELOW_BYTES, Supplier};
 use crate::disk::gauge::Gauge;
 use crate::disk::root::Root;
 use crate::model::plan::Action;
-use crate::model::{Problem, RelPath};
+use crate::model::{Listing, Problem, RelPath};
 use crate::proto::message::{Message, Role, Scanned};
 use crate::proto::reconcile::{Machine, Settings, Wants};
 
@@ -54,6 +54,10 @@ async fn push(
     let ask = remote::question(Role::Target, target, (&job.reading, &job.writing), job.cache);
     let mut far = remote::connect(&job.remote, host, &ask, report).await?;
     report.event(Event::Header { left: &shown, right: &far.shown });
+    if far.vacant && !job.writing.dry_run {
+        // All of it will be sent, and is hashed then: it is read once.
+        side.defer_below(READ_AT_ONCE_BELOW_BYTES);
+    }
     let found = scan.await.expect("a scan reports its failures and does not panic")?;
     let outcome = converse(job, &far, (&side, found), gauges, report).await;
     far.tell(report);
@@ -79,18 +83,19 @@ async fn converse(
     let settings = Settings { salt: salt()?, wants: Wants::Responder, push: end.found.changed() };
     let mut machine = Machine::initiator(end.compared(), settings);
     let outcome = control.reconcile(&mut machine, |message| hearing.heard(message)).await?;
-    let supplier = Supplier::new(Arc::clone(side), end.listing().clone(), far.packing);
-    let supplying = tokio::spawn(Arc::new(supplier).serve(far.link.clone()));
-    while hearing.finished.is_none() {
-        match control.receive().await? {
-            Message::RulesWanted(paths) => rules::answer(&mut control, side, end.listing(), &paths).await?,
-            message => hearing.heard(message)?,
-        }
-    }
+    let supplier = Arc::new(Supplier::new(Arc::clone(side), end.listing().clone(), far.packing));
+    let supplying = tokio::spawn(Arc::clone(&supplier).serve(far.link.clone()));
+    let heard = hear(&mut control, &mut hearing, (side, end.listing())).await;
     supplying.abort();
+    heard?;
     control.send(&Message::Bye).await?;
     control.finish().await?;
     far.link.close().await;
+    let learned = supplier.take_learned();
+    if !learned.is_empty() {
+        end.learn(learned);
+        keep_there(side, &mut end, hearing.telling.report);
+    }
     let left = end.found.summary(&end.tree);
     let right = RootSummary::from(hearing.finished.unwrap_or_default());
     let traffic = far.link.bytes();
@@ -101,6 +106,21 @@ async fn converse(
         round_trips: outcome.round_trips_halves.div_ceil(2),
         ..summarize(hearing.tally, left, right, left.top == right.top)
     })
+}
+
+/// Hears the target until it is done.
+async fn hear(
+    control: &mut Control,
+    hearing: &mut Hearing<'_>,
+    (side, listing): (&Arc<Side>, &Listing),
+) -> Result<(), Error> {
+    while hearing.finished.is_none() {
+        match control.receive().await? {
+            Message::RulesWanted(paths) => rules::answer(control, side, listing, &paths).await?,
+            message => hearing.heard(message)?,
+        }
+    }
+    Ok(())
 }
 
 /// Takes what the target tells.

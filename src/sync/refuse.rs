@@ -11,6 +11,7 @@ use crate::disk::root::Root;
 use crate::model::PathRef;
 use crate::model::plan::guard::Limit;
 use crate::store::places::RootKey;
+use crate::store::receives;
 use crate::store::registry::{Known, Registry};
 
 /// A root that is not what it was is not mounted, more likely than replaced.
@@ -50,6 +51,21 @@ pub fn inner(root: &Root) -> Result<(), Error> {
             hint: "sync the outer directory, or remove its `.alike` if it is no replica any more".into(),
         }),
     }
+}
+
+/// Refuses to write in the name of a member that only receives.
+pub fn receiver(root: &Root, writing: &Writing) -> Result<(), Error> {
+    if writing.dry_run || !receives::is_marked(&root.path().join(NAME)) {
+        return Ok(());
+    }
+    Err(Error::Forbidden {
+        message: format!(
+            "`{}` is a share that only receives here: nothing is written in its name",
+            root.path().display()
+        ),
+        hint: "`alike mirror` copies out of it and into it; what it changes here stays here, until `alike revert`"
+            .into(),
+    })
 }
 
 /// Refuses a replica's root that is known and is not there.

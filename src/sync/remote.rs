@@ -30,6 +30,8 @@ pub struct Far {
     pub shown: String,
     /// Whether both sides may set owners.
     pub both_superuser: bool,
+    /// Whether it is a target that holds nothing yet.
+    pub vacant: bool,
     /// How content is packed.
     pub packing: Compress,
     notes: Receiver<String>,
@@ -62,7 +64,7 @@ pub async fn connect(remote: &Remote, host: &Host, ask: &Ask, report: &mut dyn R
         Host::Member { shown, line } => (by_line(remote, (shown, line), &ask).await?, None),
     };
     match Answer::decode(&connected.answer).map_err(super::converse::violation)? {
-        Answer::Opened { path, superuser } => Ok(Far {
+        Answer::Opened { path, superuser, vacant } => Ok(Far {
             packing: packing(remote.compress, &connected.link),
             link: connected.link,
             shown: match host {
@@ -71,6 +73,7 @@ pub async fn connect(remote: &Remote, host: &Host, ask: &Ask, report: &mut dyn R
                 Host::Member { .. } => format!("{host}/{}", String::from_utf8_lossy(&ask.path)),
             },
             both_superuser: superuser && side::superuser(),
+            vacant,
             notes: connected.notes,
             by_ssh,
         }),

@@ -44,6 +44,7 @@ use crate::model::{Digest, Entry, Kind, Listing, PathRef, Problem, ProblemKind, 
 use crate::net;
 use crate::proto::reconcile::Side as Compared;
 use crate::store::places::RootKey;
+use crate::store::receives;
 use crate::store::registry::{Known, Registry};
 use crate::store::state::{Change, Header, State};
 
@@ -146,7 +147,10 @@ impl Replica {
         let noted = noted.into_iter().collect();
         let eras = state.as_ref().map(State::eras).transpose()?.unwrap_or_default();
         let (agreed, tree, era, held, open) = (None, None, None, BTreeSet::new(), BTreeSet::new());
-        let (mints, spree) = (true, again::Spree::default());
+        // Where its member only receives, nothing that happens here is a write: it is held back, and what it shows stays until
+        // the path changes elsewhere.
+        let mints = !receives::is_marked(&side.root().path().join(control::NAME));
+        let spree = again::Spree::default();
         let mut replica = Replica {
             registry,
             side,

@@ -138,6 +138,8 @@ where
 struct Opened {
     ask: Ask,
     shown: String,
+    /// Whether it is a target that holds nothing yet.
+    vacant: bool,
     lane: Lane,
     work: Work,
 }
@@ -155,6 +157,7 @@ impl Opened {
         let reading = reading(&ask);
         let path = local_path(&ask.path);
         let lane = side::lane(&reading, ask.superuser && side::superuser());
+        let mut vacant = false;
         let (root, shown) = match ask.role {
             Role::Replica => {
                 let root = twoway_end::open(&path, &writing(&ask.writing), &reading)?;
@@ -169,7 +172,7 @@ impl Opened {
                     }
                     ReplicaEnd::look(root, &reading, writing, &gauge)
                 });
-                return Ok(Opened { ask, shown, lane, work: Work::Replica(looking) });
+                return Ok(Opened { ask, shown, vacant: false, lane, work: Work::Replica(looking) });
             }
             Role::Source => {
                 let root = root.map_or_else(|| Root::open(&path), Ok)?;
@@ -178,6 +181,7 @@ impl Opened {
             }
             Role::Target => {
                 let place = Place::open(&path, &writing(&ask.writing), &reading)?;
+                vacant = place.is_vacant();
                 (place.root, place.path.display().to_string())
             }
         };
@@ -186,11 +190,11 @@ impl Opened {
             let (side, gauge) = (Arc::clone(side), Arc::clone(gauge));
             spawn_blocking(move || side.scan(&gauge))
         });
-        Ok(Opened { ask, shown, lane, work: Work::Mirror { side, scan } })
+        Ok(Opened { ask, shown, vacant, lane, work: Work::Mirror { side, scan } })
     }
 
     fn answer(&self) -> Answer {
-        Answer::Opened { path: self.shown.clone(), superuser: side::superuser() }
+        Answer::Opened { path: self.shown.clone(), superuser: side::superuser(), vacant: self.vacant }
     }
 
     async fn converse(self, control: &mut Control, link: &Link, gauges: &Gauges) -> Result<(), Error> {

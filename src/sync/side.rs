@@ -11,14 +11,17 @@ use super::error::Error;
 use super::job::{Fidelity, Reading};
 use super::placements::InPlace;
 use super::report::RootSummary;
+use crate::disk::deferral::Deferral;
 use crate::disk::filter::Filter;
 use crate::disk::gauge::Gauge;
 use crate::disk::glance::{self, Glance, GlanceOptions, Glanced};
 use crate::disk::keeps::Keeps;
+use crate::disk::lists::Lists;
 use crate::disk::map;
 use crate::disk::root::Root;
 use crate::disk::rules::Decree;
 use crate::disk::scan::{self, Memory, ScanOptions, Scanned};
+use crate::model::chunk::{Chunk, Chunks, Cutter};
 use crate::model::digest::{Digest, Domain, Hasher};
 use crate::model::lane::{Bytes, Lane};
 use crate::model::listing::{ROWS_AT_ONCE, SharedBytes};
@@ -33,12 +36,13 @@ pub struct Side {
     root: Root,
     reading: Reading,
     filter: Filter,
-    /// Whether files that nobody has hashed yet are left to whoever copies them.
-    deferring: bool,
+    /// Which files that nobody has hashed yet are left to whoever copies them.
+    deferral: Deferral,
     /// Where the index is kept; `None` where nothing may be written.
     cache: Option<Cache>,
     /// Whether something is wanted that the file system does not keep.
     lacks: bool,
+    lists: Lists,
 }
 
 struct Cache {
@@ -83,7 +87,15 @@ impl Side {
                 writable: write_cache,
             }
         });
-        Ok(Side { root, reading: reading.clone(), filter, deferring: false, cache, lacks: false })
+        Ok(Side {
+            root,
+            reading: reading.clone(),
+            filter,
+            deferral: Deferral::default(),
+            cache,
+            lacks: false,
+            lists: Lists::default(),
+        })
     }
 
     /// Prepares to read the root of a replica: its index is in the replica's memory, and rows that a filter hides today
@@ -105,10 +117,13 @@ impl Side {
         Ok(Side { cache: Some(cache), lacks, ..Side::new(root, &reading, false)? })
     }
 
-    /// The same, which leaves files that nobody has hashed yet to whoever copies them, unless all shall be read.
-    pub fn deferring(self, deferring: bool) -> Side {
+    /// From now on leaves files of fewer bytes that nobody has hashed yet to whoever copies them, unless all shall be read. A
+    /// scan that goes on leaves them, too.
+    pub fn defer_below(&self, bytes: u64) {
         let Reading { checksum, quick, .. } = self.reading;
-        Side { deferring: deferring && !checksum && !quick, ..self }
+        if !checksum && !quick {
+            self.deferral.raise(bytes);
+        }
     }
 
     /// What its file system does not keep though it is wanted, as a problem of the root.
@@ -118,8 +133,8 @@ impl Side {
     }
 
     /// Whether files that nobody has hashed yet are left to whoever copies them.
-    pub const fn is_deferring(&self) -> bool {
-        self.deferring
+    pub fn is_deferring(&self) -> bool {
+        self.deferral.is_any()
     }
 
     /// The filter of this run.
@@ -132,6 +147,11 @@ impl Side {
         &self.root
     }
 
+    /// The chunk lists of what is in it, as far as they are known.
+    pub const fn lists(&self) -> &Lists {
+        &self.lists
+    }
+
     /// How it is read.
     pub fn reading(&self) -> &Reading {
         &self.reading
@@ -140,7 +160,7 @@ impl Side {
     /// Walks the root and hashes what the index does not know.
     pub fn scan(&self, gauge: &Gauge) -> Result<Found, Error> {
         let kept = self.load();
-        let memory = Recollection { journal: self.journal(), placed: None };
+        let memory = Recollection { journal: self.journal(), ..self.recollection() };
         let found = self.scan_against(kept, &memory, &self.filter, gauge);
         if found.is_err() {
             // Interrupted: the next run goes on from here. A run that gets through keeps an index instead.
@@ -151,7 +171,7 @@ impl Side {
 
     /// Where digests are noted that come to be known after the scan, while those of an interrupted run can still be lost.
     pub fn notes(&self) -> Recollection<'static> {
-        Recollection { journal: self.journal(), placed: None }
+        Recollection { journal: self.journal(), placed: None, lists: None }
     }
 
     /// Whether ignore files are obeyed.
@@ -161,7 +181,7 @@ impl Side {
 
     /// Walks the root again by other ignore files.
     pub fn scan_by(&self, before: &Found, decree: Decree, gauge: &Gauge) -> Result<Found, Error> {
-        let memory = Recollection { journal: self.journal(), placed: None };
+        let memory = Recollection { journal: self.journal(), ..self.recollection() };
         let filter = filter(&self.reading)?.obeying(decree);
         let kept = Some((before.listing.clone(), None));
         let mut found = self.scan_against(kept, &memory, &filter, gauge)?;
@@ -171,7 +191,7 @@ impl Side {
 
     /// Walks the root again after a run that put `placed` in place: nothing of that is hashed once more.
     pub fn rescan(&self, before: &Found, placed: &InPlace, gauge: &Gauge) -> Result<Found, Error> {
-        let memory = Recollection { journal: None, placed: Some(placed) };
+        let memory = Recollection { placed: Some(placed), ..self.recollection() };
         self.scan_against(Some((before.listing.clone(), None)), &memory, &self.filter, gauge)
     }
 
@@ -188,7 +208,7 @@ impl Side {
         if one_file_system || checksum || quick {
             return Ok(None);
         }
-        let memory = Recollection { journal: None, placed };
+        let memory = Recollection { placed, ..self.recollection() };
         let quiet_ns = i64::try_from(quiet.as_nanos()).unwrap_or(i64::MAX);
         let options = GlanceOptions { filter: &self.filter, quiet_ns };
         let glanced = glance::glance(&self.root, &before.listing, directories, &memory, (options, gauge))?;
@@ -224,7 +244,7 @@ impl Side {
             one_file_system: self.reading.one_file_system,
             checksum: self.reading.checksum && memory.placed.is_none(),
             quick: self.reading.quick,
-            defer: self.deferring,
+            defer: Some(&self.deferral),
         };
         let base = kept.as_ref().map(|(listing, _)| listing);
         let Scanned { listing, changed, problems, obeyed, hashed_bytes, .. } =
@@ -261,6 +281,10 @@ impl Side {
         let tree = Tree::decode(index.tree()).map(|(tree, _)| tree);
         let tree = tree.filter(|tree| tree.rows() == index.listing.len() && index.lane == Some(tree.lane()));
         Some((index.listing, tree))
+    }
+
+    const fn recollection<'a>(&'a self) -> Recollection<'a> {
+        Recollection { journal: None, placed: None, lists: Some(&self.lists) }
     }
 
     fn journal(&self) -> Option<Journal> {
@@ -410,6 +434,7 @@ fn variant(reading: &Reading) -> Option<String> {
 pub struct Recollection<'a> {
     journal: Option<Journal>,
     placed: Option<&'a InPlace>,
+    lists: Option<&'a Lists>,
 }
 
 impl Recollection<'_> {
@@ -430,6 +455,12 @@ impl Memory for Recollection<'_> {
 
     fn recalls(&self) -> bool {
         self.placed.is_some() || self.journal.as_ref().is_some_and(|journal| !journal.is_empty())
+    }
+
+    fn cut(&self, content: &Digest, chunks: Vec<Chunk>) {
+        if let Some(lists) = self.lists {
+            lists.keep(*content, Cutter::Even, Arc::new(Chunks::new(Cutter::Even, chunks)));
+        }
     }
 
     fn is_bare(&self, path: PathRef<'_>, stamp: &Stamp) -> bool {

@@ -12,12 +12,14 @@ use super::differ;
 use super::error::Error;
 use super::holdings::Holdings;
 use super::job::Compress;
-use super::side::Side;
+use super::side::{Recollection, Side};
 use crate::disk::gauge::Gauge;
 use crate::disk::hash;
+use crate::disk::lists::Lists;
 use crate::disk::place::cause;
 use crate::disk::read::{Opened, Reader};
 use crate::disk::root::Root;
+use crate::disk::scan::Memory;
 use crate::model::{Digest, Listing};
 use crate::net::{Link, ReceiveHalf, SendHalf, receive_frame, send_frame};
 use crate::proto::content::{Request, Verdict, Want, chunk, decode_nodes, decode_request, end, head, whole_file};
@@ -27,6 +29,8 @@ use crate::proto::limits::REQUEST_BYTES_MAX;
 const REQUESTS_MAX: usize = 16;
 /// Files are read and sent in pieces of this size; small files share one.
 const PIECE_BYTES: usize = 256 << 10;
+/// Files below this size are read before anything is said of them: so nobody need have hashed them before.
+pub const READ_AT_ONCE_BELOW_BYTES: u64 = PIECE_BYTES as u64 + 1;
 /// Pieces between the reading thread and the network.
 const QUEUE_PIECES: usize = 4;
 /// Compression is tried on this much first.
@@ -40,6 +44,8 @@ const LEVEL_BEST: i32 = 9;
 pub struct Supplier {
     side: Arc<Side>,
     holdings: Holdings,
+    /// Keeps the digests of files that the scan left unread.
+    notes: Option<Recollection<'static>>,
     /// zstd's level; `None` where nothing is packed but zeros.
     level: Option<i32>,
 }
@@ -52,7 +58,13 @@ impl Supplier {
             Compress::Fast => Some(LEVEL_FAST),
             Compress::Best => Some(LEVEL_BEST),
         };
-        Supplier { side, holdings: Holdings::new(listing), level }
+        let notes = side.is_deferring().then(|| side.notes());
+        Supplier { side, holdings: Holdings::new(listing), notes, level }
+    }
+
+    /// What was found out of files that the scan left unread: rows and their contents.
+    pub fn take_learned(&self) -> Vec<(u32, Digest)> {
+        self.holdings.take_learned()
     }
 
     /// Answers requests until the link ends.
@@ -86,6 +98,12 @@ impl Supplier {
                 }
                 return Ok(send.finish().await?);
             }
+            Request::Survey(survey) => {
+                let surveying = tokio::task::spawn_blocking(move || self.survey(&survey));
+                let frame = surveying.await.map_err(|_| violation("a survey that could not be answered"))?;
+                send_frame(&mut send, &frame).await?;
+                return Ok(send.finish().await?);
+            }
         };
         let (sender, mut pieces) = mpsc::channel::<Bytes>(QUEUE_PIECES);
         let reading = tokio::task::spawn_blocking(move || {
@@ -108,15 +126,17 @@ impl Supplier {
 
     /// Writes the reply to one want; fails only where nobody listens any more.
     fn write(&self, reader: &Reader<'_>, want: &Want, pen: &mut Pen) -> Result<(), Hung> {
-        match (self.open(reader, want), &want.offer) {
+        let subject = match self.open_unread(reader, want) {
+            Ok(subject) if is_sent_whole(want, subject.size) => {
+                self.send_whole(want, subject, pen);
+                return pen.flush_if_full();
+            }
+            opened => opened.and_then(|subject| known(subject, want)),
+        };
+        match (subject, &want.offer) {
             (Ok(subject), Some(offer)) => {
                 let verdict = self.send_against((want, offer), subject, pen)?;
                 pen.put(&end(&verdict));
-            }
-            (Ok(subject), None)
-                if want.offset == 0 && want.bytes >= subject.size && subject.size <= PIECE_BYTES as u64 =>
-            {
-                self.send_whole(want, subject, pen);
             }
             (Ok(subject), None) => {
                 let verdict = self.send_range(want, subject, pen)?;
@@ -127,7 +147,12 @@ impl Supplier {
         pen.flush_if_full()
     }
 
+    /// Opens what a want is about; its digest is known then.
     pub(super) fn open(&self, reader: &Reader<'_>, want: &Want) -> Result<Subject, Verdict> {
+        known(self.open_unread(reader, want)?, want)
+    }
+
+    fn open_unread(&self, reader: &Reader<'_>, want: &Want) -> Result<Subject, Verdict> {
         let path = want.path.as_ref();
         let row = self.holdings.find(path, &want.content).ok_or(Verdict::Missing)?;
         let (stamp, size, content) = (row.stamp(), row.size(), row.content());
@@ -141,14 +166,7 @@ impl Supplier {
         if opened.stamp != stamp {
             return Err(Verdict::Changed);
         }
-        // `--quick`: the digest is not known yet, and a stream states it first.
-        let content = match content {
-            Digest::UNKNOWN => hash::digest_of(&opened.file, size, &Gauge::default())
-                .map_err(|e| unreadable(&e))?
-                .ok_or(Verdict::Changed)?,
-            known => known,
-        };
-        if want.offset > 0 || want.content == Digest::UNKNOWN {
+        if want.offset > 0 {
             opened.file.seek(SeekFrom::Start(want.offset)).map_err(|e| unreadable(&e))?;
         }
         Ok(Subject { opened, size, content })
@@ -156,22 +174,39 @@ impl Supplier {
 
     /// A small file is read before anything is said of it.
     fn send_whole(&self, want: &Want, subject: Subject, pen: &mut Pen) {
-        let Subject { mut opened, size, content } = subject;
-        let read = read_piece(&mut opened.file, size as usize).and_then(|piece| Ok((piece, opened.unchanged()?)));
-        match read {
-            Ok((piece, true)) if piece.len() as u64 == size => match self.packed(&piece, self.probe(&piece)) {
-                Some(packed) => {
-                    pen.out.extend_from_slice(&whole_file(want, size, content, Some(packed.len() as u32)));
-                    pen.out.extend_from_slice(&packed);
-                }
-                None => {
-                    pen.out.extend_from_slice(&whole_file(want, size, content, None));
-                    pen.out.extend_from_slice(&piece);
-                }
-            },
-            Ok(_) => pen.out.extend_from_slice(&end(&Verdict::Changed)),
-            Err(e) => pen.out.extend_from_slice(&end(&unreadable(&e))),
+        match self.read_whole(want, subject) {
+            Ok((piece, content)) => {
+                let packed = self.packed(&piece, self.probe(&piece));
+                let packed_bytes = packed.as_ref().map(|packed| packed.len() as u32);
+                pen.put(&whole_file(want, piece.len() as u64, content, packed_bytes));
+                pen.put(packed.as_ref().unwrap_or(&piece));
+            }
+            Err(verdict) => pen.put(&end(&verdict)),
         }
+    }
+
+    /// The bytes of a small file, and their digest: found out here where the scan left the file unread.
+    fn read_whole(&self, want: &Want, subject: Subject) -> Result<(Vec<u8>, Digest), Verdict> {
+        let Subject { mut opened, size, content } = subject;
+        let is_unread = content == Digest::UNKNOWN;
+        if is_unread {
+            // Otherwise the digest would tell.
+            opened.wait_out_writer().map_err(|e| unreadable(&e))?;
+            opened.file.rewind().map_err(|e| unreadable(&e))?;
+        }
+        let piece = read_piece(&mut opened.file, size as usize).map_err(|e| unreadable(&e))?;
+        if !opened.unchanged().map_err(|e| unreadable(&e))? || piece.len() as u64 != size {
+            return Err(Verdict::Changed);
+        }
+        if !is_unread {
+            return Ok((piece, content));
+        }
+        let content = Digest::of_content(&piece);
+        if let Some(notes) = &self.notes {
+            notes.note(want.path.as_ref(), &opened.stamp, &content);
+            self.holdings.learn(want.path.as_ref(), content);
+        }
+        Ok((piece, content))
     }
 
     fn send_range(&self, want: &Want, subject: Subject, pen: &mut Pen) -> Result<Verdict, Hung> {
@@ -199,15 +234,27 @@ impl Supplier {
         })
     }
 
-    /// Bytes of which it is not known whether they shrink.
+    /// Bytes of which it is not known whether they shrink. Zeros among them cost next to nothing.
     pub(super) fn write_literal(&self, bytes: &[u8], pen: &mut Pen) {
-        let compress = self.probe(bytes);
-        bytes.chunks(PIECE_BYTES).for_each(|piece| self.write_chunk(piece, compress, pen));
+        let is_zero = |block: &[u8]| block.iter().all(|&byte| byte == 0);
+        let blocks: Vec<&[u8]> = bytes.chunks(PROBE_BYTES).collect();
+        let mut at = 0;
+        for alike in blocks.chunk_by(|one, next| is_zero(one) == is_zero(next)) {
+            let run = &bytes[at..at + alike.iter().map(|block| block.len()).sum::<usize>()];
+            let compress = self.probe(run);
+            run.chunks(PIECE_BYTES).for_each(|piece| self.write_chunk(piece, compress, pen));
+            at += run.len();
+        }
     }
 
     /// The root that is handed out.
     pub(super) fn root(&self) -> &Root {
         self.side.root()
+    }
+
+    /// The chunk lists of what is in it.
+    pub(super) fn lists(&self) -> &Lists {
+        self.side.lists()
     }
 
     fn write_chunk(&self, piece: &[u8], compress: bool, pen: &mut Pen) {
@@ -236,6 +283,15 @@ impl Supplier {
     }
 }
 
+impl Drop for Supplier {
+    fn drop(&mut self) {
+        // Nobody took it, so the conversation broke off: what was read need not be read again.
+        if !self.take_learned().is_empty() {
+            self.notes.iter().for_each(Recollection::keep);
+        }
+    }
+}
+
 /// A file that is open for a want.
 pub(super) struct Subject {
     /// The file, where what is wanted of it begins.
@@ -244,6 +300,21 @@ pub(super) struct Subject {
     pub size: u64,
     /// Its digest.
     pub content: Digest,
+}
+
+/// Whether a want is for all of a small file, and offers nothing.
+fn is_sent_whole(want: &Want, size: u64) -> bool {
+    want.offer.is_none() && want.offset == 0 && want.bytes >= size && size < READ_AT_ONCE_BELOW_BYTES
+}
+
+/// A stream states a digest first: where nobody hashed the file yet, that is done now.
+fn known(mut subject: Subject, want: &Want) -> Result<Subject, Verdict> {
+    if subject.content == Digest::UNKNOWN {
+        let digest = hash::digest_of(&subject.opened.file, subject.size, &Gauge::default());
+        subject.content = digest.map_err(|e| unreadable(&e))?.ok_or(Verdict::Changed)?;
+        subject.opened.file.seek(SeekFrom::Start(want.offset)).map_err(|e| unreadable(&e))?;
+    }
+    Ok(subject)
 }
 
 pub(super) fn unreadable(error: &io::Error) -> Verdict {

@@ -145,7 +145,12 @@ impl Installation {
 
     /// The same at a target that is open already.
     pub fn run_at(&self, target: Target, fetch: &dyn Fetch, tell: &(dyn Fn(Told) + Sync)) -> Result<InPlace, Error> {
-        let run = Run { plan: &self.plan, target: &target, listing: &self.found.listing, gauge: &self.gauge, tell };
+        let (plan, listing, gauge) = (&*self.plan, &self.found.listing, &*self.gauge);
+        let stage = |index: usize| match &plan.actions[index].wanted {
+            Some(wanted) => target.stage_for(wanted),
+            None => target.stage(),
+        };
+        let run = Run { plan, target: &target, listing, gauge, tell, stage: &stage };
         let outcome = execute::execute(&run, fetch);
         // What was done before a failure is made durable and tidied up too.
         self.put_away(&target).into_iter().for_each(|problem| tell(Told::Problem(problem)));

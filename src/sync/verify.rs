@@ -9,6 +9,7 @@ use super::report::{Event, Gauges, Report, Side as Which};
 use super::rot;
 use super::side::{self, Side};
 use crate::disk::control;
+use crate::disk::hash::Cores;
 use crate::disk::root::Root;
 use crate::model::{Problem, ProblemKind, RelPath};
 
@@ -40,7 +41,7 @@ pub fn run(job: &Verify, report: &mut dyn Report) -> Result<Checked, Error> {
     let found = side.scan(&gauges.left)?;
     let mut telling = Telling { report, which: Which::Left };
     tell_problems(&found.problems, Tally::default(), &mut telling);
-    let (verified, _) = rot::read(&found.listing, &side, (None, u64::MAX), &gauges.left);
+    let (verified, _) = rot::read(&found.listing, &side, (None, u64::MAX, Cores::All), &gauges.left);
     if gauges.left.stopped() {
         return Err(Error::Interrupted);
     }

@@ -9,12 +9,24 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::harness::hosts::answered;
 use crate::harness::{Outcome, Sandbox, Tree};
 
 /// Longer than anything here takes.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(60);
 /// Shares meet this often, and the rest of the configuration begins with it.
 const CONFIG: &str = "interval = \"500ms\"\nmdns = false\n";
+
+/// Two that share a directory, alike.
+pub fn pair(sandbox: &Sandbox) -> (Device<'_>, Device<'_>) {
+    let (desk, laptop) = (Device::running(sandbox, "desk"), Device::running(sandbox, "laptop"));
+    desk.docs().file("from-desk", b"desk").file("deep/er", b"deeper");
+    laptop.docs().file("from-laptop", b"laptop");
+    desk.share_with(&laptop);
+    laptop.until_alike();
+    desk.until_alike();
+    (desk, laptop)
+}
 
 /// One device.
 pub struct Device<'a> {
@@ -135,16 +147,26 @@ impl<'a> Device<'a> {
         kill_process(Pid::from_child(self.daemon.as_ref().expect("it runs")), signal).expect("it is there");
     }
 
+    /// Puts lines before all that is configured, in the place of others that stand there, and has the daemon read it.
+    #[track_caller]
+    pub fn reconfigure(&self, before: &str, after: &str) {
+        let file = self.path("config/alike/config.toml");
+        let text = fs::read_to_string(&file).expect("text");
+        let rest = text.strip_prefix(before).expect("what was put there before");
+        fs::write(&file, format!("{after}{rest}")).expect("written");
+        self.signal(Signal::HUP);
+    }
+
     /// What is told of the daemon.
     #[track_caller]
     pub fn daemon(&self) -> Value {
-        self.alike(["status", "--json"]).events("daemon").pop().expect("a daemon")
+        answered(|| self.alike(["status", "--json"])).events("daemon").pop().expect("a daemon")
     }
 
     /// What is told of the share.
     #[track_caller]
     pub fn share(&self) -> Value {
-        let outcome = self.alike(["status", "--json"]);
+        let outcome = answered(|| self.alike(["status", "--json"]));
         outcome.events("share").pop().unwrap_or_else(|| panic!("{}: no share\n{}", self.name, outcome.stderr))
     }
 

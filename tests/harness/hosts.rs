@@ -221,7 +221,7 @@ impl Host {
     /// What the daemon says of a share.
     #[track_caller]
     pub fn status(&self, share: &str) -> Value {
-        let outcome = self.alike(["status", "--json"]);
+        let outcome = answered(|| self.alike(["status", "--json"]));
         // 1 says that members differ.
         assert!(outcome.code <= 1, "{}: {outcome:?}\n{}", self.name, self.log());
         let found = outcome.json().into_iter().find(|line| line["name"] == share);
@@ -359,6 +359,18 @@ pub fn split(left: &[&Host], right: &[&Host], cut: Cut) {
         for other in right {
             one.deafen(other, cut);
             other.deafen(one, cut);
+        }
+    }
+}
+
+/// What a daemon says of itself. Where everything is slow enough even that may be late: it is asked again for a while.
+pub fn answered(mut ask: impl FnMut() -> Outcome) -> Outcome {
+    const TIMED_OUT: i32 = 30;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let outcome = ask();
+        if outcome.code != TIMED_OUT || Instant::now() > deadline {
+            return outcome;
         }
     }
 }

@@ -6,6 +6,7 @@
 pub mod far;
 pub mod hosts;
 pub mod judge;
+pub mod mounted;
 pub mod outcome;
 pub mod rot;
 pub mod sandbox;

@@ -15,7 +15,7 @@ use rand::{RngExt, SeedableRng};
 
 fn scanned(root: &Root, base: Option<&Listing>) -> Listing {
     let filter = Filter::new(&["*.left-out".into()]).expect("a pattern");
-    let options = ScanOptions { filter: &filter, one_file_system: false, checksum: false, quick: false, defer: false };
+    let options = ScanOptions { filter: &filter, one_file_system: false, checksum: false, quick: false, defer: None };
     scan(root, base, &NoMemory, &options, &Gauge::default()).expect("a scan").listing
 }
 

@@ -28,7 +28,7 @@ pub fn everywhere(claim: impl Fn(&Path)) {
 }
 
 pub fn options(filter: &Filter) -> ScanOptions<'_> {
-    ScanOptions { filter, one_file_system: false, checksum: false, quick: false, defer: false }
+    ScanOptions { filter, one_file_system: false, checksum: false, quick: false, defer: None }
 }
 
 /// A scan with default options, and the number of files that it opened.

@@ -1,5 +1,6 @@
 //! Rot: bytes that changed though nobody wrote.
 
+use alike::disk::hash::Cores;
 use alike::sync::share::{Role, Share};
 
 use super::pair::{Member, exchange, settings};
@@ -23,9 +24,9 @@ async fn rot_is_told_and_healed_from_another_member_and_never_spreads() {
     let left = Member { share: Share::open(settings(&sandbox, &tree, Role::ReadWrite)).expect("a share"), tree };
     left.look().await;
 
-    let first = left.share.verify(None, 1).await.expect("read");
+    let first = left.share.verify(None, 1, Cores::One).await.expect("read");
     let next = first.next.clone().expect("more to read");
-    let second = left.share.verify(Some(next), u64::MAX).await.expect("read");
+    let second = left.share.verify(Some(next), u64::MAX, Cores::All).await.expect("read");
     assert_eq!((first.files + second.files, second.next), (2, None));
     let rotten: Vec<String> = left.share.standing().rotten.iter().map(ToString::to_string).collect();
     assert_eq!(rotten, ["kept"]);
@@ -36,6 +37,6 @@ async fn rot_is_told_and_healed_from_another_member_and_never_spreads() {
     assert!(left.share.standing().rotten.is_empty());
     let healed = left.tree.join("kept").metadata().expect("a file").modified().expect("a time");
     assert_eq!(healed, written);
-    assert_eq!(left.share.verify(None, u64::MAX).await.expect("read").rotten, []);
+    assert_eq!(left.share.verify(None, u64::MAX, Cores::All).await.expect("read").rotten, []);
     assert_eq!(right.share.standing().top, top);
 }

@@ -21,7 +21,7 @@ fn root(tree: &Tree) -> Root {
 
 fn listing(tree: &Tree) -> Listing {
     let filter = Filter::new(&[]).expect("no patterns");
-    let options = ScanOptions { filter: &filter, one_file_system: false, checksum: false, quick: true, defer: false };
+    let options = ScanOptions { filter: &filter, one_file_system: false, checksum: false, quick: true, defer: None };
     scan(&root(tree), None, &NoMemory, &options, &Gauge::default()).expect("a scan").listing
 }
 

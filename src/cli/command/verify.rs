@@ -42,13 +42,15 @@ impl Verify {
             Ok(root) => root,
             Err(failure) => return failure.tell(&mut Output::standard(self.voice.color)),
         };
+        // Before the daemon is asked, which may take as long as the job does: Ctrl-C ends that as well.
+        let session = Session::new(&self.voice, self.voice.of_root("verify", false));
         let quiet = self.voice.quiet || self.voice.json;
         let kept = match of_daemon(&root, quiet, &self.voice) {
             Ok(kept) => kept,
             Err(error) => return asking::failed(&error).tell(&mut Output::standard(self.voice.color)),
         };
         let job = job::Verify { root, reading: job::Reading::default(), cache: true };
-        Session::new(&self.voice, self.voice.of_root("verify", false)).run(
+        session.run(
             |error| hint::explain(error, Asked::Directory),
             |report| match kept {
                 Some(kept) => Ok(told(&job.root, kept, report)),

@@ -90,11 +90,11 @@ impl Client {
     }
 }
 
-/// Has the daemon make a line to a member of a share.
-pub fn reach(member: &str, share: &ShareName) -> Result<Line, ClientError> {
+/// Has the daemon make a line to a member of a share. What is waited for meanwhile is told to `waiting`.
+pub fn reach(member: &str, share: &ShareName, waiting: &mut dyn FnMut(&str)) -> Result<Line, ClientError> {
     let mut client = Client::connect(&Place::from_environment()?)?;
     let ask = Ask::Reach { member: member.into(), share: share.clone() };
-    match client.answer(&ask, &mut |_| {})? {
+    match client.answer(&ask, waiting)? {
         Answer::Reached => {
             let Client { reader } = client;
             let early = reader.buffer().to_vec();

@@ -14,6 +14,7 @@ use crate::daemon::peers::Answered;
 use crate::daemon::schedule::Mark;
 use crate::daemon::speech::{self, Reply, Request};
 use crate::disk::dirty::Dirty;
+use crate::disk::hash::Cores;
 use crate::disk::watch::{Watch, WatchSettings};
 use crate::model::{Digest, Problem, RelPath};
 use crate::net::node::PublicKey;
@@ -79,9 +80,9 @@ pub async fn mean(share: Option<Share>, meant: Meant, answer: Answering) -> Done
     Done::Meant(done, answer)
 }
 
-/// Reads files again, from a path on.
+/// Reads files again, from a path on, on one core: nobody waits for it.
 pub async fn verify(share: Share, from: Option<RelPath>, bytes_max: u64) -> Done {
-    Done::Scrubbed(share.verify(from, bytes_max).await)
+    Done::Scrubbed(share.verify(from, bytes_max, Cores::One).await)
 }
 
 /// Saves the index.
@@ -126,6 +127,7 @@ pub async fn ask(hub: &Hub, peer: PublicKey, request: Request) -> Result<Link, E
     match speech::decode(&answer) {
         Some(Reply::Yes) => Ok(link),
         Some(Reply::NotNow) => Err(Error::Busy { what: format!("the share is at rest on {}", peer.short()) }),
+        Some(Reply::Crowded) => Err(Error::Busy { what: format!("{} serves many commands now", peer.short()) }),
         Some(Reply::Unknown) => Err(refused(peer, "it does not know the share, or not us as a member of it")),
         None => Err(refused(peer, "it says what this version does not understand")),
     }

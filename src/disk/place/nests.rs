@@ -72,11 +72,24 @@ impl Target {
                 staged.leave();
                 Ok(nested)
             }
-            Err(error) => {
-                nest.remove(staged);
-                Err(error)
-            }
+            // Dropped, it is taken out.
+            Err(error) => Err(error),
         }
+    }
+
+    /// An empty file in a nest, under the name that the action's path ends with. [`Target::nest_filled`] must follow, else the
+    /// file does not stay there.
+    pub fn nest_empty(&self, nest: &Nest, action: &Action) -> io::Result<Staged> {
+        let entry = action.wanted.as_ref().ok_or(io::ErrorKind::InvalidInput)?;
+        nest.file(action.path.as_ref().name(), self.born_mode(entry))
+    }
+
+    /// A file in a nest that holds what it shall.
+    pub fn nest_filled(&self, action: &Action, staged: Staged) -> Result<Nested, Problem> {
+        let settle = || self.settle_nested(&staged, action, wanted(action)?).map_err(Refusal::from);
+        let nested = settle().map_err(|refusal| refusal.into_problem(&action.path))?;
+        staged.leave();
+        Ok(nested)
     }
 
     fn settle_nested(&self, staged: &Staged, action: &Action, entry: &Entry) -> io::Result<Nested> {

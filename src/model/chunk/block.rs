@@ -23,6 +23,12 @@ impl Block {
         Block(blake3::Hasher::new().set_input_offset(at).update(bytes).finalize_non_root())
     }
 
+    /// Of the stretch that consists of these blocks: a power of two of them that begins at a multiple of it, or the last
+    /// ones of the file. Several of those make a file like blocks do. `None` of no blocks.
+    pub fn over(blocks: &[Block]) -> Option<Block> {
+        (!blocks.is_empty()).then(|| Block(merged(blocks)))
+    }
+
     /// Its first bytes, by which it is compared.
     pub fn id(&self) -> u64 {
         let [first, ..] = self.0.as_chunks::<8>().0 else { unreachable!("a hash has 32 bytes") };
@@ -68,6 +74,19 @@ mod tests {
             assert_eq!(digest_of(&blocks), wanted, "{length}");
         }
         assert_eq!(digest_of(&[]), None);
+    }
+
+    #[test]
+    fn stretches_of_blocks_make_the_digest_that_the_blocks_make() {
+        let bytes = noise(11 * BLOCK_BYTES as usize + 5, 3);
+        let places = (0..).step_by(BLOCK_BYTES as usize);
+        let blocks: Vec<Block> =
+            places.zip(bytes.chunks(BLOCK_BYTES as usize)).map(|(at, block)| Block::of(at, block)).collect();
+        for many in [1, 2, 4, 8] {
+            let stretches: Vec<Block> = blocks.chunks(many).filter_map(Block::over).collect();
+            assert_eq!(digest_of(&stretches), Some(Digest::of_content(&bytes)), "{many}");
+        }
+        assert_eq!(Block::over(&[]), None);
     }
 
     #[test]

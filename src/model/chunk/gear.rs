@@ -4,6 +4,19 @@
 //! The gear hash of the bytes since the shortest length is shifted by one bit and takes the table's value of each byte; a
 //! chunk ends before the byte with which the masked bits are all zero. Below the average length two bits more are asked
 //! for, above it two fewer, so that lengths stay near the average.
+//!
+//! Chunks of 16 to 256 KiB were measured against shorter and longer ones: 256 MiB, 100 bytes inserted or overwritten at as
+//! many places. What then travels, in kB: nodes, chunks, and after the finer look pieces that are offered and bytes.
+//!
+//! ```text
+//!              noise                                 a tar of source files
+//! edits   8/32/128  16/64/256  32/128/512 KiB    8/32/128  16/64/256  32/128/512 KiB
+//!     1          8         11          10              11          7           6
+//!    10        125        123         132             113        110         132
+//!   100        850        869         908             875        898         894
+//!  1000      7,564      7,393       7,289           8,265      8,325       8,107
+//! ```
+//! The pieces level it out: shorter chunks save nothing that would pay for twice the list.
 
 /// How a file is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

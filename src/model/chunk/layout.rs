@@ -84,6 +84,23 @@ impl Layout {
     }
 }
 
+/// A new version of `size` bytes of which these stretches are known, in order, of one old version of `old` bytes.
+pub fn around(reuses: Vec<Reuse>, old: u64, size: u64) -> Layout {
+    let mut at = 0;
+    let mut gaps = Vec::new();
+    for reuse in reuses.iter().chain([&Reuse { base: 0, from: old, at: size, bytes: 0 }]) {
+        if reuse.at > at {
+            gaps.extend(split(&Gap { at, bytes: reuse.at - at, facing: Vec::new() }));
+        }
+        at = reuse.at + reuse.bytes;
+    }
+    let reach = [Reach { bytes: old, in_place: false }];
+    for gap in &mut gaps {
+        gap.facing = facing_between(&reach, &reuses, gap);
+    }
+    Layout { reuses, gaps }
+}
+
 /// Lays what a peer told of a file (`spans`, against the nodes of all bases at `level` in a row) over the bases.
 pub fn layout(cutter: Cutter, bases: &[Base<'_>], level: usize, spans: &[Span]) -> Layout {
     let mut laying = Laying::new(bases, level);
@@ -96,13 +113,26 @@ pub fn layout(cutter: Cutter, bases: &[Base<'_>], level: usize, spans: &[Span]) 
     let Laying { mut done, .. } = laying;
     let gaps = std::mem::take(&mut done.gaps);
     done.gaps = gaps.iter().flat_map(split).collect();
+    let reach: Vec<Reach> = bases.iter().map(Reach::of).collect();
     for gap in &mut done.gaps {
         gap.facing = match cutter {
-            Cutter::Even => facing_same_place(bases, gap).into_iter().collect(),
-            Cutter::Content => facing_between(bases, &done.reuses, gap),
+            Cutter::Even => facing_same_place(&reach, gap).into_iter().collect(),
+            Cutter::Content => facing_between(&reach, &done.reuses, gap),
         };
     }
     done
+}
+
+/// How far a base reaches.
+struct Reach {
+    bytes: u64,
+    in_place: bool,
+}
+
+impl Reach {
+    fn of(base: &Base<'_>) -> Reach {
+        Reach { bytes: base.chunks.nodes(0).iter().map(|chunk| chunk.bytes).sum(), in_place: base.in_place }
+    }
 }
 
 struct Laying<'a> {
@@ -222,19 +252,15 @@ fn split(gap: &Gap) -> impl Iterator<Item = Gap> {
     })
 }
 
-fn length(base: &Base<'_>) -> u64 {
-    base.chunks.nodes(0).iter().map(|chunk| chunk.bytes).sum()
-}
-
-fn facing_same_place(bases: &[Base<'_>], gap: &Gap) -> Option<Facing> {
+fn facing_same_place(bases: &[Reach], gap: &Gap) -> Option<Facing> {
     let usable = bases.iter().enumerate().filter(|(_, base)| !base.in_place);
-    let (base, bytes) = usable.map(|(index, base)| (index, length(base))).find(|&(_, bytes)| bytes > gap.at)?;
+    let (base, bytes) = usable.map(|(index, base)| (index, base.bytes)).find(|&(_, bytes)| bytes > gap.at)?;
     Some(Facing { base, from: gap.at, bytes: gap.bytes.min(bytes - gap.at) })
 }
 
 /// What lies between the stretches that are known on both sides of the gap, where that is one stretch and not too long; else
 /// what goes on behind the one and leads to the other.
-fn facing_between(bases: &[Base<'_>], reuses: &[Reuse], gap: &Gap) -> Vec<Facing> {
+fn facing_between(bases: &[Reach], reuses: &[Reuse], gap: &Gap) -> Vec<Facing> {
     let next = reuses.partition_point(|reuse| reuse.at < gap.at);
     let usable = |reuse: &&Reuse| !bases[reuse.base].in_place;
     let before = next.checked_sub(1).map(|index| &reuses[index]).filter(|last| last.at + last.bytes == gap.at);
@@ -242,7 +268,7 @@ fn facing_between(bases: &[Base<'_>], reuses: &[Reuse], gap: &Gap) -> Vec<Facing
     let (before, after) = (before.filter(usable), after.filter(usable));
     let most = FACING_BYTES_MAX.min(gap.bytes.saturating_mul(2).saturating_add(FACING_BYTES_MORE));
     let stretch = |base: usize, from: u64, end: u64| {
-        let bytes = end.min(length(&bases[base])).saturating_sub(from).min(most);
+        let bytes = end.min(bases[base].bytes).saturating_sub(from).min(most);
         (bytes > 0).then_some(Facing { base, from, bytes })
     };
     let behind = |before: &Reuse| stretch(before.base, before.from + before.bytes, u64::MAX);

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::block::Block;
+use super::block::{BLOCK_BYTES, Block};
 use super::gear::Cutter;
 use crate::model::Digest;
 use crate::model::cut::{Cuts, Rule, TOP_NODES_MAX};
@@ -60,6 +60,20 @@ impl Chunk {
             Cutter::Content => Chunk::of(bytes),
         }
     }
+}
+
+/// Bytes below a node of even blocks at a level.
+pub const fn even_bytes(level: u32) -> u64 {
+    BLOCK_BYTES.saturating_mul((EVEN_FANOUT as u64).saturating_pow(level))
+}
+
+/// The node of even blocks at a level over these ones, which begin at a multiple of [`even_bytes`] and go on for as much, or
+/// to the end of the file. `None` of no blocks.
+pub fn even_node(level: u32, blocks: &[Chunk]) -> Option<Chunk> {
+    let Some(below) = level.checked_sub(1) else { return blocks.first().copied() };
+    let children = blocks.chunks(EVEN_FANOUT.pow(below)).filter_map(|blocks| even_node(below, blocks));
+    let children: Vec<Chunk> = children.collect();
+    (!children.is_empty()).then(|| node(&children))
 }
 
 impl Chunks {
@@ -169,7 +183,8 @@ fn short(digest: &Digest) -> u64 {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+#[allow(missing_docs, reason = "for the tests of other modules")]
+pub mod tests {
     use super::*;
     use crate::model::chunk::gear::Grain;
 
@@ -231,6 +246,19 @@ pub(super) mod tests {
             assert!(fresh <= 60, "{fresh} chunks at {at}");
             assert!(spans.len() <= 5, "{spans:?}");
         }
+    }
+
+    #[test]
+    fn even_nodes_are_those_of_the_tree() {
+        let blocks: Vec<Chunk> = (1..=5_000).map(|id| Chunk { id, bytes: BLOCK_BYTES }).collect();
+        let blocks = [blocks, vec![Chunk { id: 0, bytes: 1 }]].concat();
+        let chunks = Chunks::new(Cutter::Even, blocks.clone());
+        for level in 0..=2 {
+            let each = (even_bytes(level) / BLOCK_BYTES) as usize;
+            let nodes: Vec<Chunk> = blocks.chunks(each).filter_map(|blocks| even_node(level, blocks)).collect();
+            assert_eq!(nodes, chunks.nodes(level as usize), "{level}");
+        }
+        assert_eq!(even_node(1, &[]), None);
     }
 
     #[test]

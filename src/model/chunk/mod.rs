@@ -10,5 +10,5 @@ pub mod list;
 
 pub use block::{BLOCK_BYTES, Block, digest_of};
 pub use gear::{Cutter, Grain};
-pub use layout::{Base, Facing, Gap, Layout, Reuse, layout};
-pub use list::{Chunk, Chunks, Span};
+pub use layout::{Base, Facing, Gap, Layout, Reuse, around, layout};
+pub use list::{Chunk, Chunks, Span, even_bytes, even_node};

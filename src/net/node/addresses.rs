@@ -1,6 +1,6 @@
 //! The addresses of this device: what a ticket holds, and which paths are within it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 /// An address as it is written: IPv4 within IPv6 is IPv4.
 pub(super) fn plain(address: SocketAddr) -> SocketAddr {
@@ -21,10 +21,11 @@ fn is_link_local(address: &IpAddr) -> bool {
     }
 }
 
-/// Whether an address is of this device.
+/// Whether an address is of this device: then a socket can have it. A list of all addresses says the same, but the system may keep
+/// who asks for that waiting for seconds, while networks come and go.
 pub(super) fn is_ours(address: &IpAddr) -> bool {
     let address = address.to_canonical();
-    address.is_loopback() || every().contains(&address)
+    address.is_loopback() || (!address.is_unspecified() && UdpSocket::bind((address, 0)).is_ok())
 }
 
 /// Where others reach a socket that is bound to `bound`: the addresses that mean something to them, or else those of this device

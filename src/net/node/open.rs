@@ -22,6 +22,7 @@ use super::peer::PeerNow;
 use super::settings::{CLOSING, EVENTS_MAX, NodeSettings};
 use super::ticket::{Secret, Ticket};
 use super::trust::Trust;
+use super::warm::{Dialled, Warm};
 use super::{addresses, converse, dial, listen, pair, trust};
 use crate::net::error::{Cause, Error};
 use crate::net::life::Meter;
@@ -176,6 +177,17 @@ impl Node {
     /// other.
     pub fn local_addresses(&self) -> Vec<SocketAddr> {
         addresses::reachable(self.0.core.endpoint.local_addr().unwrap_or(NOWHERE))
+    }
+
+    /// Gives up connections to addresses that this device does not have any more. A connection follows the device that dialled it;
+    /// a peer that had dialled this one would go on calling where nobody is, and is to be reached anew.
+    pub fn moved(&self) {
+        let is_lost = |warm: &Warm| {
+            warm.dialled == Dialled::ByThem
+                && warm.connection.local_ip().is_some_and(|address| !addresses::is_ours(&address))
+        };
+        let all = self.0.core.table().others(|_| false);
+        all.iter().filter(|warm| is_lost(warm)).for_each(|warm| warm.part(Farewell::Done));
     }
 
     /// Tells all peers that this device stops, and stops.

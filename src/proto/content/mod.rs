@@ -5,6 +5,7 @@
 //! ```text
 //! request := u8 0 | wants number | want *                               (framed by the caller with a u32 length)
 //!          | u8 1 | question                                            (see `question.rs`, also for its answer)
+//!          | u8 2 | survey                                              (see `survey.rs`, also for its answer)
 //! want    := flags u8: 1 content follows, 2 offset follows, 4 bytes follow, 8 an offer follows, 16 the file is that of the
 //!            want before, whose path and content do not follow
 //!            | [bytes of the path shared with the one before, number | bytes of the rest, number | the rest]
@@ -27,6 +28,7 @@ mod decoder;
 mod question;
 mod reply;
 mod request;
+mod survey;
 
 use bytes::Bytes;
 
@@ -37,7 +39,8 @@ use crate::model::path::RelPath;
 pub use decoder::Decoder;
 pub use question::{Description, Nodes, Question, decode_nodes, encode_description, encode_nodes, encode_refusal};
 pub use reply::{Header, chunk, end, head, known, whole_file};
-pub use request::{Request, decode_request, encode_question, encode_request};
+pub use request::{Request, decode_request, encode_question, encode_request, encode_survey};
+pub use survey::{Survey, decode_surveyed, encode_surveyed, surveyed_nodes};
 
 /// One file, or a range of it, that the receiver needs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -48,11 +48,27 @@ const NEW: u8 = 2;
 const CHUNK_BYTES_EACH: usize = 8 + 4;
 
 pub(super) fn put_question(out: &mut Vec<u8>, question: &Question) {
-    let path = question.path.as_bytes();
+    put_name(out, (&question.path, &question.content));
+    out.push(question.cutter.byte());
+}
+
+/// Which file is meant.
+pub(super) fn put_name(out: &mut Vec<u8>, (path, content): (&RelPath, &Digest)) {
+    let path = path.as_bytes();
     put_number(out, path.len() as u64);
     out.extend_from_slice(path);
-    out.extend_from_slice(&question.content.0);
-    out.push(question.cutter.byte());
+    out.extend_from_slice(&content.0);
+}
+
+/// Which file is meant; the path is legal and not the root.
+pub(super) fn read_name(reader: &mut Reader<'_>) -> Result<(RelPath, Digest), Violation> {
+    let length = reader.count(1, u16::MAX.into())?;
+    let path = RelPath::new(reader.bytes(length)?)?;
+    let content = Digest(reader.array()?);
+    if path.as_bytes().is_empty() {
+        return Err(reader.malformed());
+    }
+    Ok((path, content))
 }
 
 /// Encodes the nodes that a question goes on with.
@@ -80,13 +96,8 @@ pub(super) fn decode_question(bytes: &[u8]) -> Result<Question, Violation> {
         return Err(Violation::Limit { what: "question", limit: REQUEST_BYTES_MAX as u64 });
     }
     let mut reader = Reader::new(bytes, "question");
-    let length = reader.count(1, u16::MAX.into())?;
-    let path = RelPath::new(reader.bytes(length)?)?;
-    let content = Digest(reader.array()?);
+    let (path, content) = read_name(&mut reader)?;
     let cutter = Cutter::of_byte(reader.u8()?).ok_or_else(|| reader.malformed())?;
-    if path.as_bytes().is_empty() {
-        return Err(reader.malformed());
-    }
     reader.finish()?;
     Ok(Question { path, content, cutter })
 }

@@ -1,6 +1,7 @@
 //! The request: which files, and which bytes of them; or a question.
 
 use super::question::{decode_question, put_ids, read_ids};
+use super::survey::{Survey, decode_survey, put_survey};
 use super::{Offer, Question, Want};
 use crate::model::chunk::Cutter;
 use crate::model::digest::Digest;
@@ -17,6 +18,7 @@ const SAME: u8 = 16;
 
 const WANTS: u8 = 0;
 const QUESTION: u8 = 1;
+const SURVEY: u8 = 2;
 
 /// What a stream asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub enum Request {
     Wants(Vec<Want>),
     /// What one file consists of.
     Question(Question),
+    /// What one file holds where.
+    Survey(Survey),
 }
 
 /// Decodes what a stream asks.
@@ -32,6 +36,7 @@ pub fn decode_request(bytes: &[u8]) -> Result<Request, Violation> {
     match bytes.split_first() {
         Some((&WANTS, wants)) => decode_wants(wants).map(Request::Wants),
         Some((&QUESTION, question)) => decode_question(question).map(Request::Question),
+        Some((&SURVEY, survey)) => decode_survey(survey).map(Request::Survey),
         Some(_) => Err(Violation::Malformed("request")),
         None => Err(Violation::Short("request")),
     }
@@ -55,6 +60,13 @@ pub fn encode_request(wants: &[Want]) -> Vec<u8> {
 pub fn encode_question(question: &Question) -> Vec<u8> {
     let mut out = vec![QUESTION];
     super::question::put_question(&mut out, question);
+    out
+}
+
+/// Encodes a survey as a request.
+pub fn encode_survey(survey: &Survey) -> Vec<u8> {
+    let mut out = vec![SURVEY];
+    put_survey(&mut out, survey);
     out
 }
 

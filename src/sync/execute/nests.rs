@@ -1,5 +1,5 @@
-//! New directories that get nothing but files from a source on this machine: each is filled in staging and put in place
-//! whole, so that its files cost no rename. Owns which directories these are; [`crate::disk::place::nests`] owns how.
+//! New directories that get nothing but files: each is filled in staging and put in place whole, so that its files cost no
+//! rename. Here from a source on this machine; [`super::cradles`] does it for files that come from afar. Owns which directories these are; [`crate::disk::place::nests`] owns how.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -22,15 +22,20 @@ const FILES_MIN: usize = 2;
 
 /// A new directory, and all that comes to be in it, as indices of actions.
 pub(super) struct Family {
-    mkdir: usize,
-    below: Range<usize>,
+    /// Makes it.
+    pub mkdir: usize,
+    /// What is in it.
+    pub below: Range<usize>,
 }
 
 /// A directory whose files are there, and which waits to be put in place.
 pub(super) struct Filled {
-    mkdir: usize,
-    nest: Nest,
-    files: Vec<(usize, Nested, Digest)>,
+    /// Makes the directory.
+    pub mkdir: usize,
+    /// The directory.
+    pub nest: Nest,
+    /// Its files: their actions, and what is known of them.
+    pub files: Vec<(usize, Nested, Digest)>,
 }
 
 impl Filled {

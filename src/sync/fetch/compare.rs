@@ -10,7 +10,9 @@ use crate::disk::gauge::Gauge;
 use crate::model::chunk::{Base, Chunks, Cutter, Layout, layout};
 use crate::model::{Digest, RelPath};
 use crate::net::{Link, ReceiveHalf, SendHalf, receive_frame, send_frame};
-use crate::proto::content::{Description, Nodes, Question, Verdict, encode_nodes, encode_question};
+use crate::proto::content::{
+    Description, Nodes, Question, Survey, Verdict, decode_surveyed, encode_nodes, encode_question, encode_survey,
+};
 use crate::proto::limits::{FRAME_BYTES_MAX, LEVELS_MAX};
 use crate::sync::converse::violation;
 use crate::sync::error::Error;
@@ -28,6 +30,12 @@ pub struct There {
     pub size: u64,
     /// Whether the wanted file is made of it where it lies.
     pub in_place: bool,
+}
+
+impl There {
+    fn cut(&self, cutter: Cutter, gauge: &Gauge) -> io::Result<Option<Chunks>> {
+        chunks::chunks_of(&self.file, self.size, cutter, gauge)
+    }
 }
 
 /// The file that is wanted.
@@ -48,11 +56,22 @@ pub fn compare(
     gauge: &Gauge,
 ) -> Result<Option<Layout>, Error> {
     let asking = Asking::begin((link, runtime), wanted, cutter)?;
-    let cut: io::Result<Option<Vec<Chunks>>> =
-        there.iter().map(|base| chunks::chunks_of(&base.file, base.size, cutter, gauge)).collect();
+    let cut: io::Result<Option<Vec<Chunks>>> = there.iter().map(|base| base.cut(cutter, gauge)).collect();
     // What cannot be read is of no use; that it is the user's file is found out elsewhere.
     let Some(cut) = cut.ok().flatten() else { return Ok(None) };
     asking.laid(&cut, &there.iter().map(|there| there.in_place).collect::<Vec<_>>())
+}
+
+/// Asks what a file holds where: its even nodes at a level. `None` where nothing can be said of it.
+pub fn survey((link, runtime): (&Link, &Handle), wanted: &Wanted<'_>, level: u8) -> Result<Option<Vec<u64>>, Error> {
+    let survey = Survey { path: wanted.path.clone(), content: wanted.content, level };
+    let frame = runtime.block_on(async {
+        let (mut send, mut receive) = link.open().await?;
+        send_frame(&mut send, &encode_survey(&survey)).await?;
+        send.finish().await?;
+        Ok::<_, Error>(receive_frame(&mut receive, FRAME_BYTES_MAX).await?)
+    })?;
+    Ok(decode_surveyed(&frame.unwrap_or_default(), wanted.size, level).map_err(violation)?.ok())
 }
 
 /// A question that the other end is working on already.

@@ -1,5 +1,6 @@
 //! Files that are made of what is there and of what must come. Owns the choice: which files, made of what, how cut; takes
-//! what is there and says what to ask for. What comes is written and verified by the receiver, as with any file.
+//! what is there and says what to ask for. What comes is written and verified by the receiver, as with any file. Files that
+//! were edited where they lie, or grew or shrank in one place, are made in `slide.rs`.
 
 use std::fs::File;
 use std::io;
@@ -7,13 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 
-use super::compare::{Asking, There, Wanted, compare};
+use super::compare::{There, Wanted, compare};
 use super::olds::{OLD_BYTES_MIN, Old, Olds};
 use super::receive::{Carrying, Item, Large, Offered};
 use crate::disk::carry::{Blocks, Ground, Stretch};
 use crate::disk::chunks;
 use crate::disk::gauge::Gauge;
-use crate::disk::hash;
 use crate::disk::stage::{Remains, Staged};
 use crate::model::chunk::{Chunk, Cutter, Gap, Layout, Reuse};
 use crate::model::plan::Action;
@@ -44,8 +44,8 @@ pub enum Step {
     Plain,
 }
 
-/// What came of taking a file for one that was edited in place.
-enum Edited {
+/// What came of taking a file for one that was edited in some simple way.
+pub(super) enum Edited {
     /// This is to be done.
     Step(Step),
     /// It was not, or nothing could be said of it.
@@ -54,16 +54,16 @@ enum Edited {
 
 /// Makes files of what is there.
 pub struct Filler<'a> {
-    run: &'a Run<'a>,
-    link: &'a Link,
-    runtime: &'a Handle,
+    pub(super) run: &'a Run<'a>,
+    pub(super) link: &'a Link,
+    pub(super) runtime: &'a Handle,
     olds: Olds<'a>,
 }
 
 impl<'a> Filler<'a> {
     /// For the files of a run.
     pub fn new(run: &'a Run<'a>, link: &'a Link, runtime: &'a Handle) -> Filler<'a> {
-        Filler { run, link, runtime, olds: Olds::new(run.plan) }
+        Filler { run, link, runtime, olds: Olds::new(run.plan, run.listing) }
     }
 
     /// Whether a file may be made of what is there.
@@ -141,7 +141,13 @@ impl<'a> Filler<'a> {
 
     /// A staged file that needs nothing more.
     fn verified(&self, staged: Staged, entry: &Entry) -> Option<Step> {
-        let digest = hash::digest_of(staged.file(), entry.size, self.run.gauge).ok().flatten();
+        self.verified_by(staged, entry, Blocks::new(entry.size))
+    }
+
+    /// The same, of which these blocks are known.
+    pub(super) fn verified_by(&self, staged: Staged, entry: &Entry, blocks: Blocks) -> Option<Step> {
+        let sized = staged.set_size(entry.size);
+        let digest = sized.and_then(|()| blocks.digest(staged.file(), self.run.gauge)).ok().flatten();
         if digest == Some(entry.content) {
             self.count(entry.size);
             return Some(Step::Whole(Box::new(staged), entry.content));
@@ -186,10 +192,12 @@ impl<'a> Filler<'a> {
         };
         let mut part = part;
         let mut best = None;
-        if let (None, Some((file, old))) = (&part, &old)
-            && old.size() == entry.size
-        {
-            match self.edited(&wanted, (index, entry), (file, old))? {
+        if let (None, Some((file, old))) = (&part, &old) {
+            let edited = match old.size() == entry.size {
+                true => self.edited(&wanted, (index, entry), (file, old))?,
+                false => self.slid(&wanted, (index, entry), (file, old))?,
+            };
+            match edited {
                 Edited::Step(step) => return Ok(step),
                 Edited::Otherwise => {}
             }
@@ -230,6 +238,8 @@ impl<'a> Filler<'a> {
             }
         };
         let Ok(staged) = staged else { return Step::Plain };
+        let ground = if in_place { Ground::Any } else { Ground::Empty };
+        let shares = !in_place && bases.iter().all(|base| staged.may_share(&base.file).unwrap_or(false));
         let files: Vec<Arc<File>> =
             match bases.iter().map(|base| base.file.try_clone().map(Arc::new)).collect::<io::Result<_>>() {
                 Ok(files) => files,
@@ -240,10 +250,7 @@ impl<'a> Filler<'a> {
             .map(|&Reuse { base, from, at, bytes }| (Arc::clone(&files[base]), Stretch { from, at, bytes }))
             .collect();
         if laid.gaps.is_empty() && stretches.is_empty() {
-            return match staged.set_size(entry.size) {
-                Ok(()) => self.verified(staged, entry).unwrap_or(Step::Plain),
-                Err(_) => Step::Plain,
-            };
+            return self.verified(staged, entry).unwrap_or(Step::Plain);
         }
         self.count(laid.reuses.iter().map(|reuse| reuse.bytes).sum());
         let ranges = laid.gaps.len() as u64 + u64::from(!stretches.is_empty());
@@ -251,13 +258,13 @@ impl<'a> Filler<'a> {
         let wants = self.gaps((index, entry), &large, (cutter, laid, bases), old.as_ref());
         let carrying = (!stretches.is_empty()).then(|| {
             let item = Item { index, offset: 0, large: Some(large), offered: None };
-            Carrying { item, content: entry.content, stretches }
+            Carrying { item, content: entry.content, stretches, ground, shares }
         });
         Step::Ask(wants, carrying)
     }
 
     /// Asks for what is missing.
-    fn gaps(
+    pub(super) fn gaps(
         &self,
         (index, entry): (usize, &Entry),
         large: &Arc<Large>,
@@ -273,41 +280,7 @@ impl<'a> Filler<'a> {
         wants.collect()
     }
 
-    /// A file of the same size was most likely edited in place: it is copied while the other end cuts its own, and the
-    /// one read of it serves to compare, to copy and to verify.
-    fn edited(
-        &self,
-        wanted: &Wanted<'_>,
-        (index, entry): (usize, &Entry),
-        (file, old): (&File, &Old),
-    ) -> Result<Edited, Error> {
-        let asking = Asking::begin((self.link, self.runtime), wanted, Cutter::Even)?;
-        let Ok(staged) = self.run.target.stage_part(&entry.content, Remains::Void) else {
-            return Ok(Edited::Otherwise);
-        };
-        let mut blocks = Blocks::new(entry.size);
-        let whole = Stretch { from: 0, at: 0, bytes: entry.size };
-        let carried = blocks.carry((file, &staged), whole, Ground::Empty, self.run.gauge);
-        let (Ok(true), Some(chunks)) = (carried, blocks.chunks()) else { return Ok(Edited::Otherwise) };
-        let Some(laid) = asking.laid(&[chunks], &[true])?.filter(|laid| !is_poor(laid, entry.size)) else {
-            staged.spoil();
-            return Ok(Edited::Otherwise);
-        };
-        laid.gaps.iter().for_each(|gap| blocks.forget(gap.at, gap.bytes));
-        if laid.gaps.is_empty() {
-            return Ok(self.verified(staged, entry).map_or(Edited::Otherwise, Edited::Step));
-        }
-        self.count(entry.size - laid.missing());
-        let large = Arc::new(Large::begun(staged, laid.gaps.len() as u64, (entry.size, blocks)));
-        // What the gaps held is looked at once more for pieces: in the old version, which nobody writes to.
-        let Ok(file) = file.try_clone() else { return Ok(Edited::Otherwise) };
-        let bases = [There { file, size: old.size(), in_place: false }];
-        let laid = laid.facing(0, old.size());
-        let wants = self.gaps((index, entry), &large, (Cutter::Even, &laid, &bases), Some(old));
-        Ok(Edited::Step(Step::Ask(wants, None)))
-    }
-
-    fn count(&self, bytes: u64) {
+    pub(super) fn count(&self, bytes: u64) {
         Gauge::add(&self.run.gauge.bytes_done, bytes);
         Gauge::add(&self.run.gauge.bytes_reused, bytes);
     }
@@ -319,7 +292,7 @@ fn known(action: &Action) -> Option<&Entry> {
 }
 
 /// So much is missing that another way to compare may find more.
-fn is_poor(laid: &Layout, size: u64) -> bool {
+pub(super) fn is_poor(laid: &Layout, size: u64) -> bool {
     laid.missing() > size / 2
 }
 

@@ -7,6 +7,7 @@ mod olds;
 pub mod recall;
 pub mod receive;
 pub mod remote;
+mod slide;
 
 /// Why a wanted file cannot be had: nobody has these bytes any more, or whoever has them leaves that path out.
 const MISSING: &str = "the other side does not have these bytes, or leaves them out";
@@ -26,6 +27,11 @@ pub trait Fetch {
     /// Stages the content of the actions at `wants` and hands each to `done`, in any order, from any thread. A path that
     /// fails is a problem; an error ends all.
     fn fetch(&self, run: &Run<'_>, wants: &[usize], done: &(dyn Fn(usize, Fetched) + Sync)) -> Result<(), Error>;
+
+    /// Whether what comes by itself is staged with [`Run::stage`], in whatever order it comes.
+    fn stages(&self) -> bool {
+        false
+    }
 
     /// The same source, where any of its files can be had at once.
     fn near(&self) -> Option<&dyn Near> {

@@ -1,5 +1,6 @@
 //! What of the target may share bytes with a file that is wanted: its old version, else a file that is about to go and looks
-//! like it, because it was renamed and edited. Only a guess; what it holds is compared before it is used.
+//! like it, because it was renamed and edited, else, of a very large file, one that stays beside it under a like name,
+//! because it was copied and edited. Only a guess; what it holds is compared before it is used.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -8,10 +9,16 @@ use std::sync::OnceLock;
 use crate::disk::read::Reader;
 use crate::disk::root::Root;
 use crate::model::plan::{Action, Plan, Step};
-use crate::model::{Kind, RelPath, Stamp};
+use crate::model::{Kind, Listing, PathRef, RelPath, Stamp};
 
 /// Shorter files share nothing that is worth the asking.
 pub const OLD_BYTES_MIN: u64 = 4 << 10;
+
+/// From this size on a file is held against one that stays: a guess that is wrong costs three round trips and a read, far
+/// less than the bytes of such a file.
+const BESIDE_BYTES_MIN: u64 = 64 << 20;
+/// Entries of a directory among which one is looked for.
+const BESIDE_MAX: usize = 10_000;
 
 /// A file of the target.
 #[derive(Debug, Clone)]
@@ -46,6 +53,8 @@ impl Old {
 /// The old files of a plan.
 pub struct Olds<'a> {
     plan: &'a Plan,
+    /// What the target holds.
+    listing: &'a Listing,
     /// Files that go, by what they look like, with their sizes, sorted.
     leaving: OnceLock<HashMap<Likeness<'a>, Vec<(u64, usize)>>>,
 }
@@ -58,14 +67,41 @@ enum Likeness<'a> {
 }
 
 impl<'a> Olds<'a> {
-    /// Of this plan.
-    pub const fn new(plan: &'a Plan) -> Olds<'a> {
-        Olds { plan, leaving: OnceLock::new() }
+    /// Of this plan, for a target that holds this.
+    pub const fn new(plan: &'a Plan, listing: &'a Listing) -> Olds<'a> {
+        Olds { plan, listing, leaving: OnceLock::new() }
     }
 
     /// The best guess for an action.
     pub fn find(&self, action: &Action) -> Option<Old> {
-        Old::of(action).or_else(|| self.renamed(action))
+        Old::of(action).or_else(|| self.renamed(action)).or_else(|| self.beside(action))
+    }
+
+    /// Of the files in the same directory that stay the one whose name is most like it, with the same extension and about
+    /// the same size.
+    fn beside(&self, action: &Action) -> Option<Old> {
+        let size = action.wanted.as_ref().map(|wanted| wanted.size).filter(|&size| size >= BESIDE_BYTES_MIN)?;
+        let path = action.path.as_ref();
+        let rows = match path.parent().filter(|parent| !parent.is_root()) {
+            None => 0..self.listing.len(),
+            Some(parent) => {
+                let at = self.listing.find(parent).ok()?;
+                at + 1..at + 1 + self.listing.row(at).below()
+            }
+        };
+        let mut next = rows.start;
+        let children = std::iter::from_fn(|| {
+            let row = (next < rows.end).then(|| self.listing.row(next))?;
+            next += 1 + row.below();
+            Some(row)
+        });
+        let files = children.take(BESIDE_MAX).filter(|row| row.kind() == Kind::File && row.path() != path);
+        let alike = files.filter(|row| row.size() / 2 <= size && size / 2 <= row.size()).filter_map(|row| {
+            let shared = shared_name(path, row.path())?;
+            Some((shared, std::cmp::Reverse(row.size().abs_diff(size)), row))
+        });
+        let (_, _, row) = alike.max_by_key(|&(shared, near, _)| (shared, near))?;
+        Some(Old { path: row.path().to_owned(), stamp: row.stamp() })
     }
 
     /// Of the files that go the one that looks most like it: its name, else its extension and about its size.
@@ -96,8 +132,36 @@ impl<'a> Olds<'a> {
     }
 }
 
+/// Bytes with which both names begin, where these are half of the first at least and the extensions are the same.
+fn shared_name(new: PathRef<'_>, old: PathRef<'_>) -> Option<usize> {
+    let stem =
+        |name: &'_ [u8]| name.iter().rposition(|&byte| byte == b'.').filter(|&dot| dot > 0).unwrap_or(name.len());
+    let (new, old) = (new.name(), old.name());
+    let (ours, theirs) = (stem(new), stem(old));
+    let shared = new[..ours].iter().zip(&old[..theirs]).take_while(|(new, old)| new == old).count();
+    (new[ours..] == old[theirs..] && shared * 2 >= ours).then_some(shared)
+}
+
 fn likenesses(path: &RelPath) -> [Option<Likeness<'_>>; 2] {
     let name = path.as_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     let dot = name.iter().rposition(|&byte| byte == b'.').filter(|&dot| dot > 0);
     [Some(Likeness::Name(name)), dot.map(|dot| Likeness::Extension(&name[dot..]))]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_alike_that_begin_alike_and_have_the_same_extension() {
+        let shared = |new: &str, old: &str| {
+            let path = |text: &str| RelPath::new(text.as_bytes()).expect("legal");
+            shared_name(path(new).as_ref(), path(old).as_ref())
+        };
+        assert_eq!(shared("a/disk-2.img", "a/disk-1.img"), Some(5));
+        assert_eq!(shared("disk-2.img", "disk.img"), Some(4));
+        assert_eq!(shared("disk.img", "disk-1.iso"), None, "another extension");
+        assert_eq!(shared("holiday.mp4", "home.mp4"), None, "less than half");
+        assert_eq!(shared(".disk", ".disk-old"), Some(5));
+    }
 }

@@ -25,6 +25,10 @@ impl<F: Fetch + Sync> Fetch for Recalling<'_, F> {
             fetched => done(index, fetched),
         })
     }
+
+    fn stages(&self) -> bool {
+        self.source.stages()
+    }
 }
 
 impl<F> Recalling<'_, F> {

@@ -104,6 +104,10 @@ pub struct Carrying {
     pub content: Digest,
     /// Each with the file that has it.
     pub stretches: Vec<(Arc<File>, Stretch)>,
+    /// What the file held before.
+    pub ground: Ground,
+    /// Whether its file system shares blocks.
+    pub shares: bool,
 }
 
 impl Large {
@@ -167,14 +171,19 @@ impl<'a> Receiver<'a> {
     }
 
     /// Gives a file what is there for it.
-    pub fn carry(&self, Carrying { item, content, stretches }: &Carrying) {
+    pub fn carry(&self, Carrying { item, content, stretches, ground, shares }: &Carrying) {
         let Some(large) = &item.large else { return };
         let staged = large.staged.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(staged) = staged else { return };
         // Apart from the lock: nobody else notes blocks before all that is missing has come.
         let mut blocks = Blocks::new(large.size);
         for (source, stretch) in stretches {
-            match blocks.carry((source, &staged), *stretch, Ground::Any, self.run.gauge) {
+            let files = (&**source, &*staged);
+            let carried = match shares {
+                true => blocks.share(files, *stretch, *ground, self.run.gauge),
+                false => blocks.carry(files, *stretch, *ground, self.run.gauge),
+            };
+            match carried {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => {
@@ -224,7 +233,7 @@ impl<'a> Receiver<'a> {
         if !same_size || (expected != Digest::UNKNOWN && expected != content) {
             return Err(problem(self.run, item, ProblemKind::Changed, "changed since it was scanned".into()));
         }
-        let stage = || self.stage(&content, size).map(Arc::new);
+        let stage = || self.stage(item.index, &content, size).map(Arc::new);
         let staged = match &item.large {
             None => stage(),
             Some(large) => {
@@ -243,11 +252,11 @@ impl<'a> Receiver<'a> {
     }
 
     /// What is long on its way must not have to come twice.
-    fn stage(&self, content: &Digest, size: u64) -> io::Result<Staged> {
+    fn stage(&self, index: usize, content: &Digest, size: u64) -> io::Result<Staged> {
         if size >= PART_BYTES_MIN && *content != Digest::UNKNOWN {
             self.run.target.stage_part(content, Remains::Void)
         } else {
-            self.run.target.stage()
+            (self.run.stage)(index)
         }
     }
 

@@ -111,6 +111,10 @@ impl Fetch for RemoteSource {
         }
         self.stream(run, split(run.plan, &again.into_inner().unwrap_or_else(PoisonError::into_inner)), done)
     }
+
+    fn stages(&self) -> bool {
+        true
+    }
 }
 
 impl RemoteSource {

@@ -48,12 +48,6 @@ impl Spree {
 }
 
 impl Replica {
-    /// From now on nothing that happens on this disk is a write of this replica: it is held back, and what it shows stays
-    /// until the path changes elsewhere.
-    pub const fn mint_nothing(&mut self) {
-        self.mints = false;
-    }
-
     /// How many deletes are meant from now on.
     pub fn limit(&mut self, limit: Limit) {
         self.writing.limit = limit;

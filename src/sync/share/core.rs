@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex as Turn, Notify};
 use tokio::task::spawn_blocking;
 
+use super::role;
 use super::settings::{Role, ShareSettings};
 use super::standing::Standing;
 use crate::disk::gauge::Gauge;
+use crate::disk::root::Root;
 use crate::disk::watch::Watch;
 use crate::model::plan::guard::Limit;
 use crate::model::{Listing, RelPath};
@@ -84,15 +86,22 @@ impl Share {
     pub fn open(settings: ShareSettings) -> Result<Share, Error> {
         let writing = Writing { dry_run: false, ..settings.writing.clone() };
         let root = end::open(&settings.root, &writing, &settings.reading)?;
-        let registry = match &settings.state {
-            Some(state) => Registry::within(Some(state), root.path()),
-            None => Registry::of(root.path()),
+        let open = |root: Root| {
+            let registry = match &settings.state {
+                Some(state) => Registry::within(Some(state), root.path()),
+                None => Registry::of(root.path()),
+            };
+            Replica::open_known(root, &settings.reading, writing.clone(), registry)
         };
-        let replica = Replica::open_known(root, &settings.reading, writing.clone(), registry)?;
-        let mut end = End::unseen(replica, &settings.reading, writing);
-        if settings.role == Role::Receive {
-            end.replica.mint_nothing();
+        let mut replica = open(root)?;
+        // Only now is it known to be the root that it was, and nobody else's.
+        if !role::is_kept(replica.side().root(), settings.role) {
+            let root = replica.side().root().try_clone()?;
+            drop(replica);
+            role::keep(&root, settings.role)?;
+            replica = open(root)?;
         }
+        let end = End::unseen(replica, &settings.reading, writing);
         let mut core = Core {
             end,
             looked: false,

@@ -77,7 +77,12 @@ impl Share {
         narration: &mut (dyn Narration + Send),
     ) -> Result<Materialized, Error> {
         if self.role() == Role::Send {
-            return Ok(Materialized::default());
+            // Whatever others hold, its disk shows what it is to show.
+            let shown = |core: &mut Core| {
+                core.standing.wanted = Some(0);
+                Ok(Materialized::default())
+            };
+            return self.step(WAIT_MAX, shown).await;
         }
         let works = Arc::new(Works::new(Arc::clone(&self.0.turn).lock_owned().await));
         let mut coming = Coming::new(Arc::clone(&works));

@@ -15,6 +15,7 @@ mod materialize;
 mod meeting;
 mod order;
 mod reach;
+mod role;
 mod settings;
 mod several;
 mod standing;

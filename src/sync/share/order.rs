@@ -133,7 +133,9 @@ impl Order {
         // Nothing is replaced here, so nothing is to be discarded.
         let options = TargetOptions { keep_trash: true, ..self.options };
         let target = Target::open_in(self.side.root().try_clone()?, options, &self.depot)?;
-        let run = Run { plan: &self.plan, target: &target, listing: &self.listing, gauge, tell: &|_| {} };
+        let stage = |_| target.stage();
+        let (plan, listing, tell) = (&self.plan, &self.listing, &|_| {});
+        let run = Run { plan, target: &target, listing, gauge, tell, stage: &stage };
         let stock = Mutex::new(Stock::default());
         let source = Several { links: &asked.links, runtime: &asked.runtime };
         let came = |index: usize, fetched: Fetched| match fetched {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
 use super::core::{Core, Share, WAIT_MAX};
+use crate::disk::hash::Cores;
 use crate::model::listing::Builder;
 use crate::model::{Listing, RelPath};
 use crate::sync::error::Error;
@@ -14,9 +15,9 @@ use crate::sync::rot::{self, Rotten, Verified};
 impl Share {
     /// Reads files again, from a path on in tree order, until about so many bytes were read. Other steps go on meanwhile.
     /// What has rotted is noted, and put right when the share is materialized next.
-    pub async fn verify(&self, from: Option<RelPath>, bytes_max: u64) -> Result<Verified, Error> {
+    pub async fn verify(&self, from: Option<RelPath>, bytes_max: u64, cores: Cores) -> Result<Verified, Error> {
         let (listing, side, gauge) = (self.0.listing(), Arc::clone(&self.0.side), Arc::clone(&self.0.gauge));
-        let reading = spawn_blocking(move || rot::read(&listing, &side, (from, bytes_max), &gauge));
+        let reading = spawn_blocking(move || rot::read(&listing, &side, (from, bytes_max, cores), &gauge));
         let (verified, rotten) = reading.await.map_err(|_| self.0.busy("could not be read again"))?;
         if !rotten.is_empty() {
             self.step(WAIT_MAX, move |core| {

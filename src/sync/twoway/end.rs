@@ -62,6 +62,7 @@ pub fn open(path: &Path, writing: &Writing, reading: &Reading) -> Result<Root, E
 impl End {
     /// Opens the replica of a root and looks at it.
     pub fn look(root: Root, reading: &Reading, writing: Writing, gauge: &Gauge) -> Result<End, Error> {
+        refuse::receiver(&root, &writing)?;
         End::of(Replica::open(root, reading, writing.clone())?, reading, writing, gauge)
     }
 

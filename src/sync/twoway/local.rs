@@ -59,7 +59,10 @@ pub fn run(job: &Sync, left: &Path, right: &Path, gauges: &Gauges, report: &mut 
 
 /// Opens both replicas in the order of their paths: two runs that each held one would wait for each other.
 fn locked(job: &Sync, left: Root, right: Root) -> Result<(Replica, Replica), Error> {
-    let open = |root: Root| Replica::open(root, &job.reading, job.writing.clone());
+    let open = |root: Root| {
+        refuse::receiver(&root, &job.writing)?;
+        Replica::open(root, &job.reading, job.writing.clone())
+    };
     if left.path() <= right.path() {
         let left = open(left)?;
         return Ok((left, open(right)?));
