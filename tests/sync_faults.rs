@@ -370,3 +370,30 @@ fn everything(root: &Path) -> String {
     }
     all
 }
+
+/// What the guard holds back is kept as it was last seen; what comes to such a path is an edit of that, and no version is left
+/// over whose bytes nobody has.
+#[test]
+fn what_comes_to_a_path_whose_delete_was_held_back_stands_there_and_nothing_is_wanted_for_ever() {
+    let comers: [fn(&Tree) -> &Tree; 3] =
+        [|right| right.directory("0"), |right| right.file("0", "file 0"), |right| right.link("0", "elsewhere")];
+    for comes in comers {
+        let sandbox = Sandbox::new();
+        let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
+        for number in 0..30 {
+            left.file(number.to_string(), format!("file {number}"));
+        }
+        sandbox.alike(["sync", "left", "right"]).expect(0);
+        for number in 0..30 {
+            right.remove(number.to_string());
+        }
+        sandbox.alike(["sync", "left", "right"]).expect(25);
+        comes(&right);
+        sandbox.alike(["sync", "left", "right"]).expect(25);
+        assert!(left.has("29") && !right.has("29"), "the other deletes are held back as before");
+        sandbox.alike(["sync", "--max-delete=100%", "left", "right"]).expect(0);
+        assert_eq!((left.shown().len(), left.shown()), (1, right.shown()));
+        let again = sandbox.alike(["sync", "--json", "left", "right"]).expect(0);
+        assert!(again.events("action").is_empty(), "{}", again.stdout);
+    }
+}
