@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Replica;
 use super::arrived::{carried, is_anywhere, is_back};
+use super::shown::is_in_place;
 use crate::disk::announce::{self, Announced, Way};
 use crate::disk::control;
 use crate::model::record::Witness;
@@ -50,7 +51,8 @@ impl Replica {
         self.write(&BTreeMap::new(), changed, false)
     }
 
-    /// Directories that a run has moved: what came along and is not what is wanted there is nobody's write.
+    /// Directories that a run has moved: what came along and is not what is wanted there is nobody's write. Of what is in place
+    /// nothing is noted: a run that is killed right after this would have what stands there taken for what had stood there.
     pub(super) fn note_carried(
         &mut self,
         moved: &mut dyn Iterator<Item = (RelPath, u64)>,
@@ -62,8 +64,9 @@ impl Replica {
             let shown = agreed.shown(path.as_ref()).1?;
             Some(Witness { dots: shown.dots, entry: shown.entry, unseen: false })
         };
-        let changed: Vec<_> =
-            moved.flat_map(|(path, inode)| carried(&path, (inode, Way::Moved), found, &self.noted, &shown)).collect();
+        let lane = self.lane();
+        let came = moved.flat_map(|(path, inode)| carried(&path, (inode, Way::Moved), found, &self.noted, &shown));
+        let changed: Vec<_> = came.filter(|(name, _)| !is_in_place(agreed, name, &found.listing, lane)).collect();
         if changed.is_empty() { Ok(()) } else { self.write(&BTreeMap::new(), changed, false) }
     }
 
