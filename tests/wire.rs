@@ -9,7 +9,7 @@ use alike::model::lane::Lane;
 use alike::model::listing::{Builder, Listing};
 use alike::model::path::RelPath;
 use alike::model::tree::Tree;
-use alike::proto::content::{self, Decoder, Description, Nodes, Offer, Question, Verdict, Want};
+use alike::proto::content::{self, Decoder, Description, Nodes, Offer, Question, Survey, Verdict, Want};
 use alike::proto::limits::PROTOCOL_VERSION;
 use alike::proto::reconcile::{Machine, Settings, Side, Wants};
 use alike::proto::record::{Batch, Order, decode};
@@ -134,11 +134,20 @@ fn a_question_and_its_answer_are_pinned() {
     );
 }
 
+#[test]
+fn a_survey_and_its_answer_are_pinned() {
+    let path = RelPath::new(b"large").expect("legal");
+    let survey = Survey { path, content: Digest([3; 32]), level: 1 };
+    assert_eq!(hex(&content::encode_survey(&survey)), SURVEY);
+    assert_eq!(hex(&content::encode_surveyed(300_000, [1, 2].into_iter())), SURVEYED);
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_are_violations_at_worst(bytes in prop::collection::vec(any::<u8>(), 0..200), cut in 1usize..50) {
         let _ = content::decode_request(&bytes);
         let _ = content::decode_nodes(&bytes);
+        let _ = content::decode_surveyed(&bytes, 1 << 20, 0);
         let _ = decode(&bytes, &mut Order::default(), |_| Ok(()));
         let mut decoder = Decoder::new(&wants());
         for piece in bytes.chunks(cut) {
@@ -155,16 +164,16 @@ proptest! {
 }
 
 const EQUAL: [&str; 2] = [
-    "01010316000909090909090909090909090909090904b181334c6ebd44c1d6ffd86a2346151f2aa591bce1ef9158c9b9a77623ead481",
+    "01010416000909090909090909090909090909090904b181334c6ebd44c1d6ffd86a2346151f2aa591bce1ef9158c9b9a77623ead481",
     "0103",
 ];
 const SMALL: [&str; 3] = [
-    "01010316010909090909090909090909090909090904b181334c6ebd44c1d6ffd86a2346151f2aa591bce1ef9158c9b9a77623ead481060104027ab7784e0b1b23d9",
+    "01010416010909090909090909090909090909090904b181334c6ebd44c1d6ffd86a2346151f2aa591bce1ef9158c9b9a77623ead481060104027ab7784e0b1b23d9",
     "010204a3127e185174f9bc348f715ee05a23d5bf1d356dc08b6e45a74e13bc960ae7a70502014d0fedaebb3670e314dd0b89ff66d1c10703003500000b642f66696c652d30303030ed0380c49fd50ce8030000ac02e80764180a013100d00fac023a00016500cf0f060101000000640201010101010101010101010101010101010101010101010101010101010101010202020202020202020202020202020202020202020202020202020202020202",
     "0109",
 ];
 const LARGER: [&str; 5] = [
-    "55 fd973e177eee0aa8",
+    "55 06e822cd1150e229",
     "56 f852d262ba145f1b",
     "96 6a83523291f6ba53",
     "1098 618d0897f035bf65",
@@ -173,6 +182,8 @@ const LARGER: [&str; 5] = [
 const RECORDS: &str = "04003a01000164ed0380c49fd50ce8030000e8076418010a2f66696c652d303030300000ac02180a013100d00fac023a00016500cf0f060101000000640201010101010101010101010101010101010101010101010101010101010101010202020202020202020202020202020202020202020202020202020202020202";
 const REQUEST: &str = "000501000b642f66696c652d303030300101010101010101010101010101010101010101010101010101010101010101000a01310700056c617267650303030303030303030303030303030303030303030303030303030303030303808040041c0900020100000000000000ffffffffffffffff0100017a0404040404040404040404040404040404040404040404040404040404040404";
 const QUESTION: &str = "01056c61726765030303030303030303030303030303030303030303030303030303030303030301";
+const SURVEY: &str = "02056c61726765030303030303030303030303030303030303030303030303030303030303030301";
+const SURVEYED: &str = "00e0a71201000000000000000200000000000000";
 const NODES: &str = "010201000000000000000200000000000000";
 const DESCRIPTION: &str = "00e0a7120100020201f0a2040700000000000000";
 const ANSWER: &str = "080361626319ac02070707070707070707070707070707070707070707070707070707070707070702000000787901808080800402040000007778797a040180808080040b00020907026e6f06";
