@@ -25,7 +25,7 @@ const WORKERS: usize = 2;
 /// A share that does not let go within so long is left: what is on disk is whole at every instant.
 const CLOSING: Duration = Duration::from_secs(3);
 /// So often it is seen whether this device has other addresses than before.
-const MOVED: Duration = Duration::from_secs(30);
+const MOVED: Duration = Duration::from_secs(10);
 /// The runtime's own threads may take this long to end.
 const LINGER: Duration = Duration::from_millis(500);
 

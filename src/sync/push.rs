@@ -92,6 +92,7 @@ async fn converse(
     control.finish().await?;
     far.link.close().await;
     let learned = supplier.take_learned();
+    drop(supplier);
     if !learned.is_empty() {
         end.learn(learned);
         keep_there(side, &mut end, hearing.telling.report);
