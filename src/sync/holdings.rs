@@ -45,6 +45,11 @@ impl Holdings {
         std::mem::take(&mut self.lock())
     }
 
+    /// The same at the end, when the listing is let go of: whoever else has it may change it in place.
+    pub fn into_learned(self) -> Vec<(u32, Digest)> {
+        self.learned.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(u32, Digest)>> {
         self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -118,10 +118,7 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
     let ended = installation.ended();
     drop(installation);
     if notes.is_some() {
-        let learned = holdings.take_learned();
-        // The listing is changed in place where nobody else has it.
-        drop(holdings);
-        source_end.learn(learned);
+        source_end.learn(holdings.into_learned());
         keep_there(&source, &mut source_end, narration.report);
         left = source_end.found.summary(&source_end.tree);
     }
