@@ -132,15 +132,21 @@ fn what_the_other_side_did_to_an_unreadable_directory_comes_once_it_can_be_read(
     assert!(!left.has("shut/sub"));
 }
 
+/// Two replicas of which the right one knows that the left one has edited the file, at `secs`, and does not have its bytes.
+fn told_of_an_edit(sandbox: &Sandbox, secs: i64) -> (Tree, Tree) {
+    let (left, right) = agreed(sandbox);
+    left.file("file", b"edited left").mtime("file", secs, 0);
+    let out = sandbox.path("strace").display().to_string();
+    let broken = ["-f", "-qq", "-o", &out, "-e", "trace=renameat2", "-e", "inject=renameat2:error=EIO"];
+    sync_by(sandbox, "strace", &broken).expect(23);
+    assert_eq!(right.read("file"), b"f", "nothing was put in place");
+    (left, right)
+}
+
 #[test]
 fn an_edit_of_a_file_whose_newer_version_has_come_by_word_and_not_by_bytes_keeps_both() {
     let sandbox = Sandbox::new();
-    let (left, right) = agreed(&sandbox);
-    left.file("file", b"edited left").mtime("file", 2_000_000_000, 0);
-    let out = sandbox.path("strace").display().to_string();
-    let broken = ["-f", "-qq", "-o", &out, "-e", "trace=renameat2", "-e", "inject=renameat2:error=EIO"];
-    sync_by(&sandbox, "strace", &broken).expect(23);
-    assert_eq!(right.read("file"), b"f", "nothing was put in place");
+    let (left, right) = told_of_an_edit(&sandbox, 2_000_000_000);
     right.file("file", b"edited right").mtime("file", 1_900_000_000, 0);
     sync(&sandbox, 1);
     let shown = left.shown();
@@ -154,11 +160,7 @@ fn an_edit_of_a_file_whose_newer_version_has_come_by_word_and_not_by_bytes_keeps
 #[test]
 fn a_copy_of_which_only_the_word_has_come_is_shown_once_its_bytes_can_be_had() {
     let sandbox = Sandbox::new();
-    let (left, right) = agreed(&sandbox);
-    left.file("file", b"edited left").mtime("file", 1_900_000_000, 0);
-    let out = sandbox.path("strace").display().to_string();
-    let broken = ["-f", "-qq", "-o", &out, "-e", "trace=renameat2", "-e", "inject=renameat2:error=EIO"];
-    sync_by(&sandbox, "strace", &broken).expect(23);
+    let (left, right) = told_of_an_edit(&sandbox, 1_900_000_000);
     right.file("file", b"edited right").mtime("file", 2_000_000_000, 0);
     sandbox.tree("third");
     // Neither of these two has what the left one wrote.
@@ -467,6 +469,23 @@ fn exfat_is_idle_after_the_first_run_and_what_it_does_not_keep_is_lost_nowhere()
     assert!(again.events("action").is_empty(), "{}", again.stdout);
     // Not to be kept is no problem of one who does not want it.
     sandbox.alike(["sync", "--no-perms", "left", right.text()]).expect(0);
+}
+
+#[test]
+fn a_mirror_to_exfat_brings_all_and_its_end_is_no_error() {
+    let sandbox = Sandbox::new();
+    let Some((_mounted, left, right)) = beside_exfat(&sandbox) else { return };
+    let run = || {
+        let outcome = sandbox.alike(["mirror", "--json", "--no-perms", "left", right.text()]);
+        // That a time is not kept is named.
+        assert!([0, 23].contains(&outcome.code), "{outcome:?}");
+        assert_eq!(left.shown(), right.shown());
+        outcome.summary()["files"].clone()
+    };
+    left.file("a.txt", b"a").file("d/b.txt", b"b");
+    assert_eq!((run(), run()), (2.into(), 0.into()));
+    left.file("a.txt", b"edited").remove("d/b.txt");
+    assert_eq!((run(), run()), (1.into(), 0.into()));
 }
 
 #[test]

@@ -109,7 +109,11 @@ impl Control {
         fs::unlinkat(&self.handle, IGNORE, AtFlags::empty()).or_else(missing_is_fine)?;
         // From here on a waiting run finds that its lock has no name any more, and starts anew.
         fs::unlinkat(&self.handle, LOCK, AtFlags::empty()).or_else(missing_is_fine)?;
-        Ok(fs::unlinkat(root.handle(), NAME, AtFlags::REMOVEDIR).or_else(missing_is_fine)?)
+        match fs::unlinkat(root.handle(), NAME, AtFlags::REMOVEDIR) {
+            // A file system in user space keeps what is still open under another name, until it is closed.
+            Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
