@@ -249,14 +249,15 @@ fn carried() -> u64 {
 /// Bytes of content of one round, and files.
 const HEAVY_FILES: u64 = 250;
 const HEAVY_BYTES: usize = 40 << 10;
+/// Kills, unless ALIKE_TEST_KILLS says otherwise.
+const HEAVY_KILLS: usize = 8;
 
 #[test]
-#[ignore = "carries tens of megabytes over and over: a measurement"]
 fn what_had_come_before_a_kill_does_not_come_again() {
     if !harness::far::inside("what_had_come_before_a_kill_does_not_come_again", "-n", "ip link set lo up") {
         return;
     }
-    let kills = std::env::var("ALIKE_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(24);
+    let kills = std::env::var("ALIKE_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(HEAVY_KILLS);
     let Some(far) = Far::in_memory() else { return harness::skip("sshd is not installed") };
     let (left, right) = (far.sandbox.tree("left"), far.sandbox.tree("right"));
     let arguments = ["sync".to_owned(), left.text().to_owned(), far.at(&right), "--no-trash".to_owned()];
