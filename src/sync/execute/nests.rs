@@ -1,5 +1,6 @@
 //! New directories that get nothing but files: each is filled in staging and put in place whole, so that its files cost no
-//! rename. Here from a source on this machine; [`super::cradles`] does it for files that come from afar. Owns which directories these are; [`crate::disk::place::nests`] owns how.
+//! rename. Here from a source on this machine; [`super::cradles`] does it for files that come from afar. Owns which
+//! directories these are; [`crate::disk::place::nests`] owns how.
 
 use std::collections::HashSet;
 use std::ops::Range;

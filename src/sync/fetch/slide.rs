@@ -49,17 +49,8 @@ impl Filler<'_> {
             return Ok(Edited::Otherwise);
         };
         laid.gaps.iter().for_each(|gap| blocks.forget(gap.at, gap.bytes));
-        if laid.gaps.is_empty() {
-            return Ok(self.verified_by(staged, entry, blocks).map_or(Edited::Otherwise, Edited::Step));
-        }
-        self.count(entry.size - laid.missing());
-        let large = Arc::new(Large::begun(staged, laid.gaps.len() as u64, (entry.size, blocks)));
-        // What the gaps held is looked at once more for pieces: in the old version, which nobody writes to.
-        let Ok(file) = file.try_clone() else { return Ok(Edited::Otherwise) };
-        let bases = [There { file, size: old.size(), in_place: false }];
         let laid = laid.facing(0, old.size());
-        let wants = self.gaps((index, entry), &large, (Cutter::Even, &laid, &bases), Some(old));
-        Ok(Edited::Step(Step::Ask(wants, None)))
+        Ok(self.completed((index, entry), (staged, blocks), (Cutter::Even, &laid), (file, old)))
     }
 
     /// A file of another size: what its front has in common with the old version lies where it lay, and what its end has
@@ -86,15 +77,27 @@ impl Filler<'_> {
             staged.spoil();
             return Ok(Edited::Otherwise);
         }
+        Ok(self.completed((index, entry), (staged, blocks), (Cutter::Content, &laid), (file, old)))
+    }
+
+    /// What was laid is verified, or what is missing of it is asked for.
+    fn completed(
+        &self,
+        (index, entry): (usize, &Entry),
+        (staged, blocks): (Staged, Blocks),
+        (cutter, laid): (Cutter, &Layout),
+        (file, old): (&File, &Old),
+    ) -> Edited {
         if laid.gaps.is_empty() {
-            return Ok(self.verified_by(staged, entry, blocks).map_or(Edited::Otherwise, Edited::Step));
+            return self.verified_by(staged, entry, blocks).map_or(Edited::Otherwise, Edited::Step);
         }
         self.count(entry.size - laid.missing());
         let large = Arc::new(Large::begun(staged, laid.gaps.len() as u64, (entry.size, blocks)));
-        let Ok(file) = file.try_clone() else { return Ok(Edited::Otherwise) };
+        // What the gaps held is looked at once more for pieces: in the old version, which nobody writes to.
+        let Ok(file) = file.try_clone() else { return Edited::Otherwise };
         let bases = [There { file, size: old.size(), in_place: false }];
-        let wants = self.gaps((index, entry), &large, (Cutter::Content, &laid, &bases), Some(old));
-        Ok(Edited::Step(Step::Ask(wants, None)))
+        let wants = self.gaps((index, entry), &large, (cutter, laid, &bases), Some(old));
+        Edited::Step(Step::Ask(wants, None))
     }
 }
 
