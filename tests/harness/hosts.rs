@@ -209,12 +209,12 @@ impl Host {
         Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
     }
 
-    /// The memory that the daemon holds, in bytes.
+    /// The memory that the daemon holds, in bytes: what it has mapped of its program is the kernel's to take back.
     pub fn memory_bytes(&self) -> u64 {
         let id = self.daemon.as_ref().expect("the daemon runs").id();
         let file = fs::File::open(format!("/proc/{id}/status")).expect("a process");
         let lines = BufReader::new(file).lines().map(|line| line.expect("text"));
-        let line = lines.into_iter().find(|line| line.starts_with("VmRSS:")).expect("a size");
+        let line = lines.into_iter().find(|line| line.starts_with("RssAnon:")).expect("a size");
         line.split_whitespace().nth(1).and_then(|number| number.parse::<u64>().ok()).expect("a number") << 10
     }
 

@@ -358,10 +358,18 @@ fn different(left: &BTreeMap<PathBuf, Vec<u8>>, right: &BTreeMap<PathBuf, Vec<u8
 /// The memory that each of some daemons holds at a time, in MiB.
 type Sample = (Duration, Vec<f64>);
 
-/// Runs a schedule and asserts how it ends; gives how the memory of those that ran throughout grew after the first third, in
-/// percent: the least of what each held in the second third against the least of the last.
+/// What those daemons held that ran throughout.
+#[derive(Debug)]
+pub struct Memory {
+    /// In the end.
+    pub held_mib: Vec<f64>,
+    /// The least of the last third against the least of the second.
+    pub grown_percent: Vec<f64>,
+}
+
+/// Runs a schedule and asserts how it ends.
 #[allow(clippy::print_stdout)]
-pub fn run(seed: u64, length: Duration) -> Vec<f64> {
+pub fn run(seed: u64, length: Duration) -> Memory {
     let ticks = (length.as_millis() / TICK.as_millis()) as usize;
     println!("seed {seed}, {ticks} ticks");
     let events = schedule(seed, ticks);
@@ -388,9 +396,9 @@ pub fn run(seed: u64, length: Duration) -> Vec<f64> {
     for (at, held) in samples.iter().step_by(12).chain(samples.last()) {
         println!("memory after {:4.0?} s: {held:.1?} MiB", at.as_secs());
     }
-    let grown = grown(&samples);
-    println!("alike after {:.0?}, memory grown {grown:.1?} %", began.elapsed());
-    grown
+    let memory = Memory { held_mib: samples[samples.len() - 1].1.clone(), grown_percent: grown(&samples) };
+    println!("alike after {:.0?}, {memory:.1?}", began.elapsed());
+    memory
 }
 
 fn grown(samples: &[Sample]) -> Vec<f64> {
