@@ -16,14 +16,15 @@ use crate::sync::error::Error;
 use crate::sync::side::Found;
 
 /// Deletes with a shorter pause between them are one spree: seen piece by piece, a root that is being emptied shows less than
-/// half of its entries gone in each look.
+/// half of its entries gone in each look. Only what it has less by then is judged: who writes as much as he deletes empties
+/// nothing, however long he goes on.
 const SPREE_PAUSE: Duration = Duration::from_secs(60);
 
 /// Deletes that follow each other.
 #[derive(Debug, Default)]
 pub struct Spree {
     deletes: usize,
-    /// Entries when it began.
+    /// The most entries there were since it began.
     entries: usize,
     last: Option<Instant>,
 }
@@ -38,7 +39,9 @@ impl Spree {
         if deletes > 0 {
             self.last = Some(now);
         }
-        (self.deletes + deletes, self.entries.max(entries))
+        self.entries = self.entries.max(entries);
+        let less = self.entries - entries.saturating_sub(deletes);
+        (less.min(self.deletes + deletes).max(deletes), self.entries)
     }
 
     /// So many deletes were let through.

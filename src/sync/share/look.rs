@@ -122,9 +122,9 @@ impl Core {
             _ => self.open = None,
         }
         match found.names() {
-            // Nobody has looked elsewhere: what was held back there is held back still.
-            Some(_) => self.end.looked.problems.extend(problems),
-            None => self.end.looked.problems = problems,
+            // Nobody has looked elsewhere: what was held back there is held back still, and the last to say so knows of most.
+            Some(_) if problems.is_empty() && !self.end.replica.held().is_empty() => (),
+            _ => self.end.looked.problems = problems,
         }
         self.end.looked.found = found;
         self.drop_rot();

@@ -310,7 +310,8 @@ impl Core {
         }
         let (held, others): (Vec<Problem>, Vec<Problem>) =
             problems.into_iter().partition(|problem| problem.kind == ProblemKind::Guarded);
-        self.standing.held.extend(held);
+        let here = self.end.looked.problems.iter().filter(|problem| problem.kind == ProblemKind::Guarded);
+        self.standing.held = here.cloned().chain(held).collect();
         self.standing.problems.extend(others);
         dedup(&mut self.standing.held);
         dedup(&mut self.standing.problems);

@@ -91,7 +91,7 @@ impl Share {
             }
             Side::Right => Machine::responder(ours.compared.clone()),
         };
-        let outcome = control.reconcile(&mut machine, |_| Err(violation("a message out of turn"))).await?;
+        let outcome = control.reconcile(&mut machine, |message| Err(aside(&message))).await?;
         drop(machine);
         let round_trips = outcome.round_trips_halves.div_ceil(2);
         if self.role() == Role::Send {
@@ -197,6 +197,18 @@ fn may_write(
 async fn greeting(control: &mut Control) -> Result<Heard, Error> {
     match control.receive().await? {
         Message::Greeting(theirs) => Heard::read(theirs),
-        _ => Err(violation("a message out of turn")),
+        other => Err(aside(&other)),
+    }
+}
+
+/// A message that is not the next one. Where one end has learned from a third, between the two greetings, what the other has
+/// written since its own, that one looks restored to it: so it greets anew, and the other compares. Neither is at fault, and
+/// in the next meeting both know more.
+fn aside(message: &Message) -> Error {
+    match message {
+        Message::Greeting(_) | Message::Reconcile(_) => {
+            Error::Busy { what: "one end has changed while the two greeted each other".into() }
+        }
+        _ => violation("a message out of turn"),
     }
 }
