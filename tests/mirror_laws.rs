@@ -171,6 +171,26 @@ fn a_first_copy_reads_each_source_file_once_and_knows_it_from_then_on() {
     assert_eq!(files, Vec::<String>::new(), "what was hashed while it was copied is known");
 }
 
+#[test]
+fn a_first_index_opens_each_file_once() {
+    if !strace_works() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let (source, _) = roots(&sandbox);
+    source.file("larger than a map's least", pattern(2 << 20, 3)).file("larger than a buffer", pattern(300_000, 4));
+    source.file("deep/er/still/f", b"f").file("empty", b"");
+    for number in 0..40 {
+        source.file(format!("leaf/{number}"), pattern(number * 100, number as u64));
+    }
+    let (first, mut files) = opened(&sandbox, &["index", "source"]);
+    first.expect(0);
+    files.sort();
+    let times = files.len();
+    files.dedup();
+    assert_eq!((times, files.len()), (44, 44), "{files:?}");
+}
+
 /// The calls that reach for files. Those of the allocator are left out: how many there are is a matter of time.
 const CALLS: &str = "trace=%file,close,read,pread64,write,pwrite64,getdents64,lseek,ftruncate,fchmod,fchown";
 

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 
-/// The files that may hold `unsafe`: the memory map and its guard, a call that no crate offers yet, and the program, which
-/// sets a number of its allocator.
-const UNSAFE: [&str; 3] = ["src/disk/map.rs", "src/disk/xattrat.rs", "src/main.rs"];
+/// The files that may hold `unsafe`: the memory map and its guard, a call that no crate offers yet, the program, which sets
+/// a number of its allocator, and a test whose allocator counts.
+const UNSAFE: [&str; 4] = ["src/disk/map.rs", "src/disk/xattrat.rs", "src/main.rs", "tests/allocation.rs"];
 
 /// A layer, the layers that it may name, and the crates that it may use. Arrows point downwards only.
 struct Layer {
@@ -168,7 +168,7 @@ fn the_pure_layers_touch_nothing() {
 }
 
 #[test]
-fn unsafe_stands_in_two_files() {
+fn unsafe_stands_in_few_files() {
     let sources = sources("src").into_iter().chain(sources("tests")).chain(sources("benches"));
     let holds = |source: &Source| !UNSAFE.contains(&source.path.as_str()) && words(&source.code, "unsafe") > 0;
     let found: Vec<String> = sources.filter(holds).map(|source| source.path).collect();

@@ -1,10 +1,13 @@
 //! The table: medians, spread, bytes, memory, ratio.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use crate::tool::{Measured, Tool};
+use crate::{Options, data};
+
+/// What the others are compared with: the first of them that did the work.
+const MEASURES: [&str; 2] = ["rsync", "b3sum"];
 
 /// One tool at one work.
 pub struct Row {
@@ -37,26 +40,26 @@ impl Row {
 }
 
 /// What was measured on what.
-pub fn machine(data: &str, work: &Path, tools: &[Tool]) -> String {
+pub fn machine(options: &Options, tools: &[Tool]) -> String {
     let system = |program: &str, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).output();
         output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default()
     };
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let kind = system("stat", &["-f", "-c", "%T", &work.display().to_string()]);
+    let kind = system("stat", &["-f", "-c", "%T", &options.work.display().to_string()]);
     let versions: Vec<String> = tools.iter().map(|tool| format!("{} ({})", tool.name, tool.version)).collect();
+    let data = data::named(options);
     format!("Data: {data}, on {kind}; {cores} cores, Linux {}; {}.\n", system("uname", &["-r"]), versions.join(", "))
 }
 
 /// The whole table.
 pub fn markdown(rows: &[Row]) -> String {
-    let mut out = String::from(
-        "| work | tool | median s | min-max s | to rsync | wire | memory |\n|---|---|--:|--:|--:|--:|--:|\n",
-    );
+    let mut out =
+        String::from("| work | tool | median s | min-max s | ratio | wire | memory |\n|---|---|--:|--:|--:|--:|--:|\n");
     for row in rows {
-        let rsync = rows.iter().find(|other| other.work == row.work && other.tool == "rsync").map(Row::median);
-        let ratio =
-            rsync.filter(|&rsync| rsync > 0.0).map_or("".into(), |rsync| format!("{:.2}", row.median() / rsync));
+        let of = |tool: &str| rows.iter().find(|other| other.work == row.work && other.tool == tool).map(Row::median);
+        let measure = MEASURES.into_iter().find_map(of).filter(|&measure| measure > 0.0);
+        let ratio = measure.map_or("".into(), |measure| format!("{:.2}", row.median() / measure));
         let ends = |wall: Option<&Duration>| wall.map_or(0.0, Duration::as_secs_f64);
         let wrong = if row.right { "" } else { " (**wrong result**)" };
         out.push_str(&format!(

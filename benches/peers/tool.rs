@@ -33,6 +33,8 @@ pub enum Way {
     Durable,
     /// Both roots on this machine, without any durability.
     Quickly,
+    /// Every file is read and hashed; there is no target.
+    Index,
 }
 
 /// One measured call.
@@ -50,7 +52,7 @@ pub struct Measured {
 /// The tools that are here.
 pub fn installed(work: &Path, sshd: Option<&Sshd>) -> Vec<Tool> {
     let ssh = sshd.map(Sshd::ssh_command);
-    ["alike", "rsync", "cp", "unison", "rclone", "syncthing"]
+    ["alike", "rsync", "cp", "unison", "rclone", "syncthing", "b3sum"]
         .into_iter()
         .filter_map(|name| {
             let asked = match name {
@@ -83,6 +85,18 @@ impl Tool {
     pub fn command(&self, way: Way, source: &Path, target: &Path) -> Option<Command> {
         let (from, to) = (source.to_str()?, target.to_str()?);
         let mut words: Vec<String> = match (self.name, way) {
+            ("alike", Way::Index) => {
+                return Some(self.at_home(&[program("alike"), "index", "--json", from]));
+            }
+            ("b3sum", Way::Index) => {
+                // As many at once as there are cores; one large file takes all of them in one.
+                let cores = std::thread::available_parallelism().map_or(1, usize::from);
+                let threads = if fs::read_dir(source).ok()?.count() == 1 { cores } else { 1 };
+                let all =
+                    format!("find {from} -type f -print0 | xargs -0 -n 2000 -P {cores} b3sum --num-threads {threads}");
+                return Some(self.at_home(&["sh", "-c", &all]));
+            }
+            (_, Way::Index) => return None,
             ("alike", _) => vec![
                 program("alike").into(),
                 "mirror".into(),
@@ -114,12 +128,17 @@ impl Tool {
         if way == Way::Durable && self.name == "rsync" {
             words = vec!["sh".into(), "-c".into(), format!("{} && sync -f {to}", words.join(" "))];
         }
-        let mut command = Command::new(&words[0]);
+        Some(self.at_home(&words.iter().map(String::as_str).collect::<Vec<_>>()))
+    }
+
+    /// A command that keeps what it remembers in this tool's home.
+    fn at_home(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(words[0]);
         command.args(&words[1..]).env("HOME", &self.home).env("UNISON", self.home.join("unison"));
         for place in ["XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"] {
             command.env(place, self.home.join(place));
         }
-        Some(command)
+        command
     }
 
     fn locations(&self, way: Way, from: &str, to: &str, words: &mut Vec<String>) -> Option<()> {
@@ -191,6 +210,7 @@ fn bytes(name: &str, text: &str) -> Option<u64> {
     match name {
         "alike" => {
             let summary: serde_json::Value = serde_json::from_str(text.lines().last()?).ok()?;
+            // An index has nobody to send to.
             Some(summary["sent"].as_u64()? + summary["received"].as_u64()?)
         }
         "rsync" => {
