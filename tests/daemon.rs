@@ -4,10 +4,13 @@ mod harness;
 
 mod daemon {
     pub mod apart;
+    pub mod blind;
     pub mod browser;
     pub mod device;
     pub mod guests;
+    pub mod hooks;
     pub mod roles;
+    pub mod tickets;
 }
 
 use std::fs;

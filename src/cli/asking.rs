@@ -16,14 +16,22 @@ const SAYS: &str = "the daemon's last lines say more: `journalctl --user -u alik
 pub fn ask(ask: &Ask, output: &mut Output) -> Result<Answer, Failure> {
     let place = Place::from_environment().map_err(|error| failed(&ClientError::Place(error)))?;
     let mut client = Client::connect(&place).map_err(|error| failed(&error))?;
+    client.answer(ask, &mut telling(output)).map_err(|error| failed(&error))
+}
+
+/// The next of several answers.
+pub fn heard(client: &mut Client, output: &mut Output) -> Result<Option<Answer>, Failure> {
+    client.next(&mut telling(output)).map_err(|error| failed(&error))
+}
+
+/// Tells what is waited for: once is enough, a person sees that it goes on.
+fn telling(output: &mut Output) -> impl FnMut(&str) {
     let mut told = false;
-    let mut waiting = |what: &str| {
-        // Once is enough: a person sees that it goes on.
+    move |what: &str| {
         if !std::mem::replace(&mut told, true) {
             output.complain(format_args!("waiting for {what}"));
         }
-    };
-    client.answer(ask, &mut waiting).map_err(|error| failed(&error))
+    }
 }
 
 /// Tells a daemon that runs to read its configuration again; one that does not run reads it when it starts.

@@ -120,6 +120,9 @@ async fn watch(hub: &Arc<Hub>, caller: &mut Caller) -> std::io::Result<()> {
     loop {
         changes.mark_unchanged();
         let status = look::status(hub);
+        if hub.stopping.is_cancelled() {
+            return Ok(());
+        }
         if last.as_ref() != Some(&status) {
             caller.say(&Answer::Status(Box::new(status.clone()))).await?;
             last = Some(status);
@@ -129,6 +132,7 @@ async fn watch(hub: &Arc<Hub>, caller: &mut Caller) -> std::io::Result<()> {
             changed = changes.changed() => if changed.is_err() { return Ok(()) },
             // Ages and rates change by themselves.
             () = tokio::time::sleep(PATIENCE) => {}
+            () = hub.stopping.cancelled() => return Ok(()),
             () = caller.gone() => return Ok(()),
         }
     }

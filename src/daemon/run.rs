@@ -183,6 +183,8 @@ async fn reach(hub: Arc<Hub>) {
 
 /// Lets go of everything: roots at the next file, then the peers.
 async fn close(hub: &Arc<Hub>) {
+    // Whoever watches is not shown how one share after the other goes.
+    hub.stopping.cancel();
     let closing = async {
         let all: Vec<_> = hub
             .keepers()

@@ -325,6 +325,13 @@ impl Found {
         self.names.as_ref()
     }
 
+    /// These paths are judged as well, where not all are: something happened there that the listings before and after do not show.
+    pub fn consider(&mut self, paths: &BTreeSet<RelPath>) {
+        if let Some(names) = &mut self.names {
+            names.extend(paths.iter().cloned());
+        }
+    }
+
     /// Directories to look at again in a moment: a file in them was being written.
     pub const fn again(&self) -> &BTreeSet<RelPath> {
         &self.again

@@ -1,18 +1,21 @@
 //! Daemons on hosts of their own: addresses that change, a direction that fails, and commands while the line is cut.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::device::Device;
 use crate::harness::hosts::{Cut, Host, apart, hosts, hosts_from, split, within};
 use crate::harness::tree::pattern;
+use crate::harness::{Sandbox, tell};
 
 /// Something that takes longer than this does not come any more.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// A command that waits for nobody has ended by then, wherever it runs.
-const AT_ONCE: Duration = Duration::from_secs(15);
+/// A command has ended by then, or said what it waits for: after two seconds, and what a busy machine takes on top of that.
+const SOON: Duration = Duration::from_secs(10);
 
 /// Two hosts that share a directory, and are alike.
 fn pair(flags: &[&str]) -> (Host, Host) {
@@ -119,7 +122,8 @@ const VERBS: &[Verb<'_>] = &[
     (&["mirror", "docs", "copy"], &[0]),
     (&["mirror", "--keep-extra", "extra", "docs"], &[0]),
     (&["trash", "list", "docs"], &[0]),
-    (&["trash", "restore", "docs", "extra"], &[0]),
+    // All of it: what a command has just replaced, and the copy that was settled.
+    (&["trash", "restore", "docs", "*"], &[0]),
     (&["pause", "docs"], &[0]),
     (&["conflicts", "docs"], &[0]),
     (&["resume", "docs"], &[0]),
@@ -130,14 +134,14 @@ const VERBS: &[Verb<'_>] = &[
     (&["mirror", "alike://laptop/docs", "copy"], &[35]),
 ];
 
-/// It ends at once, or says what it waits for.
+/// It ends soon, or says soon what it waits for.
 #[track_caller]
-fn ends_at_once(host: &Host, words: &[&str], exits: &[i32]) {
-    let began = Instant::now();
+fn answers_soon(host: &Host, words: &[&str], exits: &[i32]) {
     let outcome = host.alike(words);
-    let took = began.elapsed();
     assert!(exits.contains(&outcome.code), "{words:?}: {outcome:?}\n{}", host.log());
-    assert!(took < AT_ONCE || outcome.stderr.contains("waiting for "), "{words:?} took {took:?}: {outcome:?}");
+    let heard = outcome.told.unwrap_or(outcome.took);
+    tell(&format!("{words:?}: {:.2?}, said {:.2?}", outcome.took, outcome.told));
+    assert!(heard < SOON, "{words:?} said nothing for {heard:?}: {outcome:?}");
 }
 
 #[test]
@@ -146,6 +150,13 @@ fn every_command_answers_beside_a_daemon_whose_members_are_cut_off() {
     if !apart(TEST) {
         return;
     }
+    // In silence a command waits for what does not come, turned back it may take that for an answer.
+    for cut in [Cut::Silent, Cut::Rejected] {
+        all_answer_while(cut);
+    }
+}
+
+fn all_answer_while(cut: Cut) {
     let (mut desk, laptop) = pair(&["--no-mdns"]);
     desk.serve_ssh();
     let client = hosts_from(9, &["client"]).pop().expect("a host");
@@ -155,10 +166,14 @@ fn every_command_answers_beside_a_daemon_whose_members_are_cut_off() {
     desk.tree("copy");
     desk.tree("docs").file("extra", b"mine");
     desk.tree("extra").file("extra", b"another");
-    split(&[&desk], &[&laptop], Cut::Silent);
+    split(&[&desk], &[&laptop], cut);
     laptop.tree("docs").file("meanwhile", b"laptop");
     for (words, exits) in VERBS {
-        ends_at_once(&desk, words, exits);
+        if words[0] == "trash" {
+            // What was settled before is carried out by the daemon.
+            within(PATIENCE, "the copy goes", || copies(&desk).is_empty());
+        }
+        answers_soon(&desk, words, exits);
     }
     // The same for whoever comes through ssh.
     let far = format!("{}:{}", desk.address, desk.tree("docs").text());
@@ -168,7 +183,7 @@ fn every_command_answers_beside_a_daemon_whose_members_are_cut_off() {
         let through: Vec<&str> = through.iter().map(String::as_str).collect();
         let ends: [&str; 2] = if verb == "mirror" { [&far, "copy"] } else { ["docs", &far] };
         client.tree("copy");
-        ends_at_once(&client, &[&[verb][..], &through, &ends].concat(), exits);
+        answers_soon(&client, &[&[verb][..], &through, &ends].concat(), exits);
     }
     assert!(!desk.tree("docs").has("meanwhile"), "the cut was no cut");
     desk.heal();
@@ -180,6 +195,36 @@ fn every_command_answers_beside_a_daemon_whose_members_are_cut_off() {
     assert_eq!(desk.status("docs")["conflicts"], 0, "nobody edited what he had not seen");
     assert_eq!(desk.tree("docs").read("extra"), b"mine");
     assert_eq!(desk.tree("docs").shown(), laptop.tree("docs").shown());
+}
+
+/// What stands at the names of copies.
+fn copies(host: &Host) -> Vec<Vec<u8>> {
+    let shown = host.tree("docs").shown().into_iter();
+    shown.filter(|(path, _)| path.to_string_lossy().starts_with("note.conflict-")).map(|(_, bytes)| bytes).collect()
+}
+
+#[test]
+fn of_a_daemon_that_says_nothing_the_command_says_so_and_goes_on_when_it_speaks() {
+    let sandbox = Sandbox::new();
+    let desk = Device::running(&sandbox, "desk");
+    for words in [&["status"][..], &["peers"], &["wait"]] {
+        desk.alike(["status", "-q"]).expect(0);
+        desk.signal(Signal::STOP);
+        let mut command = desk.command(words);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut stderr = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let first = stderr.next().and_then(Result::ok);
+        desk.signal(Signal::CONT);
+        assert_eq!(first.as_deref(), Some("waiting for the daemon, which says nothing"), "{words:?}");
+        let code = ended(child);
+        assert_eq!(code, 0, "{words:?}: {:?}", stderr.collect::<Vec<_>>());
+    }
+    // It is not waited for without end.
+    desk.signal(Signal::STOP);
+    let silent = desk.alike(["status"]);
+    desk.signal(Signal::CONT);
+    let silent = silent.expect(30);
+    assert!(silent.stderr.contains("error: the daemon does not answer\nhint: "), "{}", silent.stderr);
 }
 
 /// Waits for the end of a command.

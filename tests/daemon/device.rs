@@ -84,30 +84,45 @@ impl<'a> Device<'a> {
         self.sandbox.run(&mut self.command(arguments))
     }
 
+    /// Runs a command that was prepared with more than arguments to its end.
+    pub fn run(&self, command: &mut Command) -> Outcome {
+        self.sandbox.run(command)
+    }
+
     /// Starts the daemon, and waits until it answers.
     #[track_caller]
     pub fn start(&mut self) {
-        self.launch("127.0.0.1:0", &[]);
+        self.launch(Command::new("env"), "127.0.0.1:0");
     }
 
     /// The same at another address.
     #[track_caller]
     pub fn start_at(&mut self, address: &str) {
-        self.launch(address, &[]);
+        self.launch(Command::new("env"), address);
     }
 
     /// The same with variables.
     #[track_caller]
     pub fn start_with(&mut self, variables: &[(&str, String)]) {
-        self.launch("127.0.0.1:0", variables);
+        let mut by = Command::new("env");
+        by.args(variables.iter().map(|(name, value)| format!("{name}={value}")));
+        self.launch(by, "127.0.0.1:0");
+    }
+
+    /// The same by another program, which becomes what it is given.
+    #[track_caller]
+    pub fn start_by(&mut self, by: Command) {
+        self.launch(by, "127.0.0.1:0");
     }
 
     #[track_caller]
-    fn launch(&mut self, address: &str, variables: &[(&str, String)]) {
+    fn launch(&mut self, mut by: Command, address: &str) {
         let log = File::options().create(true).append(true).open(self.path("log")).expect("a log");
-        let mut command = self.command(["daemon", "--listen", address, "--log", "debug"]);
-        command.envs(variables.iter().map(|(name, value)| (name, value)));
-        self.daemon = Some(command.stderr(log).stdout(Stdio::null()).spawn().expect("it starts"));
+        let inner = self.command(["daemon", "--listen", address, "--log", "debug"]);
+        by.arg(inner.get_program()).args(inner.get_args()).current_dir(self.path(""));
+        by.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let daemon = by.stdin(Stdio::null()).stderr(log).stdout(Stdio::null()).spawn();
+        self.daemon = Some(daemon.expect("it starts"));
         self.until("the daemon answers", |device| device.alike(["status", "-q"]).code <= 1);
     }
 
@@ -139,6 +154,16 @@ impl<'a> Device<'a> {
     #[track_caller]
     pub fn until_alike(&self) {
         self.until("all are alike", |device| device.alike(["status", "-q"]).code == 0);
+    }
+
+    /// The daemon's process.
+    pub fn process(&self) -> u32 {
+        self.daemon.as_ref().expect("it runs").id()
+    }
+
+    /// What the daemon has said.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
     /// Sends the daemon a signal.

@@ -47,6 +47,8 @@ pub enum Cut {
     Silent,
     /// Whoever sends is told that there is no way.
     Refused,
+    /// They are turned back where they arrive, with a word that nobody is to come.
+    Rejected,
 }
 
 /// A host.
@@ -240,6 +242,9 @@ impl Host {
             Cut::Silent => {
                 must(&format!("ip netns exec {} nft add rule inet cut in ip saddr {} drop", self.name, from.address));
             }
+            Cut::Rejected => {
+                must(&format!("ip netns exec {} nft add rule inet cut in ip saddr {} reject", self.name, from.address));
+            }
             Cut::Refused => must(&format!("ip -n {} route replace unreachable {}", from.name, self.address)),
         }
     }
@@ -271,6 +276,23 @@ impl Host {
             "ip netns exec {} nft add rule ip twice out ip daddr {1} numgen random mod 100 < {percent} counter dup to {1} device eth0",
             self.name, to.address
         ));
+    }
+
+    /// Lets a part of all UDP packets from here be overtaken by others: a slow queue of their own holds them back by 10 ms each.
+    pub fn scramble(&self, percent: u32) {
+        let within = format!("ip netns exec {}", self.name);
+        for line in [
+            "tc qdisc add dev eth0 root handle 1: htb".to_owned(),
+            "tc class add dev eth0 parent 1: classid 1:2 htb rate 1mbit burst 1500 cburst 1500".into(),
+            "tc qdisc add dev eth0 parent 1:2 pfifo limit 10".into(),
+            "nft add table inet order".into(),
+            "nft add chain inet order out { type filter hook output priority 5 ; }".into(),
+            format!(
+                "nft add rule inet order out ip protocol udp numgen random mod 100 < {percent} counter meta priority set 1:2"
+            ),
+        ] {
+            must(&format!("{within} {line}"));
+        }
     }
 
     /// Counts from now on what another host sends and no cut keeps out.

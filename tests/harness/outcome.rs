@@ -1,11 +1,11 @@
 //! How a command ended: its exit status and everything it said.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -23,6 +23,10 @@ pub struct Outcome {
     pub stderr: String,
     /// Standard output as it was.
     pub raw: Vec<u8>,
+    /// How long it took.
+    pub took: Duration,
+    /// When it first said what it waits for; `None` where it never did.
+    pub told: Option<Duration>,
 }
 
 impl Outcome {
@@ -84,14 +88,17 @@ fn timeless(text: &str) -> String {
 /// Runs a command to its end.
 #[track_caller]
 pub fn of(command: &mut Command, sandbox: &Path) -> Outcome {
+    let began = Instant::now();
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts");
     let stdout = gather(child.stdout.take().expect("a pipe"));
-    let stderr = gather(child.stderr.take().expect("a pipe"));
+    let stderr = hear(child.stderr.take().expect("a pipe"), began);
     let status = wait(child);
-    let (raw, stderr) = (stdout.join().expect("no panic"), stderr.join().expect("no panic"));
+    let took = began.elapsed();
+    let raw = stdout.join().expect("no panic");
+    let (stderr, told) = stderr.join().expect("no panic");
     let sandbox = sandbox.to_string_lossy();
     let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(sandbox.trim_end_matches('/'), "[box]");
-    Outcome { code: code(status), stdout: shown(&raw), stderr: shown(&stderr), raw }
+    Outcome { code: code(status), stdout: shown(&raw), stderr: shown(&stderr), raw, took, told }
 }
 
 fn gather(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
@@ -99,6 +106,22 @@ fn gather(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
         let mut bytes = Vec::new();
         pipe.read_to_end(&mut bytes).expect("a readable pipe");
         bytes
+    })
+}
+
+/// Gathers what is said, and notes when it was first said what is waited for.
+fn hear(pipe: impl Read + Send + 'static, began: Instant) -> thread::JoinHandle<(Vec<u8>, Option<Duration>)> {
+    thread::spawn(move || {
+        let (mut pipe, mut bytes, mut told) = (BufReader::new(pipe), Vec::new(), None);
+        loop {
+            let line = bytes.len();
+            if pipe.read_until(b'\n', &mut bytes).expect("a readable pipe") == 0 {
+                return (bytes, told);
+            }
+            if bytes[line..].starts_with(b"waiting for ") {
+                told.get_or_insert_with(|| began.elapsed());
+            }
+        }
     })
 }
 

@@ -179,8 +179,8 @@ fn a_large_file_gets_through_a_line_that_is_cut_every_second() {
 
 #[test]
 #[ignore = "minutes"]
-fn ten_thousand_files_get_through_a_line_that_loses_doubles_and_changes_packets() {
-    if !apart("large::ten_thousand_files_get_through_a_line_that_loses_doubles_and_changes_packets") {
+fn ten_thousand_files_get_through_a_line_that_loses_doubles_changes_and_reorders_packets() {
+    if !apart("large::ten_thousand_files_get_through_a_line_that_loses_doubles_changes_and_reorders_packets") {
         return;
     }
     let all = cluster(&["a", "b"]);
@@ -188,6 +188,7 @@ fn ten_thousand_files_get_through_a_line_that_loses_doubles_and_changes_packets(
         host.lose(20);
         host.corrupt(2);
         host.double(5, other);
+        host.scramble(10);
     }
     let tree = all[0].tree(SHARE);
     for number in 0..10_000 {
@@ -200,6 +201,7 @@ fn ten_thousand_files_get_through_a_line_that_loses_doubles_and_changes_packets(
     let struck: Vec<u64> = all.iter().map(Host::struck).collect();
     println!("10,000 files of 5 kB in {:.1?}; packets struck {struck:?}", started.elapsed());
     assert!(copies(&tree).is_empty() && struck.iter().all(|packets| *packets > 100));
+    assert_eq!(tree.shown(), all[1].tree(SHARE).shown());
 }
 
 #[test]

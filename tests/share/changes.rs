@@ -94,6 +94,38 @@ async fn an_edit_in_the_instant_after_a_file_came_is_an_edit_of_it() {
 }
 
 #[tokio::test]
+async fn a_delete_or_a_rename_in_the_instant_after_a_file_came_is_one() {
+    let sandbox = Sandbox::new();
+    let (left, right) = two(&sandbox);
+    left.tree.file("in/stays", b"stays");
+    left.look().await;
+    right.look().await;
+    exchange(&left, &right).await;
+    for round in 0..20 {
+        let name = format!("in/{round}");
+        left.tree.file(&name, b"came");
+        glance(&left, &["in"]).await;
+        let (asked, answered) = meet(&right, &left).await;
+        asked.and(answered).expect("they met");
+        let (path, away) = (right.tree.join(&name), right.tree.join(format!("in/moved-{round}")));
+        let user = std::thread::spawn(move || {
+            while !path.exists() {
+                std::hint::spin_loop();
+            }
+            let done = if round % 2 == 0 { std::fs::remove_file(&path) } else { std::fs::rename(&path, &away) };
+            done.expect("it was there");
+        });
+        right.materialize(&[&left]).await;
+        user.join().expect("the user did it");
+        glance(&right, &["in"]).await;
+        exchange(&left, &right).await;
+        assert_alike(&left, &right);
+        assert!(!left.tree.has(&name) && !right.tree.has(&name), "round {round}: {:?}", right.tree.shown());
+        assert_eq!(left.tree.has(format!("in/moved-{round}")), round % 2 == 1, "round {round}");
+    }
+}
+
+#[tokio::test]
 async fn a_share_that_is_opened_again_knows_what_it_knew() {
     let sandbox = Sandbox::new();
     let (left, right) = two(&sandbox);

@@ -13,7 +13,7 @@ use crate::cli::output::Output;
 use crate::cli::told::standing;
 use crate::daemon::config::ShareName;
 use crate::daemon::control::status::Status as Now;
-use crate::daemon::control::{Answer, Ask, Client, ClientError, DEADLINE};
+use crate::daemon::control::{Answer, Ask, Client, ClientError};
 use crate::daemon::place::Place;
 use crate::daemon::web::page;
 
@@ -65,8 +65,8 @@ impl Status {
         let place = Place::from_environment().map_err(|error| failed(&error.into()))?;
         let mut client = Client::connect(&place).map_err(|error| failed(&error))?;
         client.ask(&Ask::Status { watch: true }).map_err(|error| failed(&error))?;
-        // Ages change by themselves, so a daemon that lives says something within its deadline.
-        while let Some(answer) = client.next(Some(DEADLINE * 2)).map_err(|error| failed(&error))? {
+        // Ages change by themselves, so a daemon that lives says something every second or so.
+        while let Some(answer) = asking::heard(&mut client, output)? {
             let Answer::Status(status) = answer else { return Err(asking::astray()) };
             if !self.json {
                 output.fresh();

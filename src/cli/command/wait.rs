@@ -10,7 +10,7 @@ use crate::cli::failure::Failure;
 use crate::cli::flags::manner::Manner;
 use crate::cli::output::Output;
 use crate::daemon::config::{ShareName, duration};
-use crate::daemon::control::{Answer, Ask, Client, ClientError, DEADLINE};
+use crate::daemon::control::{Answer, Ask, Client, ClientError, DEADLINE, Heard};
 use crate::daemon::place::Place;
 
 /// Wait until all members hold and show the same
@@ -48,23 +48,25 @@ impl Wait {
         let place = Place::from_environment().map_err(|error| failed(&error.into()))?;
         let mut client = Client::connect(&place).map_err(|error| failed(&error))?;
         client.ask(&Ask::Wait { share: self.name.clone(), live: self.live }).map_err(|error| failed(&error))?;
-        let mut why = String::new();
+        let mut why = "the daemon has not said how it stands".to_owned();
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
                 return Err(Failure::new(Exit::TimedOut, "it is not alike yet".into()).because(&why));
             }
-            match client.next(Some(left.unwrap_or(DEADLINE).min(DEADLINE))) {
-                Ok(Some(Answer::Waiting { what })) => {
+            match client.within(left.unwrap_or(DEADLINE).min(DEADLINE)).map_err(|error| failed(&error))? {
+                Heard::Said(Answer::Waiting { what }) => {
                     if what != why && !self.manner.quiet {
                         output.complain(&what);
                     }
                     why = what;
                 }
-                Ok(Some(_)) => return Ok(Exit::Alike),
-                Ok(None) => return Err(failed(&ClientError::Lost(std::io::ErrorKind::UnexpectedEof.into()))),
-                Err(ClientError::Silent) if left.is_some_and(|left| left < DEADLINE) => {}
-                Err(error) => return Err(failed(&error)),
+                Heard::Said(_) => return Ok(Exit::Alike),
+                Heard::All => return Err(failed(&ClientError::Lost(std::io::ErrorKind::UnexpectedEof.into()))),
+                // The time is over, or nothing comes of the daemon.
+                Heard::Nothing if left.is_some_and(|left| left <= DEADLINE) => {}
+                Heard::Nothing if self.manner.quiet => {}
+                Heard::Nothing => output.complain("waiting for the daemon, which says nothing"),
             }
         }
     }

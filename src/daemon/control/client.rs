@@ -1,20 +1,27 @@
-//! The commands' side of the socket. Blocks, but never for ever: a daemon that says nothing for two seconds is an error.
+//! The commands' side of the socket. Blocks, but never without a word: of a daemon that says nothing for two seconds that is
+//! said, and after ten it is an error.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::ask::{self, Answer, Ask, Misunderstood, Refusal};
-use super::{DEADLINE, LINE_BYTES_MAX};
+use super::{DEADLINE, LINE_BYTES_MAX, SILENCE_MAX};
 use crate::daemon::config::ShareName;
 use crate::daemon::place::{Place, PlaceError};
 use crate::sync::line::Line;
+
+/// What is waited for where the daemon says nothing.
+const SILENT: &str = "the daemon, which says nothing";
 
 /// A connection to the daemon of this user.
 #[derive(Debug)]
 pub struct Client {
     reader: BufReader<UnixStream>,
+    /// What has come of the next line.
+    line: Vec<u8>,
+    heard: Instant,
 }
 
 /// A root that the daemon lets go of; it takes it up again when this is dropped.
@@ -50,7 +57,7 @@ impl Client {
         let connected = place.sockets().iter().find_map(|path| UnixStream::connect(path).ok());
         let stream = connected.ok_or(ClientError::NotRunning)?;
         stream.set_write_timeout(Some(DEADLINE)).map_err(ClientError::Lost)?;
-        Ok(Client { reader: BufReader::new(stream) })
+        Ok(Client { reader: BufReader::new(stream), line: Vec::new(), heard: Instant::now() })
     }
 
     /// Asks; the answers come from [`Self::next`].
@@ -58,30 +65,45 @@ impl Client {
         self.reader.get_mut().write_all(&ask::encode(ask)).map_err(ClientError::Lost)
     }
 
-    /// The next answer, waited for at most so long; `None` once the daemon has said everything. A refusal is an error.
-    pub fn next(&mut self, wait: Option<Duration>) -> Result<Option<Answer>, ClientError> {
-        self.reader.get_mut().set_read_timeout(wait).map_err(ClientError::Lost)?;
-        let mut line = Vec::new();
-        let read = (&mut self.reader).take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut line);
-        match read {
-            Ok(0) => return Ok(None),
-            Ok(_) => {}
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                return Err(ClientError::Silent);
+    /// The next answer; `None` once the daemon has said everything. A refusal is an error. What is waited for meanwhile is told to
+    /// `waiting`.
+    pub fn next(&mut self, waiting: &mut dyn FnMut(&str)) -> Result<Option<Answer>, ClientError> {
+        loop {
+            match self.within(DEADLINE)? {
+                Heard::Said(answer) => return Ok(Some(answer)),
+                Heard::All => return Ok(None),
+                Heard::Nothing => waiting(SILENT),
             }
-            Err(error) => return Err(ClientError::Lost(error)),
-        }
-        match ask::decode(&line).map_err(ClientError::Misunderstood)? {
-            Answer::Refused(refusal) => Err(ClientError::Refused(refusal)),
-            answer => Ok(Some(answer)),
         }
     }
 
-    /// Asks, and gives the one answer that matters. What the daemon waits for meanwhile is told to `waiting`.
+    /// What comes within so long. An error once the daemon has said nothing for [`SILENCE_MAX`].
+    pub fn within(&mut self, wait: Duration) -> Result<Heard, ClientError> {
+        self.reader.get_mut().set_read_timeout(Some(wait)).map_err(ClientError::Lost)?;
+        let left = LINE_BYTES_MAX.saturating_sub(self.line.len()) as u64;
+        match (&mut self.reader).take(left).read_until(b'\n', &mut self.line) {
+            Ok(0) => return Ok(Heard::All),
+            Ok(_) => {}
+            // What has come of a line is kept: the rest follows.
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                let is_silent = self.heard.elapsed() >= SILENCE_MAX;
+                return if is_silent { Err(ClientError::Silent) } else { Ok(Heard::Nothing) };
+            }
+            Err(error) => return Err(ClientError::Lost(error)),
+        }
+        self.heard = Instant::now();
+        let line = std::mem::take(&mut self.line);
+        match ask::decode(&line).map_err(ClientError::Misunderstood)? {
+            Answer::Refused(refusal) => Err(ClientError::Refused(refusal)),
+            answer => Ok(Heard::Said(answer)),
+        }
+    }
+
+    /// Asks, and gives the one answer that matters. What is waited for meanwhile is told to `waiting`.
     pub fn answer(&mut self, ask: &Ask, waiting: &mut dyn FnMut(&str)) -> Result<Answer, ClientError> {
         self.ask(ask)?;
         loop {
-            match self.next(Some(DEADLINE))? {
+            match self.next(waiting)? {
                 Some(Answer::Waiting { what }) => waiting(&what),
                 Some(answer) => return Ok(answer),
                 None => return Err(ClientError::Lost(io::ErrorKind::UnexpectedEof.into())),
@@ -90,13 +112,24 @@ impl Client {
     }
 }
 
+/// What came of a daemon.
+#[derive(Debug)]
+pub enum Heard {
+    /// An answer.
+    Said(Answer),
+    /// It has said everything.
+    All,
+    /// Nothing yet.
+    Nothing,
+}
+
 /// Has the daemon make a line to a member of a share. What is waited for meanwhile is told to `waiting`.
 pub fn reach(member: &str, share: &ShareName, waiting: &mut dyn FnMut(&str)) -> Result<Line, ClientError> {
     let mut client = Client::connect(&Place::from_environment()?)?;
     let ask = Ask::Reach { member: member.into(), share: share.clone() };
     match client.answer(&ask, waiting)? {
         Answer::Reached => {
-            let Client { reader } = client;
+            let Client { reader, .. } = client;
             let early = reader.buffer().to_vec();
             let stream = reader.into_inner();
             let waits = stream.set_read_timeout(None).and_then(|()| stream.set_write_timeout(None));

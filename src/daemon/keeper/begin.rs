@@ -16,8 +16,10 @@ use crate::sync::share::Share;
 #[derive(Debug, Default)]
 pub struct Steps {
     pub opening: bool,
-    /// Whether the open share is watched, or cannot be.
+    /// Whether the open share is watched, or is about to be.
     pub watched: bool,
+    /// It is not watched before: that failed.
+    pub watch_after: Moment,
     pub looking: bool,
     pub placing: bool,
     /// Where the root may have changed.
@@ -73,7 +75,7 @@ impl Task {
             self.work.spawn(work::look(share.clone(), dirty));
         }
         let looked = share.standing().looked.is_some();
-        if looked && !self.steps.watched {
+        if looked && !self.steps.watched && self.steps.watch_after <= now {
             self.steps.watched = true;
             self.work.spawn(work::watch(share.clone()));
         }

@@ -14,7 +14,7 @@ use super::begin::Steps;
 use super::place::Kept;
 use super::scrub::Scrub;
 use super::work::{self, Done, mark_of};
-use super::{Keeper, Word, lock, watching};
+use super::{Keeper, Word, lock};
 use crate::daemon::config::Role;
 use crate::daemon::control::status::At;
 use crate::daemon::hooks::{self, Hook};
@@ -151,26 +151,6 @@ impl Task {
         }
     }
 
-    /// Something may have changed there.
-    fn dirty(&mut self, dirty: Dirty) {
-        self.steps.hinted = true;
-        let before = self.steps.dirty.take();
-        self.steps.dirty = Some(before.map_or(dirty.clone(), |before| before.and(dirty)));
-        let Some(share) = self.keeper.share() else { return };
-        let watching = share.watch(crate::disk::watch::WatchSettings::default()).ok().filter(|_| self.steps.watched);
-        if let Some(watch) = watching {
-            self.covered(&watch.coverage());
-        }
-    }
-
-    fn covered(&self, coverage: &crate::disk::watch::Coverage) {
-        let mut now = lock(&self.keeper.now);
-        // Where a part is not watched all is looked at as often as if nothing were.
-        now.watching = coverage.blind.is_none();
-        now.directories = coverage.directories as u64;
-        now.blind.clone_from(&coverage.blind);
-    }
-
     /// Who is connected.
     fn live(&mut self, connected: BTreeSet<PublicKey>) {
         let members = self.keeper.members();
@@ -188,6 +168,7 @@ impl Task {
                 match looked {
                     Ok(looked) => {
                         self.succeeded();
+                        self.cover();
                         // What happened while something was put in place is seen as no change by the look: the plan sees it.
                         let hinted = std::mem::take(&mut self.steps.hinted);
                         self.steps.unplaced |= looked.changed || hinted || self.is_unplaced();
@@ -208,14 +189,7 @@ impl Task {
             }
             Done::Scrubbed(verified) => self.scrubbed(verified),
             Done::Meant(meant, answer) => self.meant(meant, answer),
-            Done::Watched(Ok(watch)) => {
-                self.covered(&watch.coverage());
-                watching::follow(&self.keeper, &watch);
-            }
-            Done::Watched(Err(error)) => {
-                lock(&self.keeper.now).blind = Some(why(&error));
-                self.say(Matters::Warn, "not watched: looked at every interval", &[("why", why(&error))]);
-            }
+            Done::Watched(watched) => self.watched(watched),
             Done::Met(peer, ours, met) => {
                 self.rounds.ended(peer);
                 self.met(peer, ours, met);
@@ -345,8 +319,7 @@ impl Task {
         self.approvals = Approvals::default();
         if let Some(share) = share {
             self.publish();
-            self.covered(&crate::disk::watch::Coverage::default());
-            lock(&self.keeper.now).watching = false;
+            self.unwatched(None);
             share.close().await;
         }
     }

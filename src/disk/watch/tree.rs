@@ -32,6 +32,10 @@ const MASK: WatchFlags = WatchFlags::ATTRIB
 /// How deep new directories are watched: a deeper one is found by the next scan.
 const DEPTH_MAX: usize = 256;
 
+/// The system lets no more be watched; [`Watches::blind`] says why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Refused;
+
 /// The watches of a root.
 #[derive(Debug)]
 pub(super) struct Watches {
@@ -71,13 +75,21 @@ impl Watches {
         self.paths.get(&number)
     }
 
-    /// Watches a directory that is not watched yet; whether it is from now on.
-    pub fn add(&mut self, path: &RelPath) -> bool {
+    /// Watches a directory that is not watched yet; whether it is from now on. An error where the system refuses.
+    pub fn add(&mut self, path: &RelPath) -> Result<bool, Refused> {
         if self.numbers.contains_key(path) {
-            return false;
+            return Ok(false);
         }
-        let opened = open_below(&self.root, path.as_ref());
-        opened.is_ok_and(|directory| self.watch(&directory, path))
+        match open_below(&self.root, path.as_ref()) {
+            Ok(directory) => self.watch(&directory, path),
+            // It is gone, or the next scan names it.
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// All directories are watched that are known of.
+    pub fn see(&mut self) {
+        self.blind = None;
     }
 
     /// Watches a directory and all directories below it; gives those that were not watched before.
@@ -88,7 +100,7 @@ impl Watches {
         while let Some(path) = left.pop() {
             // What cannot be opened is gone, or the next scan names it.
             let Ok(directory) = open_below(&self.root, path.as_ref()) else { continue };
-            if self.watch(&directory, &path) {
+            if self.watch(&directory, &path) == Ok(true) {
                 added.push(path.clone());
             }
             if self.blind.is_some() || path.as_ref().depth() >= DEPTH_MAX || names.read(&directory).is_err() {
@@ -125,7 +137,7 @@ impl Watches {
         }
     }
 
-    fn watch(&mut self, directory: &OwnedFd, path: &RelPath) -> bool {
+    fn watch(&mut self, directory: &OwnedFd, path: &RelPath) -> Result<bool, Refused> {
         // The kernel takes names alone: this one is the handle's.
         let name = format!("/proc/self/fd/{}", directory.as_raw_fd());
         match inotify::add_watch(&self.queue, name, MASK) {
@@ -134,16 +146,16 @@ impl Watches {
                 if let Some(before) = before.as_ref().filter(|before| *before != path) {
                     self.numbers.remove(before);
                 }
-                self.numbers.insert(path.clone(), number) != Some(number)
+                Ok(self.numbers.insert(path.clone(), number) != Some(number))
             }
-            Err(Errno::NOENT | Errno::NOTDIR) => false,
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
             Err(error) => {
                 let why = match error {
                     Errno::NOSPC => "the system allows no more watches (fs.inotify.max_user_watches)".to_owned(),
                     error => io::Error::from(error).to_string(),
                 };
-                self.blind.get_or_insert(why);
-                false
+                self.blind = Some(why);
+                Err(Refused)
             }
         }
     }

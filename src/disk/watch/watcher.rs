@@ -12,7 +12,7 @@ use rustix::fs::inotify::{ReadFlags, Reader};
 use rustix::io::Errno;
 
 use super::pending::Pending;
-use super::tree::Watches;
+use super::tree::{Refused, Watches};
 use crate::disk::dirty::Dirty;
 use crate::disk::root::Root;
 use crate::model::{Kind, Listing, RelPath};
@@ -96,18 +96,20 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Watches the directories of a listing that are not watched yet; they are told of.
+    /// Watches the directories of a listing that are not watched yet; they are told of. Where the system allowed no more of them
+    /// before, it is asked again.
     pub fn cover(&self, listing: &Listing) {
         let directories = listing.rows().filter(|row| row.kind() == Kind::Directory).map(|row| row.path().to_owned());
         for path in std::iter::once(RelPath::default()).chain(directories) {
             let mut heard = self.shared.lock();
-            if heard.watches.blind().is_some() {
-                return;
-            }
-            if heard.watches.add(&path) {
-                heard.pending.touch(&path, Instant::now());
+            match heard.watches.add(&path) {
+                Ok(true) => heard.pending.touch(&path, Instant::now()),
+                Ok(false) => {}
+                Err(Refused) => return self.shared.changed.notify_all(),
             }
         }
+        // One that came meanwhile and was refused is in the next listing.
+        self.shared.lock().watches.see();
         self.shared.changed.notify_all();
     }
 

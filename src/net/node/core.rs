@@ -109,6 +109,17 @@ impl Core {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits until there is a connection to a peer.
+    pub(super) async fn up(&self, peer: &PublicKey) {
+        loop {
+            let changed = self.changed.notified();
+            if self.table().first(peer).is_some() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     /// Takes a connection that is up, unless its peer was taken off the list since the handshake.
     pub(super) fn admit(self: &Arc<Self>, warm: Arc<Warm>) -> bool {
         let entered = {

@@ -51,16 +51,17 @@ impl Reached {
     }
 }
 
-/// Reaches a peer at one of its addresses.
+/// Reaches a peer at one of its addresses. `None` where a member came by itself meanwhile.
 pub(super) async fn dial(
     core: &Core,
     peer: PublicKey,
     (addresses, purpose): (&[SocketAddr], Purpose),
-) -> Result<Reached, Error> {
+) -> Result<Option<Reached>, Error> {
     let order = order(core.table().last_address(&peer), addresses);
     let mut dialling = Dialling { core, peer, purpose, attempts: JoinSet::new(), failed: None };
     match tokio::time::timeout(HANDSHAKE, dialling.run(order)).await {
-        Ok(Some(reached)) => Ok(reached),
+        Ok(Some(Ended::Reached(reached))) => Ok(Some(reached)),
+        Ok(Some(Ended::Came)) => Ok(None),
         Ok(None) => Err(dialling.failed.unwrap_or_else(|| unreachable(peer, "no address of it is known"))),
         Err(_) => Err(dialling.failed.unwrap_or_else(|| Error::TimedOut { peer: peer.short(), after: HANDSHAKE })),
     }
@@ -85,6 +86,14 @@ fn order(last: Option<SocketAddr>, addresses: &[SocketAddr]) -> Vec<SocketAddr> 
     order
 }
 
+/// How dialling ended well.
+enum Ended {
+    /// A connection is up.
+    Reached(Reached),
+    /// The peer came by itself. No attempt of ours had come so far that the peer counts it: it counts none that has not greeted.
+    Came,
+}
+
 struct Dialling<'a> {
     core: &'a Core,
     peer: PublicKey,
@@ -95,8 +104,16 @@ struct Dialling<'a> {
 }
 
 impl Dialling<'_> {
-    async fn run(&mut self, order: Vec<SocketAddr>) -> Option<Reached> {
+    async fn run(&mut self, order: Vec<SocketAddr>) -> Option<Ended> {
         let mut waiting = order.into_iter();
+        let (core, peer, purpose) = (self.core, self.peer, self.purpose);
+        let came = async {
+            match purpose {
+                Purpose::Member => core.up(&peer).await,
+                Purpose::Pairing => std::future::pending().await,
+            }
+        };
+        let mut came = std::pin::pin!(came);
         loop {
             let next = waiting.next();
             let more = next.is_some();
@@ -110,11 +127,12 @@ impl Dialling<'_> {
                 let done = tokio::select! {
                     done = self.attempts.join_next() => done,
                     () = &mut head_start => break,
+                    () = &mut came => return Some(Ended::Came),
                 };
                 match done {
                     Some(Ok((address, result))) => {
                         if let Some(reached) = self.judge(address, result).await {
-                            return Some(reached);
+                            return Some(Ended::Reached(reached));
                         }
                     }
                     Some(Err(_)) => {}

@@ -102,18 +102,9 @@ impl Node {
         }
         // In a task of its own: a caller that gives up does not cut off a connection that another one waits for.
         let dialling = tokio::spawn(reach(core.clone(), peer, addresses.to_vec()));
-        let up = async {
-            loop {
-                let changed = core.changed.notified();
-                if core.table().first(&peer).is_some() {
-                    return;
-                }
-                changed.await;
-            }
-        };
         tokio::select! {
             biased;
-            () = up => Ok(()),
+            () = core.up(&peer) => Ok(()),
             dialled = dialling => dialled.map_err(setup)?,
         }
     }
@@ -206,7 +197,8 @@ async fn reach(core: Arc<Core>, peer: PublicKey, addresses: Vec<SocketAddr>) -> 
     if core.table().first(&peer).is_some() {
         return Ok(());
     }
-    let reached = dial::dial(&core, peer, (&addresses, Purpose::Member)).await?;
+    // It may come by itself meanwhile.
+    let Some(reached) = dial::dial(&core, peer, (&addresses, Purpose::Member)).await? else { return Ok(()) };
     if reached.warm(&core, peer).is_some_and(|warm| core.admit(warm)) {
         return Ok(());
     }

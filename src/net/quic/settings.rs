@@ -24,9 +24,10 @@ pub(super) const WINDOW_MAX: u64 = 32 << 20;
 const CRYPTO_BUFFER: usize = 4 << 10;
 /// What every path takes: a tunnel on the way takes less than Ethernet.
 const WARM_MTU: u16 = 1200;
-/// The size of a packet is found to this: two probes on Ethernet, where the last 20 bytes would cost four, 3 kB more than all else
-/// that two who hold the same have to say.
-const WARM_MTU_STEP: u16 = 100;
+/// The size of a packet is found to this. It is more than half of what lies between the least and the largest, so that the largest
+/// is tried first: one probe on Ethernet, and the middle where a tunnel takes less. Each probe costs what all else costs that two
+/// who hold the same have to say.
+const WARM_MTU_STEP: u16 = 127;
 /// Datagrams that wait, in each direction; above it the oldest is dropped.
 const DATAGRAMS_MAX: usize = 64 << 10;
 /// What a peer may send that was not let in yet: a greeting, or a frame of pairing.

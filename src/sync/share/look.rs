@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::core::{Core, Share, WAIT_MAX};
 use crate::disk::dirty::Dirty;
 use crate::disk::gauge::Gauge;
-use crate::disk::watch::{Watch, WatchSettings};
+use crate::disk::watch::{Coverage, Watch, WatchSettings};
 use crate::model::{Problem, ProblemKind, RelPath};
 use crate::sync::error::Error;
 use crate::sync::placements::InPlace;
@@ -67,6 +67,11 @@ impl Share {
         let watch = Watch::start(root, &listing, settings);
         let watch = watch.map_err(|source| Error::Watch { path: self.root().into(), source })?;
         Ok(Arc::clone(self.0.watch.get_or_init(|| Arc::new(watch))))
+    }
+
+    /// How much of the root is watched; `None` where nobody watches it.
+    pub fn coverage(&self) -> Option<Coverage> {
+        self.0.watch.get().map(|watch| watch.coverage())
     }
 }
 

@@ -275,8 +275,10 @@ impl Core {
         let directories = ran.iter().filter(|action| action.wanted.as_ref().is_some_and(Entry::is_directory));
         let touched: BTreeSet<RelPath> = directories.map(|action| action.path.clone()).chain(parents).collect();
         let touched = if touched.len() > DIRECTORIES_MAX { Dirty::All } else { Dirty::Directories(touched) };
-        let found =
+        let mut found =
             self.see(&touched, (Some(placed.unwrap_or(&InPlace::default())), Duration::ZERO), &Gauge::default())?;
+        // What came and was deleted or moved away since is in neither listing.
+        found.consider(&names);
         names.extend(found.names().into_iter().flatten().cloned());
         if found.names().is_none() {
             names.extend(self.end.replica.noted_names());

@@ -21,7 +21,8 @@ use crate::net::send::send_frame;
 /// Joins whoever made the ticket: proves the secret, says `request`, and returns what the other side answered once it has proven
 /// the secret too.
 pub(in crate::net::node) async fn redeem(core: &Core, ticket: &Ticket, request: &[u8]) -> Result<Bytes, Error> {
-    let connection = dial::dial(core, ticket.key, (&ticket.addresses, Purpose::Pairing)).await?.connection;
+    let reached = dial::dial(core, ticket.key, (&ticket.addresses, Purpose::Pairing)).await?;
+    let connection = reached.expect("only a member comes by itself").connection;
     let life = Life::new(&ticket.key.short(), ANSWER);
     let joined = tokio::time::timeout(HANDSHAKE + ANSWER, exchange(core, &connection, &life, (ticket, request))).await;
     connection.close(Farewell::Done.code(), b"");

@@ -164,6 +164,7 @@ async fn relay(proxy: &quinn::Endpoint, onward: &Node, ticket: &Ticket) -> Optio
     let (mut back, mut receive) = halves(&life, send, receive);
     let frame = receive_frame(&mut receive, 1 << 16).await.expect("read").expect("a frame");
     let to = dial(onward.core(), ticket.key, (&ticket.addresses, Purpose::Pairing)).await.expect("dialled");
+    let to = to.expect("only a member comes by itself");
     let (send, receive) = to.connection.open_bi().await.expect("a stream");
     let (mut send, mut receive) = halves(&life, send, receive);
     send_frame(&mut send, &frame).await.expect("sent");
