@@ -220,15 +220,6 @@ fn while_a_file_gives_way(user: &dyn Fn(&Tree, &str)) -> (Shown, Shown) {
 }
 
 #[test]
-fn a_file_that_is_taken_away_just_when_it_is_to_become_a_copy_is_deleted_and_not_wanted_for_ever() {
-    let (_, shown) = while_a_file_gives_way(&|right, _| _ = right.remove("f").directory("f"));
-    assert!(!holds_users(&shown), "the user removed it: {shown:?}");
-    let (_, shown) = while_a_file_gives_way(&|right, _| _ = right.rename("f", "moved").directory("f"));
-    assert_eq!(shown[Path::new("moved")], USERS);
-    assert_eq!(shown.values().filter(|bytes| *bytes == USERS).count(), 1, "it is where the user put it: {shown:?}");
-}
-
-#[test]
 fn a_file_stays_at_its_name_until_its_copy_stands_beside_it() {
     let (then, shown) = while_a_file_gives_way(&|right, copy| _ = right.file(format!("{copy}/by"), b"in the way"));
     assert_eq!(then[Path::new("f")], USERS, "its copy could not be made: {then:?}");

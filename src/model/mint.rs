@@ -1,8 +1,6 @@
 //! What happened on a disk since it was last looked at, as events of the paths that the replicas agreed on. Pure: two
 //! listings and what is remembered in, events out. Start at [`events`].
 
-mod astray;
-
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::agreed::Agreed;
@@ -34,8 +32,6 @@ pub struct Look<'a> {
     pub unseen: &'a dyn Fn(PathRef<'_>, Kind) -> bool,
     /// The names at which the disk differs from `before`, where they are known: nothing happened elsewhere.
     pub names: Option<&'a BTreeSet<RelPath>>,
-    /// Whether these bytes are in the trash of this root: from there they come back where they are wanted.
-    pub thrown: &'a dyn Fn(&Entry) -> bool,
 }
 
 /// Something that happened at a name on disk.
@@ -76,9 +72,6 @@ pub struct Events {
     pub happened: Vec<Happened>,
     /// Witnesses of names that could not be seen: absence after that is no delete.
     pub unseen: Vec<(RelPath, Option<Witness>)>,
-    /// Deletes of versions that were on their way from one name to another. They count where nothing that happened ends those
-    /// versions anyway: [`Events::with_astray`].
-    pub astray: Vec<Happened>,
 }
 
 impl Events {
@@ -263,7 +256,6 @@ impl<'a> Judge<'a> {
             (Some(witness), Some(disk)) if self.look.is_same_entry(&witness.entry, disk) => outlived(&seen),
             _ => Some(record(&seen)).filter(|event| !matches!(event, Event::Nothing(_))),
         };
-        self.find_astray(&name, events);
         events.happened.extend(event.map(|event| case.happened(name, event)));
     }
 
