@@ -43,23 +43,28 @@ fn through(window: &Window<'_>) -> Shown {
     left.mtime("f", 1_000_000_000, 0).mtime("d/x", 1_000_000_000, 0);
     sandbox.alike(["sync", "left", "right"]).expect(0);
     (window.left)(&left);
-    let (name, _) = window.call.split_once(':').expect("a call and a delay");
-    let mut traced = std::process::Command::new("strace");
-    let run = sandbox.command(["sync", "--max-delete=100%", "left", "right"]);
-    traced.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={name}"), "-e"]);
-    traced.arg(format!("inject={}={DELAY_US}", window.call)).arg(run.get_program()).args(run.get_args());
-    traced.current_dir(sandbox.path("")).stdout(Stdio::null()).stderr(Stdio::null()).env_clear();
-    traced.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let mut running = traced.spawn().expect("strace is installed");
-    await_that("the run is in the window", || (window.reached)(&right));
-    (window.user)(&right);
-    assert!(running.try_wait().expect("a child").is_none(), "the run was over before the user came");
-    running.wait().expect("a child");
+    delayed(&sandbox, &right, (window.call, window.reached), window.user);
     let settled = sandbox.alike(["sync", "--max-delete=100%", "left", "right"]);
     assert!(matches!(settled.code, 0 | 1), "{settled:?}");
     let shown = right.shown();
     assert_eq!(left.shown(), shown);
     shown
+}
+
+/// A run one call of which is slowed; the user acts at the right as soon as the run has come into the window.
+fn delayed(sandbox: &Sandbox, right: &Tree, (call, reached): (&str, &dyn Fn(&Tree) -> bool), user: &Act<'_>) {
+    let (name, _) = call.split_once(':').expect("a call and a delay");
+    let mut traced = std::process::Command::new("strace");
+    let run = sandbox.command(["sync", "--max-delete=100%", "left", "right"]);
+    traced.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={name}"), "-e"]);
+    traced.arg(format!("inject={call}={DELAY_US}")).arg(run.get_program()).args(run.get_args());
+    traced.current_dir(sandbox.path("")).stdout(Stdio::null()).stderr(Stdio::null()).env_clear();
+    traced.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut running = traced.spawn().expect("strace is installed");
+    await_that("the run is in the window", || reached(right));
+    user(right);
+    assert!(running.try_wait().expect("a child").is_none(), "the run was over before the user came");
+    running.wait().expect("a child");
 }
 
 /// The run acts: what it puts in place first is there, and it is held up by the call that did so.
@@ -177,4 +182,46 @@ fn a_delete_of_a_file_that_was_just_put_in_place_loses_nothing() {
     let user: &Act = &|right| right.remove("f");
     let shown = through(&Window { call: "renameat2:delay_exit", left, reached: &reached, user });
     assert!(!shown.contains_key(Path::new("f")) || shown[Path::new("f")] == b"another way.", "{shown:?}");
+}
+
+/// The left made a directory of a file that the right has edited: there the file is to stand beside the directory, as a
+/// conflict copy. The user comes before the run has begun to change anything at the right. Gives what the right shows after
+/// the run, and what both show after another one.
+fn while_a_file_gives_way(user: &dyn Fn(&Tree, &str)) -> (Shown, Shown) {
+    let sandbox = Sandbox::new();
+    let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
+    left.file("f", OLD).file("kept", OLD);
+    sandbox.alike(["sync", "left", "right"]).expect(0);
+    left.remove("f").file("f/in", b"sent");
+    right.file("f", USERS);
+    let planned = sandbox.alike(["diff", "--json", "left", "right"]);
+    let copy = planned.events("action").iter().find_map(|action| {
+        let path = action["path"].as_str()?;
+        path.starts_with("f.conflict-").then(|| path.to_owned())
+    });
+    let copy = copy.expect("a copy is planned");
+    let reached = |right: &Tree| right.has(".alike/staging");
+    let act: &Act = &|right| {
+        user(right, &copy);
+        right
+    };
+    delayed(&sandbox, &right, ("mkdirat:delay_exit", &reached), act);
+    let then = right.shown();
+    for _ in 0..2 {
+        let settled = sandbox.alike(["sync", "--max-delete=100%", "left", "right"]);
+        assert!(matches!(settled.code, 0 | 1), "{settled:?}");
+    }
+    let settled = sandbox.alike(["sync", "--json", "left", "right"]);
+    assert!(settled.code <= 1 && settled.events("action").is_empty(), "{settled:?}");
+    let shown = right.shown();
+    assert_eq!(left.shown(), shown);
+    assert_eq!(shown[Path::new("f/in")], b"sent");
+    (then, shown)
+}
+
+#[test]
+fn a_file_stays_at_its_name_until_its_copy_stands_beside_it() {
+    let (then, shown) = while_a_file_gives_way(&|right, copy| _ = right.file(format!("{copy}/by"), b"in the way"));
+    assert_eq!(then[Path::new("f")], USERS, "its copy could not be made: {then:?}");
+    assert!(holds_users(&shown) && shown.values().any(|bytes| bytes == b"in the way"), "{shown:?}");
 }

@@ -126,9 +126,14 @@ impl Target {
     /// What was scanned. In a replica what a user writes in the course of a run is a write like any other: a directory that
     /// holds something else does not leave its path whole.
     pub fn spare(&self, scanned: &Listing) {
-        if self.announcements.is_some() {
+        if self.is_replica() {
             self.spared.get_or_init(|| scanned.clone());
         }
+    }
+
+    /// Whether this is the root of a replica: what is in it may be nowhere else.
+    pub const fn is_replica(&self) -> bool {
+        self.announcements.is_some()
     }
 
     pub(super) fn spared(&self) -> Option<&Listing> {

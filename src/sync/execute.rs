@@ -1,6 +1,7 @@
 //! Runs a plan at the target, phase by phase, in the order that makes any plan sound: copies are staged before anything
 //! moves, directories come before their contents, deletes last, directory metadata at the very end. Decides nothing.
 
+mod copies;
 mod cradles;
 mod departures;
 mod nests;
@@ -17,7 +18,6 @@ use super::error::Error;
 use super::fetch::{Fetch, Fetched};
 use super::placements::{InPlace, Placements};
 use crate::disk::announce::{Announced, Way};
-use crate::disk::copy::PlaceError;
 use crate::disk::gauge::Gauge;
 use crate::disk::place::{Placed, lacked_room};
 use crate::disk::stage::Staged;
@@ -68,6 +68,7 @@ pub fn execute(run: &Run<'_>, fetch: &dyn Fetch) -> Result<InPlace, Error> {
     let whole = fetch.near().is_some() || fetch.stages();
     let families = if whole { nests::families(run.plan) } else { Vec::new() };
     let copies = installer.stage_copies();
+    let copies = installer.place_conflict_copies(copies)?;
     installer.directories_in_order(&families)?;
     installer.renames()?;
     installer.place_staged(copies)?;
@@ -86,6 +87,8 @@ struct Installer<'a> {
     run: &'a Run<'a>,
     pending: Mutex<Pending>,
     placements: Mutex<Placements<'a>>,
+    /// Paths at which nothing is done, as the conflict copy of what is there is not in place.
+    kept: Mutex<HashSet<&'a RelPath>>,
     failed: Mutex<Option<Error>>,
     broken: AtomicBool,
 }
@@ -105,6 +108,7 @@ impl<'a> Installer<'a> {
             run,
             pending: Mutex::default(),
             placements: Mutex::new(Placements::new(run.plan)),
+            kept: Mutex::default(),
             failed: Mutex::default(),
             broken: AtomicBool::new(false),
         }
@@ -130,38 +134,6 @@ impl<'a> Installer<'a> {
         actions.filter(|(_, action)| wanted(&action.step)).map(|(index, _)| index).collect()
     }
 
-    /// Copies within the target are read from their old paths before anything moves.
-    fn stage_copies(&self) -> Vec<(usize, Staged, Digest)> {
-        let indices = self.indices(|step| copy_source(step).is_some());
-        indices.into_par_iter().filter_map(|index| self.stage_copy(index)).collect()
-    }
-
-    fn stage_copy(&self, index: usize) -> Option<(usize, Staged, Digest)> {
-        if self.halted() {
-            return None;
-        }
-        let action = self.action(index);
-        let from = copy_source(&action.step)?;
-        let row = self.run.listing.row(self.run.listing.find(from.as_ref()).ok()?);
-        let copy = || self.run.target.copy_within(from, &row.stamp(), &row.content());
-        let copied = copy().or_else(|error| if self.made_room(&error, row.size()) { copy() } else { Err(error) });
-        match copied {
-            Ok(staged) => Some((index, staged, row.content())),
-            Err(error) => {
-                (self.run.tell)(Told::Problem(error.into_problem(&action.path)));
-                None
-            }
-        }
-    }
-
-    fn place_staged(&self, staged: Vec<(usize, Staged, Digest)>) -> Result<(), Error> {
-        for (index, staged, digest) in staged {
-            self.push(index, staged, digest);
-        }
-        self.flush();
-        self.check()
-    }
-
     /// Places what needs no content, one after the other in tree order.
     fn each_in_order(&self, wanted: impl Fn(&Step) -> bool) -> Result<(), Error> {
         for index in self.indices(wanted) {
@@ -185,7 +157,7 @@ impl<'a> Installer<'a> {
                 break;
             }
             let action = self.action(index);
-            let placed = self.run.target.place_move(action, how);
+            let placed = self.copied(index).and_then(|()| self.run.target.place_move(action, how));
             let is_directory = how.moved.kind == Kind::Directory;
             if self.placed(index, placed, Some(how.moved.entry.content)) {
                 if is_directory {
@@ -260,11 +232,6 @@ impl<'a> Installer<'a> {
         self.flush();
         self.check()?;
         outcome
-    }
-
-    /// Whether it was for lack of room that a copy failed, and the oldest of the trash made some.
-    fn made_room(&self, error: &PlaceError, bytes: u64) -> bool {
-        error.lacked_room() && self.run.target.make_room(bytes.saturating_add(BLOCK_BYTES))
     }
 
     fn fetched(&self, index: usize, fetched: Fetched) {
@@ -410,6 +377,7 @@ impl<'a> Installer<'a> {
 
     /// Does one action, where the disk is full after the oldest of the trash made room.
     fn act(&self, index: usize, staged: Option<Staged>) -> Result<Placed, Problem> {
+        self.copied(index)?;
         let plain = staged.is_none();
         match self.run.target.place(self.action(index), staged) {
             Err(problem) if plain && lacked_room(&problem) && self.run.target.make_room(BLOCK_BYTES) => {
@@ -459,13 +427,6 @@ impl<'a> Installer<'a> {
     fn fail(&self, error: Error) {
         self.broken.store(true, Ordering::Relaxed);
         lock(&self.failed).get_or_insert(error);
-    }
-}
-
-fn copy_source(step: &Step) -> Option<&RelPath> {
-    match step {
-        Step::Create(Source::Copy { from }) | Step::Update(Source::Copy { from }) => Some(from),
-        _ => None,
     }
 }
 

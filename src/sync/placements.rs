@@ -48,6 +48,11 @@ impl<'a> Placements<'a> {
         self.actions.done[index] = true;
     }
 
+    /// Whether an action was done.
+    pub fn is_done(&self, index: usize) -> bool {
+        self.actions.done[index]
+    }
+
     /// An action has put this in place.
     pub fn put_action(&mut self, index: usize, (stamp, digest): Known) {
         let action = &self.plan.actions[index];
