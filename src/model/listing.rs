@@ -166,7 +166,13 @@ impl Listing {
 
     /// The same rows, some of them with another content digest.
     pub fn with_contents(&self, contents: impl IntoIterator<Item = (usize, Digest)>) -> Listing {
-        let mut bytes = self.as_bytes().to_vec();
+        let all = self.as_bytes();
+        let mut bytes = Vec::with_capacity(all.len());
+        for part in all.chunks(ROWS_AT_ONCE * ROW_BYTES) {
+            bytes.extend_from_slice(part);
+            // What is mapped does not lie in memory beside its copy.
+            self.rest();
+        }
         for (index, content) in contents {
             assert!(index < self.rows, "row {index} of {}", self.rows);
             let at = HEADER_BYTES + index * ROW_BYTES + CONTENT_AT;
