@@ -80,8 +80,9 @@ fn directories_that_cannot_be_watched_are_looked_at_and_said_and_watched_once_th
     desk.until("it says that it is blind", |desk| watch(desk)["watching"] == false);
     let said = watch(&desk)["problem"].as_str().map(str::to_owned);
     assert!(said.as_ref().is_some_and(|why| why.contains("fs.inotify.max_user_watches")), "{said:?}");
-    let told = desk.alike(["status"]).expect(0).stdout;
-    assert!(told.contains("fs.inotify.max_user_watches"), "{told}");
+    // Its end tells whether all is alike by now, which is another matter.
+    let told = desk.alike(["status"]);
+    assert!(told.code <= 1 && told.stdout.contains("fs.inotify.max_user_watches"), "{told:?}");
     // Begun under the limit it is the same.
     desk.stop(rustix::process::Signal::TERM);
     desk.start_by(limited(3));
