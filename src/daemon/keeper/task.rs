@@ -172,6 +172,7 @@ impl Task {
                         // What happened while something was put in place is seen as no change by the look: the plan sees it.
                         let hinted = std::mem::take(&mut self.steps.hinted);
                         self.steps.unplaced |= looked.changed || hinted || self.is_unplaced();
+                        self.hurry(looked.changed);
                         let standing = self.refresh();
                         let mut now = lock(&self.keeper.now);
                         now.counters.looks += 1;
@@ -231,6 +232,7 @@ impl Task {
                 now.counters.round_trips += u64::from(met.round_trips);
                 drop(now);
                 self.steps.unplaced |= met.changed > 0;
+                self.hurry(met.changed > 0);
                 self.refresh();
                 self.rounds.met(peer, Meeting { ours, theirs, one_way: takes_nothing });
                 let facts = [("peer", self.hub.called(&self.keeper, peer)), ("changed", met.changed.to_string())];
@@ -282,8 +284,9 @@ impl Task {
             self.steps.tries = 0;
             self.after_sync.tell(summary(&self.keeper, &placed, &kept));
         }
-        if placed.wanted > 0 && standing.held.is_empty() {
-            self.steps.unplaced = true;
+        if placed.wanted > 0 {
+            // What is held back waits for somebody who approves it.
+            self.steps.unplaced |= standing.held.is_empty();
             let wait = if self.steps.asks_again { 0 } else { again_ms(self.steps.tries) };
             self.steps.place_after = self.hub.now() + wait;
             self.steps.tries = self.steps.tries.saturating_add(1);
@@ -359,6 +362,13 @@ impl Task {
             }));
         }
         standing
+    }
+
+    /// What is new does not wait for what could not be had.
+    fn hurry(&mut self, is_new: bool) {
+        if is_new && self.steps.tries > 0 {
+            (self.steps.tries, self.steps.place_after) = (0, self.hub.now());
+        }
     }
 
     fn is_unplaced(&self) -> bool {
