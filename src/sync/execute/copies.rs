@@ -48,14 +48,14 @@ impl<'a> Installer<'a> {
     /// Puts conflict copies in place, before anything happens to what they were made of; gives the other copies. Whoever
     /// kills the run after that finds the version beside its path, or still at it.
     pub(super) fn place_conflict_copies(&self, staged: Vec<Copy>) -> Result<Vec<Copy>, Error> {
-        let (mut first, mut later) = (Vec::new(), Vec::new());
-        for copy in staged {
-            if self.view_source(copy.0).is_some() && self.is_free(copy.0) { first.push(copy) } else { later.push(copy) }
-        }
-        if !first.is_empty() {
+        let moved = self.moved_directories();
+        let goes_first = |copy: &Copy| self.view_source(copy.0).is_some() && self.is_free(copy.0, &moved);
+        let (first, later): (Vec<Copy>, Vec<Copy>) = staged.into_iter().partition(goes_first);
+        if first.is_empty() {
+            self.keep_sources();
+        } else {
             self.place_staged(first)?;
         }
-        self.keep_sources();
         Ok(later)
     }
 
@@ -95,19 +95,23 @@ impl<'a> Installer<'a> {
         (is_view && self.run.target.is_replica()).then_some(from)
     }
 
-    /// Whether nothing has to move before a copy can be put in place.
-    fn is_free(&self, index: usize) -> bool {
-        let path = self.action(index).path.as_ref();
+    /// Old paths of the directories that move.
+    fn moved_directories(&self) -> HashSet<PathRef<'_>> {
         let moves = self.run.plan.renames.iter().zip(&self.run.plan.moves);
-        let directories: HashSet<PathRef<'_>> = moves
-            .filter(|(_, how)| how.moved.kind == Kind::Directory)
+        let directories = moves.filter(|(_, how)| how.moved.kind == Kind::Directory);
+        directories
             .filter_map(|(&at, _)| match &self.action(at).step {
                 Step::Rename { from } => Some(from.as_ref()),
                 _ => None,
             })
-            .collect();
+            .collect()
+    }
+
+    /// Whether nothing has to move before a copy can be put in place.
+    fn is_free(&self, index: usize, moved: &HashSet<PathRef<'_>>) -> bool {
+        let path = self.action(index).path.as_ref();
         let mut above = std::iter::successors(path.parent(), |at| at.parent());
-        self.run.listing.find(path).is_err() && !above.any(|at| directories.contains(&at))
+        self.run.listing.find(path).is_err() && !above.any(|at| moved.contains(&at))
     }
 }
 
