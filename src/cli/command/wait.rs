@@ -10,7 +10,7 @@ use crate::cli::failure::Failure;
 use crate::cli::flags::manner::Manner;
 use crate::cli::output::Output;
 use crate::daemon::config::{ShareName, duration};
-use crate::daemon::control::{Answer, Ask, Client, ClientError, DEADLINE, Heard};
+use crate::daemon::control::{Answer, Ask, Client, ClientError, DEADLINE, Heard, SILENT};
 use crate::daemon::place::Place;
 
 /// Wait until all members hold and show the same
@@ -64,9 +64,8 @@ impl Wait {
                 Heard::Said(_) => return Ok(Exit::Alike),
                 Heard::All => return Err(failed(&ClientError::Lost(std::io::ErrorKind::UnexpectedEof.into()))),
                 // The time is over, or nothing comes of the daemon.
-                Heard::Nothing if left.is_some_and(|left| left <= DEADLINE) => {}
-                Heard::Nothing if self.manner.quiet => {}
-                Heard::Nothing => output.complain("waiting for the daemon, which says nothing"),
+                Heard::Nothing if self.manner.quiet || left.is_some_and(|left| left <= DEADLINE) => {}
+                Heard::Nothing => output.complain(format_args!("waiting for {SILENT}")),
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::daemon::place::{Place, PlaceError};
 use crate::sync::line::Line;
 
 /// What is waited for where the daemon says nothing.
-const SILENT: &str = "the daemon, which says nothing";
+pub const SILENT: &str = "the daemon, which says nothing";
 
 /// A connection to the daemon of this user.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ mod server;
 pub mod status;
 
 pub use ask::{Answer, Ask, Refusal};
-pub use client::{Client, ClientError, Heard, Loan, borrow, reach, verified};
+pub use client::{Client, ClientError, Heard, Loan, SILENT, borrow, reach, verified};
 pub use server::{Caller, Listener};
 
 /// Raised with every change of what is said. A daemon and a command of different versions do not understand each other.
