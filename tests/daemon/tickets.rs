@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::Command;
 
 use alike::net::Error;
@@ -11,10 +10,8 @@ use alike::net::node::{DeviceKey, Node, NodeSettings, PublicKey, Ticket};
 use serde_json::Value;
 
 use super::device::{Device, pair};
-use crate::harness::{Outcome, Sandbox, skip};
+use crate::harness::{Outcome, Sandbox, clock, skip};
 
-/// What lets a program see another time.
-const CLOCK: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 /// How long a ticket can be used, in seconds.
 const LASTS_S: i64 = 600;
 
@@ -152,21 +149,21 @@ fn three_wrong_tries_end_a_ticket_for_whoever_holds_the_right_one() {
 
 #[test]
 fn a_ticket_ends_ten_minutes_after_it_was_made() {
-    if !Path::new(CLOCK).exists() {
+    if !clock::is_here() {
         return skip("there is no faketime");
     }
     let sandbox = Sandbox::new();
     let mut desk = Device::new(&sandbox, "desk");
-    let clock = desk.path("clock");
+    let time = desk.path("time");
     let pass = |seconds: i64| {
         // Renamed into its place: the daemon reads it whenever it looks at the time.
-        fs::write(clock.with_extension("new"), format!("+{seconds}s\n")).expect("written");
-        fs::rename(clock.with_extension("new"), &clock).expect("renamed");
+        fs::write(time.with_extension("new"), format!("+{seconds}s\n")).expect("written");
+        fs::rename(time.with_extension("new"), &time).expect("renamed");
     };
     pass(0);
     desk.start_with(&[
-        ("LD_PRELOAD", CLOCK.into()),
-        ("FAKETIME_TIMESTAMP_FILE", clock.display().to_string()),
+        ("LD_PRELOAD", clock::CLOCK.into()),
+        ("FAKETIME_TIMESTAMP_FILE", time.display().to_string()),
         ("FAKETIME_NO_CACHE", "1".into()),
         ("DONT_FAKE_MONOTONIC", "1".into()),
         ("NO_FAKE_STAT", "1".into()),

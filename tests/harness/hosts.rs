@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use super::clock;
 use super::far::{inside, script};
 use super::outcome::{self, Outcome};
 use super::sandbox::Sandbox;
@@ -36,9 +37,6 @@ pub fn apart(test: &str) -> bool {
 const STARTS: Duration = Duration::from_secs(60);
 /// So much of what a daemon said is shown where a test fails.
 const LAST_LINES: usize = 500;
-
-/// What lets a program see another time.
-const CLOCK: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 
 /// How packets are kept from arriving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +142,7 @@ impl Host {
         let log = fs::File::options().create(true).append(true).open(self.log_path()).expect("a log");
         let mut command = self.command(["daemon"].iter().chain(flags));
         if self.clock_s != 0 {
-            command.envs([("LD_PRELOAD", CLOCK), ("FAKETIME", &format!("{:+}s", self.clock_s))]);
+            command.envs([("LD_PRELOAD", clock::CLOCK), ("FAKETIME", &format!("{:+}s", self.clock_s))]);
             command.envs([("DONT_FAKE_MONOTONIC", "1"), ("NO_FAKE_STAT", "1")]);
         }
         let daemon = command.stdout(Stdio::null()).stderr(log).spawn().expect("the daemon starts");
@@ -160,7 +158,7 @@ impl Host {
 
     /// How far the clock of the daemon is off that is started next. Nothing is off where this machine has no such clock.
     pub fn set_clock(&mut self, seconds: i64) {
-        self.clock_s = if Path::new(CLOCK).exists() { seconds } else { 0 };
+        self.clock_s = if clock::is_here() { seconds } else { 0 };
     }
 
     /// A disk of its own for a directory of this host.

@@ -3,6 +3,7 @@
 //! Start at [`sandbox::Sandbox`]. Each test file uses a part of this.
 #![allow(dead_code, unused_imports)]
 
+pub mod clock;
 pub mod far;
 pub mod hosts;
 pub mod judge;
