@@ -195,6 +195,37 @@ fn a_first_index_opens_each_file_once() {
 const CALLS: &str = "trace=%file,close,read,pread64,write,pwrite64,getdents64,lseek,ftruncate,fchmod,fchown";
 
 #[test]
+fn a_run_that_does_little_looks_again_only_where_it_did_it() {
+    if !strace_works() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let (source, target) = roots(&sandbox);
+    for number in 0..200 {
+        source.file(format!("d{:02}/f{number}", number % 20), format!("{number}"));
+    }
+    for number in 0..30 {
+        source.file(format!("old/deep/f{number}"), format!("old {number}"));
+    }
+    mirror(&sandbox, &[]).expect(0);
+    source.file("d05/f5", b"another").rename("old", "d06/new");
+    let (outcome, text) = traced(&sandbox, &["mirror", "source", "target", "--json"], "trace=statx");
+    let outcome = outcome.expect(0);
+    assert_eq!(outcome.summary()["alike"], true);
+    assert_alike(source.path(), target.path());
+    let looks = |path: &str| {
+        let directory = format!("<{}>, \"f", target.join(path).display());
+        text.lines().filter(|line| line.contains(&directory)).count()
+    };
+    assert_eq!(looks("d07"), 10, "one look at each file where nothing was done");
+    assert!(looks("d05") > 10 && looks("d06") >= 20, "where something was done, all is looked at again");
+    assert_eq!((looks("old/deep"), looks("d06/new/deep")), (30, 0), "what came along is as it was");
+    let (again, files) = opened(&sandbox, &["mirror", "source", "target", "--json"]);
+    assert_eq!(actions(&again.expect(0)), Vec::<Value>::new());
+    assert_eq!(files, Vec::<String>::new(), "and the index knows all of it");
+}
+
+#[test]
 fn twice_the_files_cost_at_most_twice_the_calls() {
     if !strace_works() {
         return;

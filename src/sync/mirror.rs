@@ -115,7 +115,7 @@ fn local(job: &Mirror, source: Root, place: Place, gauges: &Gauges, report: &mut
         notes.keep();
     }
     let (placed, tally) = ran?;
-    let ended = installation.ended();
+    let ended = installation.ended(&placed);
     drop(installation);
     if notes.is_some() {
         source_end.learn(holdings.into_learned());

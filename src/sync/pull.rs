@@ -206,7 +206,7 @@ impl Pulling<'_> {
         }
         let installation = Arc::new(installation);
         let (placed, tally) = install(&installation, &self.far.link, narrator, &mut telling).await?;
-        let ended = installation.ended();
+        let ended = installation.ended(&placed);
         drop(installation);
         let again = spawn_blocking(move || ended.look_again(&placed));
         let (found, tree, right) = again.await.expect("a scan reports its failures and does not panic")?;

@@ -320,7 +320,7 @@ impl Receiving<'_> {
             return finish(control, before).await;
         }
         let placed = self.install(control, &installation).await?;
-        let ended = installation.ended();
+        let ended = installation.ended(&placed);
         drop(installation);
         let summary = spawn_blocking(move || -> Result<Scanned, Error> {
             let (found, tree, summary) = ended.look_again(&placed)?;

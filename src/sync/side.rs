@@ -14,7 +14,7 @@ use super::report::RootSummary;
 use crate::disk::deferral::Deferral;
 use crate::disk::filter::Filter;
 use crate::disk::gauge::Gauge;
-use crate::disk::glance::{self, Glance, GlanceOptions, Glanced};
+use crate::disk::glance::{self, Glance, GlanceOptions, Glanced, Moved};
 use crate::disk::keeps::Keeps;
 use crate::disk::lists::Lists;
 use crate::disk::map;
@@ -49,6 +49,14 @@ struct Cache {
     index: PathBuf,
     journal: PathBuf,
     writable: bool,
+}
+
+/// Where a run did something.
+pub struct Disturbed<'a> {
+    /// The directories in which anything came, went or changed.
+    pub directories: &'a BTreeSet<RelPath>,
+    /// The directories that it renamed.
+    pub moved: &'a [Moved],
 }
 
 /// A root as it was found.
@@ -204,13 +212,41 @@ impl Side {
         (placed, quiet): (Option<&InPlace>, Duration),
         gauge: &Gauge,
     ) -> Result<Option<Found>, Error> {
+        let place = Disturbed { directories, moved: &[] };
+        self.look(before, &place, (placed, quiet), gauge)
+    }
+
+    /// Looks again wherever a run did anything; `None` where only a scan can tell.
+    pub fn look_after(
+        &self,
+        before: &Found,
+        disturbed: &Disturbed<'_>,
+        placed: &InPlace,
+        gauge: &Gauge,
+    ) -> Result<Option<Found>, Error> {
+        // By its patterns and rules another path may hide what was in sight.
+        if !disturbed.moved.is_empty() && (before.obeyed || !self.filter.is_empty()) {
+            return Ok(None);
+        }
+        let found = self.look(before, disturbed, (Some(placed), Duration::ZERO), gauge)?;
+        // All of it is judged, as after a scan.
+        Ok(found.map(|found| Found { names: None, ..found }))
+    }
+
+    fn look(
+        &self,
+        before: &Found,
+        &Disturbed { directories, moved }: &Disturbed<'_>,
+        (placed, quiet): (Option<&InPlace>, Duration),
+        gauge: &Gauge,
+    ) -> Result<Option<Found>, Error> {
         let Reading { one_file_system, checksum, quick, .. } = self.reading;
         if one_file_system || checksum || quick {
             return Ok(None);
         }
         let memory = Recollection { placed, ..self.recollection() };
         let quiet_ns = i64::try_from(quiet.as_nanos()).unwrap_or(i64::MAX);
-        let options = GlanceOptions { filter: &self.filter, quiet_ns };
+        let options = GlanceOptions { filter: &self.filter, quiet_ns, moved };
         let glanced = glance::glance(&self.root, &before.listing, directories, &memory, (options, gauge))?;
         let Glance::Seen(Glanced { listing, names, seen, again, mut problems, hashed_bytes }) = glanced else {
             return Ok(None);

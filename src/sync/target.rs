@@ -1,6 +1,7 @@
 //! The target's half of a mirror, the same whether it is asked from here or from afar: plan from what differs, run the
 //! plan, look at the root again.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,10 +12,11 @@ use super::job::{Fidelity, Reading, Writing};
 use super::placements::InPlace;
 use super::refuse;
 use super::report::RootSummary;
-use super::side::{Found, Side};
+use super::side::{Disturbed, Found, Side};
 use crate::disk;
 use crate::disk::control::Lock;
 use crate::disk::gauge::Gauge;
+use crate::disk::glance::Moved;
 use crate::disk::root::Root;
 use crate::disk::target::{Target, TargetOptions};
 use crate::model::lane::Lane;
@@ -24,6 +26,9 @@ use crate::model::plan::mirror::{self, MirrorInput, Pair};
 use crate::model::tree::Tree;
 use crate::model::{Listing, Problem, ProblemKind, RelPath};
 use crate::proto::reconcile::Outcome;
+
+/// One in so many names of a root may be looked at one by one before a scan of all is done sooner.
+const GLANCED_SHARE: usize = 4;
 
 /// A target before its root is looked at.
 pub struct Place {
@@ -178,8 +183,11 @@ impl Installation {
     }
 
     /// What is needed after the run; the plan is not.
-    pub fn ended(&self) -> Ended {
-        Ended { side: Arc::clone(&self.side), found: Arc::clone(&self.found), lane: self.lane }
+    pub fn ended(&self, placed: &InPlace) -> Ended {
+        let (listing, moved) = (&self.found.listing, self.plan.moved_directories(placed.done()));
+        let directories = self.plan.directories(listing, listing.len() / GLANCED_SHARE);
+        let disturbed = directories.map(|directories| (directories, moved));
+        Ended { side: Arc::clone(&self.side), found: Arc::clone(&self.found), disturbed, lane: self.lane }
     }
 }
 
@@ -189,16 +197,30 @@ pub struct Ended {
     pub side: Arc<Side>,
     /// What the target held before the run.
     found: Arc<Found>,
+    /// Where anything was done, as long as that is little, and the directories that moved.
+    disturbed: Option<(BTreeSet<RelPath>, Vec<Moved>)>,
     lane: Lane,
 }
 
 impl Ended {
-    /// Looks at the root again: what the target holds now, not what was meant.
+    /// Looks again, wherever anything was done: what the target holds now, not what was meant.
     pub fn look_again(&self, placed: &InPlace) -> Result<(Found, Tree, RootSummary), Error> {
-        let found = self.side.rescan(&self.found, placed, &Gauge::default())?;
+        let found = self.look(placed)?;
         let tree = found.tree(self.lane);
         let mut summary = found.summary(&tree);
         summary.hashed_bytes += self.found.hashed_bytes;
         Ok((found, tree, summary))
+    }
+
+    /// As a scan a run would have to look at all names, on all cores; a glance looks at a few of them, on one.
+    fn look(&self, placed: &InPlace) -> Result<Found, Error> {
+        let gauge = Gauge::default();
+        if let Some((directories, moved)) = &self.disturbed {
+            let disturbed = Disturbed { directories, moved };
+            if let Some(found) = self.side.look_after(&self.found, &disturbed, placed, &gauge)? {
+                return Ok(found);
+            }
+        }
+        self.side.rescan(&self.found, placed, &gauge)
     }
 }

@@ -9,7 +9,7 @@ use alike::disk::glance::{Glance, GlanceOptions, Glanced, glance};
 use alike::disk::root::Root;
 use alike::disk::scan::{NoMemory, ScanOptions, scan};
 use alike::model::listing::FLAG_INCOMPLETE;
-use alike::model::{Listing, RelPath};
+use alike::model::{Digest, Listing, RelPath};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -20,10 +20,21 @@ fn scanned(root: &Root, base: Option<&Listing>) -> Listing {
 }
 
 fn glanced(root: &Root, base: &Listing, directories: &[&str], quiet_ns: i64) -> Option<Glanced> {
+    glanced_after(root, base, directories, (quiet_ns, &[]))
+}
+
+fn glanced_after(
+    root: &Root,
+    base: &Listing,
+    directories: &[&str],
+    (quiet_ns, moved): (i64, &[(&str, &str)]),
+) -> Option<Glanced> {
     let filter = Filter::new(&["*.left-out".into()]).expect("a pattern");
     let paths: BTreeSet<RelPath> =
         directories.iter().map(|path| RelPath::new(path.as_bytes()).expect("legal")).collect();
-    let options = GlanceOptions { filter: &filter, quiet_ns };
+    let legal = |path: &str| RelPath::new(path.as_bytes()).expect("legal");
+    let moved: Vec<(RelPath, RelPath)> = moved.iter().map(|(from, to)| (legal(from), legal(to))).collect();
+    let options = GlanceOptions { filter: &filter, quiet_ns, moved: &moved };
     match glance(root, base, &paths, &NoMemory, (options, &Gauge::default())).expect("a glance") {
         Glance::Seen(glanced) => Some(glanced),
         Glance::Whole => None,
@@ -138,4 +149,62 @@ fn hard_links_and_ignore_files_are_left_to_a_scan() {
     let base = scanned(&root, Some(&base));
     fs::write(at("in/.alikeignore"), b"file\n").expect("written");
     assert!(glanced(&root, &base, &["in"], 0).is_none());
+}
+
+#[test]
+fn below_a_directory_that_moved_only_what_was_touched_is_looked_at_again() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| directory.path().join(name);
+    let root = Root::open(directory.path()).expect("a root");
+    fs::create_dir_all(at("old/deep/er")).expect("made");
+    fs::create_dir_all(at("other")).expect("made");
+    for name in ["old/a", "old/deep/b", "old/deep/er/c", "olden", "other/d"] {
+        fs::write(at(name), name).expect("written");
+    }
+    let base = scanned(&root, None);
+    fs::rename(at("old"), at("other/new")).expect("renamed");
+    fs::write(at("other/new/deep/b"), b"changed").expect("written");
+    let next = scanned(&root, Some(&base));
+    let touched = ["", "other", "other/new/deep"];
+    let seen = glanced_after(&root, &base, &touched, (0, &[("old", "other/new")])).expect("seen");
+    let rows = |listing: &Listing| -> Vec<_> {
+        listing.rows().map(|row| (row.path().to_owned(), row.entry(), row.stamp(), row.below())).collect()
+    };
+    assert_eq!(rows(&seen.listing), rows(&next));
+    let names: Vec<&[u8]> = seen.names.iter().map(RelPath::as_bytes).collect();
+    for name in ["old", "old/deep/er/c", "other", "other/new", "other/new/deep/b", "other/new/deep/er/c"] {
+        assert!(names.contains(&name.as_bytes()), "{name} differs and is not named");
+    }
+    assert!(!names.contains(&b"olden".as_slice()) && !names.contains(&b"other/d".as_slice()));
+    // Nobody looked there: it is what it was.
+    fs::write(at("other/new/a"), b"changed").expect("written");
+    let blind = glanced_after(&root, &base, &touched[..2], (0, &[("old", "other/new")])).expect("seen");
+    let content = |path: &[u8]| {
+        let path = RelPath::new(path).expect("legal");
+        blind.listing.row(blind.listing.find(path.as_ref()).expect("listed")).content()
+    };
+    assert_eq!(content(b"other/new/deep/er/c"), Digest::of_content(b"old/deep/er/c"));
+    assert_eq!(content(b"other/new/deep/b"), Digest::of_content(b"old/deep/b"));
+}
+
+#[test]
+fn a_directory_that_may_look_different_elsewhere_is_scanned_where_it_moved() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| directory.path().join(name);
+    let root = Root::open(directory.path()).expect("a root");
+    for name in ["plain", "linked", "hidden", "ruled"] {
+        fs::create_dir(at(name)).expect("made");
+        fs::write(at(name).join("file"), name).expect("written");
+    }
+    fs::hard_link(at("linked/file"), at("linked/name")).expect("linked");
+    fs::write(at("hidden/x.left-out"), b"").expect("written");
+    fs::write(at("ruled/.alikeignore"), b"nothing\n").expect("written");
+    let base = scanned(&root, None);
+    for (name, seen) in [("plain", true), ("linked", false), ("hidden", false), ("ruled", false)] {
+        let to = format!("{name}-moved");
+        fs::rename(at(name), at(&to)).expect("renamed");
+        let glanced = glanced_after(&root, &base, &[""], (0, &[(name, &to)]));
+        assert_eq!(glanced.is_some(), seen, "{name}");
+        fs::rename(at(&to), at(name)).expect("renamed");
+    }
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::observe::Observed;
-use crate::model::listing::{Builder, FLAG_INCOMPLETE, FLAG_MOUNT, Full};
-use crate::model::{Kind, Listing, RelPath};
+use crate::model::listing::{Builder, FLAG_INCOMPLETE, FLAG_MOUNT, Full, Row};
+use crate::model::{Kind, Listing, PathRef, RelPath};
 
 /// What became of a path.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(super) enum Change {
     Row(Observed),
     /// The directory holds something now that the listing does not.
     Incomplete,
+    /// The directory of this row came here, and all below it as it was. The listing holds nothing here.
+    Came(usize),
 }
 
 /// Puts the next listing together, and names the paths at which it differs.
@@ -99,6 +101,16 @@ impl Splicing<'_> {
                 self.next.push_row_flagged(row, row.flags() | incomplete);
                 self.enter(at, whole);
             }
+            Some(Change::Came(from)) => self.carry(from, path)?,
+        }
+        Ok(())
+    }
+
+    /// A directory of the base, and all below it, at another path.
+    fn carry(&mut self, from: usize, to: &RelPath) -> Result<(), Full> {
+        for (path, row) in came(self.base, from, to) {
+            self.next.room_for(path.as_bytes().len() + row.extra_bytes().len())?;
+            self.next.push_row_at(path.as_ref(), row);
         }
         Ok(())
     }
@@ -129,9 +141,22 @@ fn names(base: &Listing, changes: &BTreeMap<RelPath, Change>) -> BTreeSet<RelPat
             let below = if stays && base.row(at).kind() == Kind::Directory { 0 } else { base.row(at).below() };
             names.extend((at + 1..=at + below).map(|index| base.row(index).path().to_owned()));
         }
+        if let &Change::Came(from) = change {
+            names.extend(came(base, from, path).map(|(path, _)| path));
+        }
         if !matches!(change, Change::Incomplete) {
             names.insert(path.clone());
         }
     }
     names
+}
+
+/// The rows of a directory and of all below it, each with the path that it has where the directory is `to`.
+fn came<'a>(base: &'a Listing, from: usize, to: &'a RelPath) -> impl Iterator<Item = (RelPath, Row<'a>)> {
+    let prefix = base.row(from).path().as_bytes().len();
+    (from..=from + base.row(from).below()).map(move |index| {
+        let row = base.row(index);
+        let path = [to.as_bytes(), &row.path().as_bytes()[prefix..]].concat();
+        (PathRef::trusted(&path).to_owned(), row)
+    })
 }

@@ -252,7 +252,7 @@ impl<'a> Visits<'a> {
             }
             match self.found.changes.entry(path.to_owned()).or_insert(Change::Incomplete) {
                 Change::Row(observed) => observed.flags |= FLAG_INCOMPLETE,
-                Change::Gone | Change::Incomplete => {}
+                Change::Gone | Change::Incomplete | Change::Came(_) => {}
             }
             above = path.parent().filter(|path| !path.is_root());
         }
@@ -312,7 +312,7 @@ impl Looking<'_> {
 }
 
 /// Whether a row is one of several names of a file.
-fn is_linked(base: &Listing, at: usize) -> bool {
+pub(super) fn is_linked(base: &Listing, at: usize) -> bool {
     let row = base.row(at);
     row.kind() == Kind::File && row.extra().is_some_and(|extra| extra.links.is_some())
 }

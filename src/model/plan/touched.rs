@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Plan, Step};
+use super::{Action, Plan, Step};
 use crate::model::path::PathRef;
+use crate::model::{Entry, Kind, Listing, RelPath};
 
 /// The paths that a plan changes.
 #[derive(Debug)]
@@ -29,6 +30,61 @@ impl Plan {
         }
         Touched { paths, whole }
     }
+
+    /// From where directories moved to where, of the actions that were `done`.
+    pub fn moved_directories(&self, done: impl Iterator<Item = usize>) -> Vec<(RelPath, RelPath)> {
+        if self.renames.is_empty() {
+            return Vec::new();
+        }
+        let done: BTreeSet<usize> = done.collect();
+        let renames = self.renames.iter().zip(&self.moves);
+        let moved = renames.filter(|(index, how)| done.contains(index) && how.moved.kind == Kind::Directory);
+        moved
+            .filter_map(|(&index, _)| match &self.actions[index] {
+                Action { path, step: Step::Rename { from }, .. } => Some((from.clone(), path.clone())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The directories to look at to see all that became of it, as long as that means no more than so many names. What is
+    /// below a directory that moved is not counted.
+    pub fn directories(&self, target: &Listing, names_max: usize) -> Option<BTreeSet<RelPath>> {
+        let (mut directories, mut names) = (BTreeSet::new(), self.actions.len());
+        for action in &self.actions {
+            let path = action.path.as_ref();
+            let from = match &action.step {
+                Step::Rename { from } => Some(from.as_ref()),
+                Step::Mkdir | Step::Create(_) | Step::Update(_) | Step::Delete { .. } | Step::Metadata => None,
+            };
+            let itself = Some(path).filter(|_| action.wanted.as_ref().is_some_and(Entry::is_directory));
+            let parents = [path.parent(), from.and_then(PathRef::parent)];
+            for directory in itself.into_iter().chain(parents.into_iter().flatten()) {
+                if names > names_max {
+                    return None;
+                }
+                if directories.insert(directory.to_owned()) {
+                    names += names_in(target, directory);
+                }
+            }
+        }
+        (names <= names_max).then_some(directories)
+    }
+}
+
+/// How many names a directory holds, those below its directories not counted.
+fn names_in(listing: &Listing, directory: PathRef<'_>) -> usize {
+    let (mut at, end) = match listing.find(directory) {
+        Ok(at) => (at + 1, at + 1 + listing.row(at).below()),
+        Err(_) if directory.is_root() => (0, listing.len()),
+        Err(_) => return 0,
+    };
+    let mut names = 0;
+    while at < end {
+        names += 1;
+        at += 1 + listing.row(at).below();
+    }
+    names
 }
 
 impl Touched<'_> {
@@ -42,15 +98,43 @@ impl Touched<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::RelPath;
-    use crate::model::plan::{Action, Changes};
+    use crate::model::listing::Builder;
+    use crate::model::plan::{Changes, Source};
+    use crate::model::{Digest, Stamp, Time};
 
     fn path(text: &str) -> RelPath {
         RelPath::new(text.as_bytes()).expect("a legal path")
     }
 
+    fn entry(kind: Kind) -> Entry {
+        let (mtime, content) = (Time::default(), Digest::of_content(b"x"));
+        Entry { kind, mode: 0o644, mtime, size: 1, content, uid: 0, gid: 0, extra: None }
+    }
+
     fn action(at: &str, step: Step) -> Action {
         Action { path: path(at), step, wanted: None, before: None, changes: Changes::default() }
+    }
+
+    #[test]
+    fn where_it_changes_something_is_looked_at_unless_that_is_too_much() {
+        let mut rows = Builder::with_capacity(8);
+        let (directory, file) = (entry(Kind::Directory), entry(Kind::File));
+        let tree = [("a", &directory), ("a/deep", &directory), ("a/deep/x", &file), ("a/y", &file), ("b", &file)];
+        for (name, entry) in tree {
+            rows.push(path(name).as_ref(), entry, &Stamp::default(), 0);
+        }
+        let listing = rows.finish();
+        let update = action("a/y", Step::Update(Source::Fetch));
+        let plan = Plan { actions: vec![update.clone()], ..Plan::default() };
+        // One action and the two names of `a`, those below `a/deep` not counted.
+        assert_eq!(plan.directories(&listing, 2), None);
+        assert_eq!(plan.directories(&listing, 3), Some(BTreeSet::from([path("a")])));
+        let rename = action("new", Step::Rename { from: path("a/deep/x") });
+        let mut made = action("made", Step::Mkdir);
+        made.wanted = Some(directory);
+        let plan = Plan { actions: vec![update, made, rename], ..Plan::default() };
+        let all = ["", "a", "a/deep", "made"].map(path);
+        assert_eq!(plan.directories(&listing, 20), Some(BTreeSet::from(all)));
     }
 
     #[test]

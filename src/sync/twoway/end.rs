@@ -215,7 +215,7 @@ impl End {
     pub fn settle(&mut self, installation: Installation, placed: Option<&InPlace>) -> Result<(), Error> {
         self.looked.found = match placed {
             Some(placed) => {
-                let (ended, plan) = (installation.ended(), Arc::clone(&installation.plan));
+                let (ended, plan) = (installation.ended(placed), Arc::clone(&installation.plan));
                 drop(installation);
                 let found = ended.look_again(placed)?.0;
                 self.replica.note_done(&plan, &mut placed.done(), &found)?;
