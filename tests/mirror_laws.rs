@@ -11,6 +11,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant, SystemTime};
 
 use harness::tree::pattern;
 use harness::{Outcome, Sandbox, Tree, assert_alike, judge, skip};
@@ -130,12 +131,12 @@ fn a_run_with_nothing_to_do_opens_no_file() {
     let sandbox = Sandbox::new();
     let (source, _) = roots(&sandbox);
     source.sampler().file("large", pattern(2 << 20, 3));
-    std::thread::sleep(std::time::Duration::from_millis(50));
+    std::thread::sleep(Duration::from_millis(50));
     let (first, files) = opened(&sandbox, &["mirror", "source", "target"]);
     first.expect(0);
     assert!(!files.is_empty(), "strace shows what is opened");
     // What was written within the grain of the clock is read once more; then nothing is.
-    std::thread::sleep(std::time::Duration::from_millis(50));
+    std::thread::sleep(Duration::from_millis(50));
     mirror(&sandbox, &[]).expect(0);
     let (again, files) = opened(&sandbox, &["mirror", "source", "target"]);
     again.expect(0);
@@ -156,7 +157,7 @@ fn a_first_copy_reads_each_source_file_once_and_knows_it_from_then_on() {
             .mode(format!("leaf/{number}"), 0o600);
     }
     source.xattr("leaf/7", "user.note", b"kept");
-    std::thread::sleep(std::time::Duration::from_millis(50));
+    std::thread::sleep(Duration::from_millis(50));
     let (first, files) = opened(&sandbox, &["mirror", "source", "target", "--json"]);
     let summary = first.expect(0).summary().clone();
     assert_eq!((&summary["alike"], &summary["left"]["top"]), (&Value::from(true), &summary["right"]["top"]));
@@ -189,6 +190,34 @@ fn a_first_index_opens_each_file_once() {
     let times = files.len();
     files.dedup();
     assert_eq!((times, files.len()), (44, 44), "{files:?}");
+}
+
+#[test]
+fn a_first_index_asks_stat_once_of_a_file_at_rest() {
+    if !strace_works() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let (source, _) = roots(&sandbox);
+    for number in 0..200 {
+        source.file(format!("leaf/{number}"), pattern(number * 10, number as u64));
+    }
+    let is_at_rest = || {
+        let changed = source.join("leaf/199").metadata().expect("there").ctime();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+        now.as_secs().cast_signed() > changed + 2
+    };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_at_rest() {
+        assert!(Instant::now() < deadline, "the clock stands still");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let (first, calls) = traced(&sandbox, &["index", "source", "--json"], "trace=statx,pread64");
+    assert_eq!(first.expect(0).summary()["hashed_bytes"], (0..200).map(|number| number * 10).sum::<u64>());
+    let of_files = |kind: &str| calls.lines().filter(|line| line.contains(kind) && line.contains("/leaf/")).count();
+    // The first of each thread may be read once more: until then it is not known that one has to wait for writers.
+    assert!((200..=216).contains(&of_files("pread64(")), "{} reads", of_files("pread64("));
+    assert!((200..=216).contains(&of_files("statx(")), "{} stats", of_files("statx("));
 }
 
 /// The calls that reach for files. Those of the allocator are left out: how many there are is a matter of time.
@@ -240,7 +269,7 @@ fn twice_the_files_cost_at_most_twice_the_calls() {
         let mirror = ["mirror", "source", "target", "--fsync=off"];
         let calls = |more: &[&str]| {
             // What was written within the grain of the clock is read once more: that is no cost of its number.
-            std::thread::sleep(std::time::Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(50));
             let (outcome, text) = traced(&sandbox, &[&mirror, more].concat(), CALLS);
             outcome.expect(0);
             // A call that another thread's interrupts takes two lines.

@@ -10,7 +10,7 @@ use alike::model::entry::{Entry, Extra, Kind, Stamp, Time};
 use alike::model::lane::{Bytes, Lane};
 use alike::model::listing::{Builder, Listing};
 use alike::model::path::RelPath;
-use alike::model::tree::{Difference, Splice, Tree, differences, short_id};
+use alike::model::tree::{Difference, Leaves, Splice, Tree, differences, short_id};
 use proptest::prelude::*;
 
 /// A set of entries: path -> variant of the entry.
@@ -164,7 +164,16 @@ fn merged(left: &Set, right: &Set) -> Vec<Difference> {
     found
 }
 
-/// A chain of edits, each applied to the tree; after each the tree must be the one that a build gives.
+/// The tree, with the leaf nodes of each part of the rows made by themselves.
+fn in_parts(listing: &Listing, parts: usize) -> Tree {
+    let mut borders: Vec<usize> =
+        (0..parts).map(|part| Leaves::border(listing, part * listing.len() / parts)).collect();
+    borders.push(listing.len());
+    let leaves = borders.windows(2).map(|part| Leaves::over(listing, Lane::CONTENT, part[0]..part[1]));
+    Tree::over(listing, Lane::CONTENT, leaves.collect::<Vec<_>>())
+}
+
+/// A chain of edits, each applied to the tree; after each the tree must be the one that a build gives, whole or in parts.
 fn check_chain(names: &[RelPath], start: Set, chain: &[Vec<Edit>], slack: Option<usize>) -> Result<(), TestCaseError> {
     let mut set = start;
     let mut old = listing(&set);
@@ -176,6 +185,7 @@ fn check_chain(names: &[RelPath], start: Set, chain: &[Vec<Edit>], slack: Option
         let built = Tree::build(&new, Lane::CONTENT);
         prop_assert_eq!(&tree.update(&old, &new, &splices(&before, &set, slack)), &built);
         prop_assert_eq!(&tree.refresh(&old, &new), &built);
+        prop_assert_eq!(&in_parts(&new, 1 + new.len() % 7), &built);
         prop_assert_eq!(differences((&old, &tree), (&new, &built)), merged(&before, &set));
         (old, tree) = (new, built);
     }

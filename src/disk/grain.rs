@@ -9,7 +9,7 @@ use rustix::fs::fstatfs;
 use crate::model::Stamp;
 
 /// A tick of the kernel's coarse clock is at most 10 ms; twice that.
-const FINE_NS: i64 = 20_000_000;
+pub(super) const FINE_NS: i64 = 20_000_000;
 /// FAT keeps times to two seconds; network file systems may do as they like.
 const COARSE_NS: i64 = 2_000_000_000;
 

@@ -15,10 +15,10 @@ use crate::model::Digest;
 use crate::model::chunk::{self, BLOCK_BYTES, Block, Chunk};
 use crate::model::digest::Hasher;
 
-/// From this size on a file is mapped: see `benches/hash.rs`.
+/// From this size on a file may be mapped: see `benches/hash.rs`.
 pub const MAPPED_BYTES_MIN: u64 = 1024 * 1024;
 /// One read. Stays within a core's cache.
-const BUFFER_BYTES: usize = 256 * 1024;
+const BUFFER_BYTES: usize = 128 * 1024;
 /// A file is mapped step by step, the next one read ahead meanwhile: mapped pages count as memory of the process.
 const STEP_BYTES: u64 = 4 * 1024 * 1024;
 /// On all cores a step is larger, so that their meeting at its end costs little.
@@ -31,9 +31,9 @@ thread_local! {
 /// How a file is hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cores {
-    /// On this thread: other files are hashed beside it.
+    /// On this thread, by reading: other files are hashed beside it, and threads that map wait for each other.
     One,
-    /// On all: nothing else goes on.
+    /// On all, by a map where the file is large: nothing else goes on.
     All,
 }
 
@@ -50,7 +50,8 @@ pub enum Hashed {
 
 /// Hashes a file that stat says has `size` bytes, from its start. The caller compares stats before and after.
 pub fn hash_file(file: &File, size: u64, cores: Cores, gauge: &Gauge) -> io::Result<Hashed> {
-    if size >= MAPPED_BYTES_MIN
+    if cores == Cores::All
+        && size >= MAPPED_BYTES_MIN
         && let Ok(hashed) = hash_mapped(file, size, cores, gauge)
     {
         return Ok(hashed);
@@ -113,6 +114,15 @@ pub fn hash_read(file: &File, size: u64, gauge: &Gauge) -> io::Result<Hashed> {
                 return Ok(Hashed::Stopped);
             }
         }
+    })
+}
+
+/// The digest of a small file of unknown size and how many bytes were read, by one read; `None` where there are more. The
+/// caller asks stat whether that was all.
+pub fn hash_at_once(file: &File) -> io::Result<Option<(Digest, u64)>> {
+    BUFFER.with_borrow_mut(|buffer| {
+        let bytes = fill(file, buffer, 0..1)?;
+        Ok((bytes < buffer.len()).then(|| (Digest::of_content(&buffer[..bytes]), bytes as u64)))
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Start at [`root::Root`]; [`scan`] reads a root, [`target::Target`] changes one.
 
+mod age;
 pub mod announce;
 mod assemble;
 mod blocks;
@@ -35,6 +36,7 @@ pub mod place;
 pub mod read;
 mod remove;
 mod rescue;
+mod rest;
 pub mod root;
 pub mod rules;
 pub mod scan;

@@ -5,20 +5,20 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::fs;
 use rustix::io::Errno;
-use rustix::time::{ClockId, clock_gettime};
 
+use super::age::{age_ns_now, wait_out_writer};
 use super::deferral::Deferral;
 use super::gauge::Gauge;
 use super::grain;
 use super::hash::{Cores, Hashed, MAPPED_BYTES_MIN, hash_blocks, hash_file, hash_read};
 use super::lists::Lists;
 use super::moved::Moved;
+use super::rest::{self, AtRest};
 use super::root::open_file;
 use super::scan::{Memory, ScanOptions};
 use super::status::Status;
@@ -26,7 +26,7 @@ use super::xattr::{self, Through};
 use crate::model::chunk::{BLOCK_BYTES, Chunk, Cutter};
 use crate::model::entry::Extra;
 use crate::model::listing::{FLAG_INCOMPLETE, FLAG_RACY, Row};
-use crate::model::{Digest, Entry, Kind, PathRef, ProblemKind, Stamp, Time};
+use crate::model::{Digest, Entry, Kind, PathRef, ProblemKind, Stamp};
 
 /// How often a path that changes while it is read is looked at.
 const ATTEMPTS: u32 = 3;
@@ -35,9 +35,6 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 /// Longest wait for a file that was changed just now: the grain of the usual file systems.
 const WAIT_NS_MAX: u64 = 25_000_000;
-
-/// Longest time that one write call is expected to take: two gigabytes to a slow disk.
-const WRITE_NS_MAX: i64 = 3_600_000_000_000;
 
 /// A change time later than that is no clock that lags: it was set.
 const FUTURE_NS: i64 = 1_000_000_000;
@@ -64,6 +61,8 @@ pub(super) struct Seen {
     pub file: Option<File>,
     /// Whether all of it was read, and is what the base says of it.
     pub proven: bool,
+    /// What it holds, where it was read at rest.
+    pub read: Option<AtRest>,
 }
 
 /// Whether a file is read, whatever stat says of it.
@@ -115,7 +114,7 @@ enum Again {
 
 impl From<Status> for Seen {
     fn from(status: Status) -> Seen {
-        Seen { status, file: None, proven: false }
+        Seen { status, file: None, proven: false, read: None }
     }
 }
 
@@ -164,7 +163,7 @@ impl Observer<'_> {
 
     /// Looks at a name for the first time. A file that is read anyway is opened first: stat by its handle spares the
     /// second way through its directory, a tenth of the time of reading small files.
-    pub fn see(&self, directory: &OwnedFd, name: &CStr, reads: &Reads<'_>) -> io::Result<Seen> {
+    pub fn see(&self, (directory, grain_ns): (&OwnedFd, i64), name: &CStr, reads: &Reads<'_>) -> io::Result<Seen> {
         // Whatever cannot be opened, stat by name has the word.
         let opened = match reads {
             Reads::Perhaps => None,
@@ -172,6 +171,9 @@ impl Observer<'_> {
         };
         let Some(file) = opened else { return Ok(Seen::from(Status::at(directory, name)?)) };
         Gauge::add(&self.gauge.files_opened, 1);
+        if matches!(reads, Reads::Surely) {
+            return self.see_surely(file, grain_ns);
+        }
         let is_same = matches!(reads, Reads::Again(row) if self.is_same(&file, *row));
         let status = Status::of(&file)?;
         let proven = matches!(reads, Reads::Again(row) if is_same && status.names == 1 && fits(*row, &status));
@@ -179,7 +181,19 @@ impl Observer<'_> {
             self.hashed_files.fetch_add(1, Ordering::Relaxed);
             self.hashed_bytes.fetch_add(status.stamp.size, Ordering::Relaxed);
         }
-        Ok(Seen { status, file: Some(file), proven })
+        Ok(Seen { file: Some(file), proven, ..Seen::from(status) })
+    }
+
+    /// Of a file that is at rest, most likely, the second stat is spared as well.
+    fn see_surely(&self, file: File, grain_ns: i64) -> io::Result<Seen> {
+        let (status, read) = if grain_ns <= grain::FINE_NS && rest::is_likely() {
+            rest::read(&file, grain_ns, self.gauge)?
+        } else {
+            let status = Status::of(&file)?;
+            rest::learn(&status, grain_ns);
+            (status, None)
+        };
+        Ok(Seen { file: Some(file), read, ..Seen::from(status) })
     }
 
     /// Whether the bytes are those of the base. Read before stat is asked: the base's stamp stands for the one before the
@@ -194,7 +208,13 @@ impl Observer<'_> {
 
     /// Looks at a name that was seen, again where it changes meanwhile.
     pub fn observe(&self, subject: &Subject<'_>, seen: Seen) -> Outcome {
-        let Seen { mut status, mut file, .. } = seen;
+        let Seen { mut status, mut file, read, .. } = seen;
+        if let Some(AtRest { content, xattrs }) = read {
+            self.hashed_files.fetch_add(1, Ordering::Relaxed);
+            self.hashed_bytes.fetch_add(status.stamp.size, Ordering::Relaxed);
+            let extra = Extra { xattrs, ..Extra::default() };
+            return Outcome::Row(self.noted(subject, &status, (content, extra), 0));
+        }
         for attempt in 1..=ATTEMPTS {
             match self.look(subject, &status, file.take()) {
                 Ok(observed) => return Outcome::Row(observed),
@@ -239,12 +259,17 @@ impl Observer<'_> {
             }
             _ => (Digest::UNKNOWN, Extra { device: status.node, ..attributes(subject, status)? }),
         };
+        Ok(self.noted(subject, status, (content, extra), if racy { FLAG_RACY } else { 0 }))
+    }
+
+    /// The row to be, which the memory is told of where it says anything new.
+    fn noted(&self, subject: &Subject<'_>, status: &Status, (content, extra): (Digest, Extra), flags: u8) -> Observed {
         let known = |row: Row<'_>| row.content() == content && trusts(row, &status.stamp);
-        if status.kind == Kind::File && content != Digest::UNKNOWN && !racy && !subject.before.is_some_and(known) {
+        let is_certain = status.kind == Kind::File && content != Digest::UNKNOWN && flags & FLAG_RACY == 0;
+        if is_certain && !subject.before.is_some_and(known) {
             self.memory.note(subject.path, &status.stamp, &content);
         }
-        let flags = if racy { FLAG_RACY } else { 0 };
-        Ok(Observed { entry: entry(status, content, extra), stamp: status.stamp, flags })
+        Observed { entry: entry(status, content, extra), stamp: status.stamp, flags }
     }
 
     /// The content and the attributes of a regular file, opened at most once.
@@ -427,51 +452,9 @@ fn cool_down(subject: &Subject<'_>, status: &Status) -> Result<(), Again> {
     if after == *status { Ok(()) } else { Err(Again::Changed) }
 }
 
-/// Waits until a write call that goes on is done. A write sets the change time when it starts, then copies, with the
-/// inode locked: read meanwhile, a file is torn, and no stat tells, not even later. What needs that lock waits for it:
-/// the search for data on ext4, btrfs and tmpfs, any read on xfs, and there the first read of the content does as well.
-/// Writes that start later set another change time. Moves the file's position, which no reader here goes by.
-pub(super) fn wait_out_writer(file: &File, stamp: &Stamp) -> io::Result<()> {
-    if age_ns_now(stamp) > WRITE_NS_MAX {
-        return Ok(());
-    }
-    let _end_of_an_empty_file = fs::seek(file, fs::SeekFrom::Data(0));
-    if stamp.size >= MAPPED_BYTES_MIN {
-        // A map waits for nobody.
-        file.read_at(&mut [0], 0)?;
-    }
-    Ok(())
-}
-
-/// How long ago a file was changed.
-fn age_ns_now(stamp: &Stamp) -> i64 {
-    age_ns(stamp.ctime, now())
-}
-
-fn now() -> Time {
-    let now = clock_gettime(ClockId::Realtime);
-    Time { secs: now.tv_sec, nanos: u32::try_from(now.tv_nsec).unwrap_or(0) }
-}
-
-/// How long before `now` a change time is. Change times lag by the file system's grain: a change after `now` can leave
-/// any change time that is not older than that.
-fn age_ns(ctime: Time, now: Time) -> i64 {
-    let secs = now.secs.saturating_sub(ctime.secs);
-    secs.saturating_mul(1_000_000_000).saturating_add(i64::from(now.nanos) - i64::from(ctime.nanos))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_age_is_exact_and_never_overflows() {
-        let at = |secs, nanos| Time { secs, nanos };
-        assert_eq!(age_ns(at(9, 990_000_000), at(10, 10_000_000)), 20_000_000);
-        assert_eq!(age_ns(at(11, 0), at(10, 1)), -999_999_999);
-        assert_eq!(age_ns(at(i64::MIN, 0), at(10, 0)), i64::MAX);
-        assert_eq!(age_ns(at(i64::MAX, 5), at(-10, 0)), i64::MIN);
-    }
 
     #[test]
     fn causes_are_lower_case_and_without_numbers() {

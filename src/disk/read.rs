@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::handles::open_again;
@@ -69,13 +70,10 @@ impl<'r> Reader<'r> {
             above = directory.parent();
         }
         let (start, mut handle) = match found {
+            Some((start, handle)) if start == wanted => return Ok(handle),
             Some(found) => found,
             None => (PathRef::ROOT, Arc::new(open_again(self.root.handle())?)),
         };
-        if start == wanted {
-            self.keep(wanted, &handle);
-            return Ok(handle);
-        }
         for name in wanted.components().skip(start.depth()) {
             handle = Arc::new(open_directory(&*handle, name)?);
         }
@@ -99,7 +97,16 @@ impl<'r> Reader<'r> {
 impl Opened {
     /// Waits for a write call that may go on: what is read from then on is whole, unless [`Opened::unchanged`] says no.
     pub fn wait_out_writer(&self) -> io::Result<()> {
-        super::observe::wait_out_writer(&self.file, &self.stamp)
+        super::age::wait_out_writer(&self.file, &self.stamp)
+    }
+
+    /// Fills the buffer from the start of the file, wherever its position is; false where it has less.
+    pub fn read_at_start(&self, buffer: &mut [u8]) -> io::Result<bool> {
+        match self.file.read_exact_at(buffer, 0) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether the file is still what it was when it was opened: if not, what was read may be torn.

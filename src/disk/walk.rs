@@ -295,7 +295,7 @@ impl<'s> Walk<'s> {
         let before = self.base.zip(child.before).map(|(base, index)| base.row(index));
         let is_file = file_type == FileType::RegularFile;
         let reads = if is_file { self.observer.reads(before) } else { Reads::Perhaps };
-        let seen = match self.observer.see(opened.held.handle(), child.name, &reads) {
+        let seen = match self.observer.see((opened.held.handle(), opened.grain_ns), child.name, &reads) {
             Ok(seen) => seen,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => return part.push_unreadable(child.path, ProblemKind::Unreadable, cause(&error)),
@@ -341,7 +341,7 @@ impl<'s> Walk<'s> {
             }
         }
         let large = status.kind == Kind::File && status.stamp.size >= LATE_BYTES_MIN && !self.observer.options.quick;
-        let late = large || self.observer.is_hot(&status, opened.grain_ns);
+        let late = large || (seen.read.is_none() && self.observer.is_hot(&status, opened.grain_ns));
         if linked {
             part.push_fix(child.path, Fix::Group(group));
             if Found::claim(&self.found, group) {

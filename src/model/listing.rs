@@ -11,7 +11,6 @@
 //! ```
 //! Rows are in tree order, so the rows below a directory follow it at once, and `rows below` skips them.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -148,20 +147,6 @@ impl Listing {
         let (fixed, _) = body[..self.rows * ROW_BYTES].as_chunks::<ROW_BYTES>();
         let heap = &body[self.rows * ROW_BYTES..];
         fixed.iter().map(move |fixed| Row { fixed, heap })
-    }
-
-    /// The index of the row of `path`, or where it would be inserted.
-    pub fn find(&self, path: PathRef<'_>) -> Result<usize, usize> {
-        let (mut low, mut high) = (0, self.rows);
-        while low < high {
-            let middle = low.midpoint(high);
-            match compare(self.row(middle).path().as_bytes(), path.as_bytes()) {
-                Ordering::Less => low = middle + 1,
-                Ordering::Greater => high = middle,
-                Ordering::Equal => return Ok(middle),
-            }
-        }
-        Err(low)
     }
 
     /// The same rows, some of them with another content digest.

@@ -27,6 +27,7 @@ pub mod problem;
 pub mod project;
 pub mod record;
 pub mod resolve;
+mod seek;
 pub mod siblings;
 pub mod story;
 pub mod tree;

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use super::supply::{Hung, Pen, Subject, Supplier, read_piece, unreadable};
+use super::pen::{Hung, Pen};
+use super::supply::{Subject, Supplier, read_piece, unreadable};
 use crate::disk::chunks;
 use crate::disk::gauge::Gauge;
 use crate::disk::read::Reader;

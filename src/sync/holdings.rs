@@ -1,10 +1,16 @@
 //! Where a root holds which content: the path that is asked for, else any path with the same bytes.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::model::listing::Row;
 use crate::model::{Digest, Kind, Listing, PathRef};
+
+thread_local! {
+    /// The row that this thread found last: it asks for neighbours, in tree order.
+    static FOUND: Cell<usize> = const { Cell::new(0) };
+}
 
 /// A listing that is asked for content.
 pub struct Holdings {
@@ -35,7 +41,7 @@ impl Holdings {
 
     /// The file at `path` was found to have this content.
     pub fn learn(&self, path: PathRef<'_>, content: Digest) {
-        if let Ok(index) = self.listing.find(path) {
+        if let Some(index) = self.index_of(path) {
             self.lock().push((index as u32, content));
         }
     }
@@ -61,7 +67,13 @@ impl Holdings {
 
     /// Whether anything is at `path`.
     pub fn at(&self, path: PathRef<'_>) -> Option<Row<'_>> {
-        let row = self.listing.row(self.listing.find(path).ok()?);
+        let row = self.listing.row(self.index_of(path)?);
         (row.kind() == Kind::File).then_some(row)
+    }
+
+    fn index_of(&self, path: PathRef<'_>) -> Option<usize> {
+        let index = self.listing.find_near(path, FOUND.get()).ok()?;
+        FOUND.set(index);
+        Some(index)
     }
 }

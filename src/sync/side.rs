@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::Error;
+use super::grow;
 use super::job::{Fidelity, Reading};
 use super::placements::InPlace;
 use super::report::RootSummary;
@@ -423,7 +424,7 @@ impl Found {
         match self.kept() {
             Some((_, tree)) if tree.lane() == lane && !self.changed => tree.clone(),
             Some((before, tree)) if tree.lane() == lane => tree.refresh(before, &self.listing),
-            _ => Tree::build(&self.listing, lane),
+            _ => grow::tree(&self.listing, lane),
         }
     }
 

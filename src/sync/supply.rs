@@ -4,7 +4,7 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::converse::violation;
@@ -12,6 +12,7 @@ use super::differ;
 use super::error::Error;
 use super::holdings::Holdings;
 use super::job::Compress;
+use super::pen::{Hung, Pen, Rooms};
 use super::side::{Recollection, Side};
 use crate::disk::gauge::Gauge;
 use crate::disk::hash;
@@ -28,7 +29,7 @@ use crate::proto::limits::REQUEST_BYTES_MAX;
 /// Requests that are answered at once; more wait. Each holds a few buffers.
 const REQUESTS_MAX: usize = 16;
 /// Files are read and sent in pieces of this size; small files share one.
-const PIECE_BYTES: usize = 256 << 10;
+pub(super) const PIECE_BYTES: usize = 256 << 10;
 /// Files below this size are read before anything is said of them: so nobody need have hashed them before.
 pub const READ_AT_ONCE_BELOW_BYTES: u64 = PIECE_BYTES as u64 + 1;
 /// Pieces between the reading thread and the network.
@@ -48,6 +49,8 @@ pub struct Supplier {
     notes: Option<Recollection<'static>>,
     /// zstd's level; `None` where nothing is packed but zeros.
     level: Option<i32>,
+    /// Rooms for pieces.
+    rooms: Rooms,
 }
 
 impl Supplier {
@@ -59,7 +62,7 @@ impl Supplier {
             Compress::Best => Some(LEVEL_BEST),
         };
         let notes = side.is_deferring().then(|| side.notes());
-        Supplier { side, holdings: Holdings::new(listing), notes, level }
+        Supplier { side, holdings: Holdings::new(listing), notes, level, rooms: Rooms::default() }
     }
 
     /// What was found out of files that the scan left unread: rows and their contents.
@@ -107,7 +110,7 @@ impl Supplier {
         };
         let (sender, mut pieces) = mpsc::channel::<Bytes>(QUEUE_PIECES);
         let reading = tokio::task::spawn_blocking(move || {
-            let mut pen = Pen { out: BytesMut::with_capacity(PIECE_BYTES * 2), sender };
+            let mut pen = Pen::new(&self.rooms, sender);
             let reader = Reader::new(self.side.root());
             for want in &wants {
                 self.write(&reader, want, &mut pen)?;
@@ -128,7 +131,7 @@ impl Supplier {
     fn write(&self, reader: &Reader<'_>, want: &Want, pen: &mut Pen) -> Result<(), Hung> {
         let subject = match self.open_unread(reader, want) {
             Ok(subject) if is_sent_whole(want, subject.size) => {
-                self.send_whole(want, subject, pen);
+                self.send_whole(want, &subject, pen);
                 return pen.flush_if_full();
             }
             opened => opened.and_then(|subject| known(subject, want)),
@@ -140,9 +143,9 @@ impl Supplier {
             }
             (Ok(subject), None) => {
                 let verdict = self.send_range(want, subject, pen)?;
-                pen.out.extend_from_slice(&end(&verdict));
+                pen.put(&end(&verdict));
             }
-            (Err(verdict), _) => pen.out.extend_from_slice(&end(&verdict)),
+            (Err(verdict), _) => pen.put(&end(&verdict)),
         }
         pen.flush_if_full()
     }
@@ -173,35 +176,46 @@ impl Supplier {
     }
 
     /// A small file is read before anything is said of it.
-    fn send_whole(&self, want: &Want, subject: Subject, pen: &mut Pen) {
-        match self.read_whole(want, subject) {
+    fn send_whole(&self, want: &Want, subject: &Subject, pen: &mut Pen) {
+        let mut room = std::mem::take(&mut pen.room);
+        match self.read_whole(want, subject, &mut room) {
             Ok((piece, content)) => {
-                let packed = self.packed(&piece, self.probe(&piece));
+                let packed = self.packed(piece, self.probe(piece));
                 let packed_bytes = packed.as_ref().map(|packed| packed.len() as u32);
                 pen.put(&whole_file(want, piece.len() as u64, content, packed_bytes));
-                pen.put(packed.as_ref().unwrap_or(&piece));
+                pen.put(packed.as_deref().unwrap_or(piece));
             }
             Err(verdict) => pen.put(&end(&verdict)),
         }
+        pen.room = room;
     }
 
     /// The bytes of a small file, and their digest: found out here where the scan left the file unread.
-    fn read_whole(&self, want: &Want, subject: Subject) -> Result<(Vec<u8>, Digest), Verdict> {
-        let Subject { mut opened, size, content } = subject;
-        let is_unread = content == Digest::UNKNOWN;
+    fn read_whole<'r>(
+        &self,
+        want: &Want,
+        subject: &Subject,
+        room: &'r mut Vec<u8>,
+    ) -> Result<(&'r [u8], Digest), Verdict> {
+        let Subject { opened, size, content } = subject;
+        let is_unread = *content == Digest::UNKNOWN;
         if is_unread {
             // Otherwise the digest would tell.
             opened.wait_out_writer().map_err(|e| unreadable(&e))?;
-            opened.file.rewind().map_err(|e| unreadable(&e))?;
         }
-        let piece = read_piece(&mut opened.file, size as usize).map_err(|e| unreadable(&e))?;
-        if !opened.unchanged().map_err(|e| unreadable(&e))? || piece.len() as u64 != size {
+        let bytes = *size as usize;
+        if room.len() < bytes {
+            room.resize(bytes, 0);
+        }
+        let piece = &mut room[..bytes];
+        let is_there = opened.read_at_start(piece).map_err(|e| unreadable(&e))?;
+        if !opened.unchanged().map_err(|e| unreadable(&e))? || !is_there {
             return Err(Verdict::Changed);
         }
         if !is_unread {
-            return Ok((piece, content));
+            return Ok((piece, *content));
         }
-        let content = Digest::of_content(&piece);
+        let content = Digest::of_content(piece);
         if let Some(notes) = &self.notes {
             notes.note(want.path.as_ref(), &opened.stamp, &content);
             self.holdings.learn(want.path.as_ref(), content);
@@ -211,7 +225,7 @@ impl Supplier {
 
     fn send_range(&self, want: &Want, subject: Subject, pen: &mut Pen) -> Result<Verdict, Hung> {
         let Subject { mut opened, size, content } = subject;
-        pen.out.extend_from_slice(&head(want, size, content));
+        pen.put(&head(want, size, content));
         let mut left = want.bytes_of(size);
         let mut compress = None;
         while left > 0 {
@@ -260,11 +274,11 @@ impl Supplier {
     fn write_chunk(&self, piece: &[u8], compress: bool, pen: &mut Pen) {
         let raw_bytes = piece.len() as u32;
         if let Some(packed) = self.packed(piece, compress) {
-            pen.out.extend_from_slice(&chunk(raw_bytes, Some(packed.len() as u32)));
-            pen.out.extend_from_slice(&packed);
+            pen.put(&chunk(raw_bytes, Some(packed.len() as u32)));
+            pen.put(&packed);
         } else {
-            pen.out.extend_from_slice(&chunk(raw_bytes, None));
-            pen.out.extend_from_slice(piece);
+            pen.put(&chunk(raw_bytes, None));
+            pen.put(piece);
         }
     }
 
@@ -319,34 +333,6 @@ fn known(mut subject: Subject, want: &Want) -> Result<Subject, Verdict> {
 
 pub(super) fn unreadable(error: &io::Error) -> Verdict {
     Verdict::Unreadable(cause(error))
-}
-
-/// Gathers replies into pieces for the network.
-pub(super) struct Pen {
-    out: BytesMut,
-    sender: mpsc::Sender<Bytes>,
-}
-
-/// Nobody listens any more.
-pub(super) struct Hung;
-
-impl Pen {
-    pub(super) fn put(&mut self, bytes: &[u8]) {
-        self.out.extend_from_slice(bytes);
-    }
-
-    pub(super) fn flush_if_full(&mut self) -> Result<(), Hung> {
-        if self.out.len() >= PIECE_BYTES { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> Result<(), Hung> {
-        if self.out.is_empty() {
-            return Ok(());
-        }
-        let piece = self.out.split().freeze();
-        self.out.reserve(PIECE_BYTES * 2);
-        self.sender.blocking_send(piece).map_err(|_| Hung)
-    }
 }
 
 pub(super) fn read_piece(file: &mut impl Read, length: usize) -> io::Result<Vec<u8>> {

@@ -27,6 +27,7 @@ use siphasher::sip::SipHasher13;
 use super::digest::Digest;
 use super::lane::Lane;
 
+pub use build::Leaves;
 pub use diff::{Difference, differences};
 pub use update::Splice;
 

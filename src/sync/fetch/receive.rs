@@ -142,8 +142,7 @@ pub struct Receiver<'a> {
 /// A file, or a range of one, that is arriving.
 struct Incoming {
     staged: Arc<Staged>,
-    /// Absent for ranges: a large file is hashed when it is whole.
-    hasher: Option<Hasher>,
+    sum: Sum,
     content: Digest,
     at: u64,
     end: u64,
@@ -154,6 +153,18 @@ struct Incoming {
     begun: bool,
     /// The old file, once something is taken from it.
     old: Option<File>,
+}
+
+/// The hash of what has come.
+enum Sum {
+    /// Of a range: a large file is hashed when it is whole.
+    Later,
+    /// Of nothing yet.
+    Empty,
+    /// Of a file that came in one piece, as most do.
+    Whole(Digest),
+    /// Of a file that comes in several. A hasher is as large as a small file.
+    Going(Box<Hasher>),
 }
 
 impl<'a> Receiver<'a> {
@@ -261,10 +272,10 @@ impl<'a> Receiver<'a> {
             }
         };
         let staged = staged.map_err(|e| problem(self.run, item, ProblemKind::Unwritable, cause(&e)))?;
-        let hasher = item.large.is_none().then(Hasher::content);
+        let sum = if item.large.is_none() { Sum::Empty } else { Sum::Later };
         let end = item.offset + bytes;
         let begun = item.large.as_ref().is_some_and(|large| large.begun);
-        Ok(Incoming { staged, hasher, content, at: item.offset, end, failure: None, hole: false, begun, old: None })
+        Ok(Incoming { staged, sum, content, at: item.offset, end, failure: None, hole: false, begun, old: None })
     }
 
     /// What is long on its way must not have to come twice.
@@ -296,7 +307,7 @@ impl<'a> Receiver<'a> {
             (Ok(()), Some(incoming)) => self.close(item, incoming),
         };
         match (outcome, &item.large) {
-            (Ok(incoming), None) => self.hand_over(item, incoming.staged, incoming.content, incoming.hasher),
+            (Ok(incoming), None) => self.hand_over(item, incoming.staged, incoming.content, incoming.sum.finish()),
             (Ok(incoming), Some(large)) => self.range_done(item, large, (incoming.staged, incoming.content)),
             (Err(problem), _) => self.fail(item, problem),
         }
@@ -341,8 +352,8 @@ impl<'a> Receiver<'a> {
         }
     }
 
-    fn hand_over(&self, item: &Item, staged: Arc<Staged>, content: Digest, hasher: Option<Hasher>) {
-        if hasher.is_some_and(|hasher| hasher.finish() != content) {
+    fn hand_over(&self, item: &Item, staged: Arc<Staged>, content: Digest, found: Option<Digest>) {
+        if found.is_some_and(|found| found != content) {
             staged.spoil();
             self.fail(item, problem(self.run, item, ProblemKind::Changed, "changed while it was sent".into()));
             return;
@@ -357,6 +368,34 @@ impl<'a> Receiver<'a> {
         let first = item.large.as_ref().is_none_or(|large| !large.failed.swap(true, Ordering::AcqRel));
         if first {
             (self.done)(item.index, Err(problem));
+        }
+    }
+}
+
+impl Sum {
+    /// Takes the next bytes, of so many that are still to come.
+    fn add(&mut self, bytes: &[u8], left: u64) {
+        match self {
+            Sum::Empty if bytes.len() as u64 == left => *self = Sum::Whole(Digest::of_content(bytes)),
+            Sum::Empty => {
+                let mut hasher = Hasher::content();
+                hasher.update(bytes);
+                *self = Sum::Going(Box::new(hasher));
+            }
+            Sum::Going(hasher) => {
+                hasher.update(bytes);
+            }
+            Sum::Later | Sum::Whole(_) => {}
+        }
+    }
+
+    /// The digest, where there is to be one.
+    fn finish(self) -> Option<Digest> {
+        match self {
+            Sum::Later => None,
+            Sum::Empty => Some(Digest::of_content(&[])),
+            Sum::Whole(digest) => Some(digest),
+            Sum::Going(hasher) => Some(hasher.finish()),
         }
     }
 }
@@ -381,9 +420,7 @@ impl Incoming {
         if self.at + bytes.len() as u64 > self.end {
             return self.failure = Some(problem("came longer than it was announced".into()));
         }
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(bytes);
-        }
+        self.sum.add(bytes, self.end - self.at);
         // A run of zeros becomes a hole: a sparse file stays sparse.
         self.hole = !self.begun && bytes.len() >= 4096 && bytes.iter().all(|&byte| byte == 0);
         if !self.hole
