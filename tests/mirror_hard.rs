@@ -254,6 +254,21 @@ fn a_full_disk_shows_nothing_partial_and_the_next_run_completes() {
 }
 
 #[test]
+fn the_room_of_a_large_file_that_was_replaced_is_free_when_the_run_has_ended() {
+    let sandbox = Sandbox::new();
+    let (source, target) = (sandbox.tree("source"), sandbox.tree("target"));
+    let Some(_mounted) = Mounted::new(target.path(), "size=48m") else { return };
+    for round in 0..4 {
+        source.file("large", pattern(20 << 20, round));
+        mirror(&sandbox, &["--no-trash"]).expect(0);
+        assert_alike(source.path(), target.path());
+        let room = rustix::fs::statvfs(target.path()).expect("a file system");
+        let used = (room.f_blocks - room.f_bfree) * room.f_frsize;
+        assert!(used < 22 << 20, "round {round}: {used} bytes are taken");
+    }
+}
+
+#[test]
 fn many_files_on_a_full_disk_arrive_as_far_as_they_fit() {
     let sandbox = Sandbox::new();
     let (source, target) = (sandbox.tree("source"), sandbox.tree("target"));

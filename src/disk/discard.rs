@@ -23,6 +23,9 @@ use super::status::Status;
 use super::trash::{Leaving, Rest, Trash};
 use crate::model::{Kind, PathRef, Problem, ProblemKind, RelPath, Stamp, Time};
 
+/// A file's room is freed beside the run from this size on: tmpfs frees a gigabyte in a tenth of a second.
+const FREED_BESIDE_BYTES_MIN: u64 = 16 << 20;
+
 /// The directory in staging.
 const NAME: &str = "replaced";
 
@@ -116,7 +119,12 @@ impl Emptying<'_> {
             return self.raise(parent, name, path, &status);
         }
         if known == Some(Known::from(&status.stamp)) {
-            return Ok(fs::unlinkat(parent, name, AtFlags::empty())?);
+            let held = (status.stamp.size >= FREED_BESIDE_BYTES_MIN).then(|| handle(parent, name).ok()).flatten();
+            fs::unlinkat(parent, name, AtFlags::empty())?;
+            if let Some(held) = held {
+                free_beside(held);
+            }
+            return Ok(());
         }
         self.keep(parent, name, path)
     }
@@ -155,6 +163,18 @@ impl Emptying<'_> {
         }
         Ok(self.kept)
     }
+}
+
+/// Holds what a name stands for, whatever becomes of the name.
+fn handle(parent: &OwnedFd, name: &[u8]) -> rustix::io::Result<OwnedFd> {
+    let flags = fs::OFlags::PATH | fs::OFlags::NOFOLLOW | fs::OFlags::CLOEXEC;
+    fs::openat(parent, name, flags, fs::Mode::empty())
+}
+
+/// The room of a file without a name is freed with its last handle: nobody waits for that.
+fn free_beside(held: OwnedFd) {
+    // Where no thread can be had it is freed here.
+    let _beside = std::thread::Builder::new().spawn(move || drop(held));
 }
 
 fn keep(parent: &OwnedFd, name: &[u8], path: &RelPath, trash: &Trash) -> io::Result<()> {
