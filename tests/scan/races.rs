@@ -132,7 +132,7 @@ fn what_a_link_takes_the_place_of_changed_and_is_not_unreadable() {
         let base = settle(root);
         let swap = |round: u64| {
             // What was changed just now is looked at once more, by its path.
-            write(root, "d/e/0", &round.to_string());
+            write(root, "d/e/0", round.to_string());
             for _ in 0..2 {
                 let (one, other) = (root.join("d"), root.join("link"));
                 renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).expect("swapped");
