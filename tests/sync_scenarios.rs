@@ -215,6 +215,19 @@ fn a_copy_that_is_deleted_on_one_side_and_edited_on_the_other_stays_as_edited() 
 }
 
 #[test]
+fn a_file_becomes_a_copy_in_one_run_though_another_copy_has_that_name_until_then() {
+    let sandbox = Sandbox::new();
+    let (left, right) = pair(&sandbox);
+    let copy = conflict(&sandbox, &left, &right);
+    right.rename(&copy, "note.txt").file(&copy, b"a third one");
+    left.remove("note.txt").file("note.txt/in", b"a directory now");
+    sync(&sandbox, 1);
+    let shown = assert_settled(&sandbox, &left, &right);
+    assert_eq!(contents(&shown), ["a directory now", "a third one", "left's"]);
+    assert_eq!(shown[&copy], b"left's");
+}
+
+#[test]
 fn a_copy_that_is_renamed_is_a_file_of_its_own_and_settles_the_conflict() {
     let sandbox = Sandbox::new();
     let (left, right) = pair(&sandbox);

@@ -188,6 +188,11 @@ fn a_delete_of_a_file_that_was_just_put_in_place_loses_nothing() {
 /// conflict copy. The user comes before the run has begun to change anything at the right. Gives what the right shows after
 /// the run, and what both show after another one.
 fn while_a_file_gives_way(user: &dyn Fn(&Tree, &str)) -> (Shown, Shown) {
+    gives_way(user, &|_| {})
+}
+
+/// The same where the user does something more once the run is over.
+fn gives_way(user: &dyn Fn(&Tree, &str), after: &dyn Fn(&Tree)) -> (Shown, Shown) {
     let sandbox = Sandbox::new();
     let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
     left.file("f", OLD).file("kept", OLD);
@@ -207,6 +212,7 @@ fn while_a_file_gives_way(user: &dyn Fn(&Tree, &str)) -> (Shown, Shown) {
     };
     delayed(&sandbox, &right, ("mkdirat:delay_exit", &reached), act);
     let then = right.shown();
+    after(&right);
     for _ in 0..2 {
         let settled = sandbox.alike(["sync", "--max-delete=100%", "left", "right"]);
         assert!(matches!(settled.code, 0 | 1), "{settled:?}");
@@ -220,8 +226,68 @@ fn while_a_file_gives_way(user: &dyn Fn(&Tree, &str)) -> (Shown, Shown) {
 }
 
 #[test]
+fn a_file_that_is_taken_away_just_when_it_is_to_become_a_copy_is_deleted_and_not_wanted_for_ever() {
+    let (_, shown) = while_a_file_gives_way(&|right, _| _ = right.remove("f").directory("f"));
+    assert!(!holds_users(&shown), "the user removed it: {shown:?}");
+    let (_, shown) = while_a_file_gives_way(&|right, _| _ = right.rename("f", "moved").directory("f"));
+    assert_eq!(shown[Path::new("moved")], USERS);
+    assert_eq!(shown.values().filter(|bytes| *bytes == USERS).count(), 1, "it is where the user put it: {shown:?}");
+}
+
+#[test]
 fn a_file_stays_at_its_name_until_its_copy_stands_beside_it() {
     let (then, shown) = while_a_file_gives_way(&|right, copy| _ = right.file(format!("{copy}/by"), b"in the way"));
     assert_eq!(then[Path::new("f")], USERS, "its copy could not be made: {then:?}");
     assert!(holds_users(&shown) && shown.values().any(|bytes| bytes == b"in the way"), "{shown:?}");
+}
+
+#[test]
+fn a_file_that_was_aside_while_it_was_to_become_a_copy_and_is_put_back_is_kept() {
+    let aside: &dyn Fn(&Tree, &str) = &|right, _| _ = right.rename("f", "kept").file("f", b"in its place");
+    let (_, shown) = gives_way(aside, &|right| _ = right.rename("kept", "f"));
+    assert!(holds_users(&shown), "the user put it back: {shown:?}");
+}
+
+/// The user acts at the right when the run has begun to change it, and has done nothing yet at any path.
+fn before_the_first_step(sandbox: &Sandbox, right: &Tree, user: &Act<'_>) -> Shown {
+    let staging = |right: &Tree| right.has(".alike/staging");
+    delayed(sandbox, right, ("mkdirat:delay_exit", &staging), user);
+    for _ in 0..2 {
+        let settled = sandbox.alike(["sync", "--max-delete=100%", "left", "right"]);
+        assert!(matches!(settled.code, 0 | 1), "{settled:?}");
+    }
+    right.shown()
+}
+
+#[test]
+fn a_swap_that_did_not_come_about_as_a_user_wrote_there_is_nobodys_edit() {
+    for users in ["f", "g"] {
+        let sandbox = Sandbox::new();
+        let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
+        left.file("f", b"the one").file("g", b"another one");
+        sandbox.alike(["sync", "left", "right"]).expect(0);
+        left.rename("f", "t").rename("g", "f").rename("t", "g").file("sent", OLD);
+        let shown = before_the_first_step(&sandbox, &right, &|right| right.remove(users).file(users, USERS));
+        assert_eq!(left.shown(), shown);
+        let (gone, kept): (&[u8], &[u8]) =
+            if users == "f" { (b"the one", b"another one") } else { (b"another one", b"the one") };
+        assert!(holds_users(&shown) && shown.values().any(|bytes| bytes == kept), "{users}: {shown:?}");
+        // What he wrote over stands at its new name: nobody deleted it there.
+        assert!(shown.values().any(|bytes| bytes == gone), "{users}: {shown:?}");
+    }
+}
+
+#[test]
+fn the_copy_of_a_link_stays_while_the_link_cannot_have_its_plain_name() {
+    let sandbox = Sandbox::new();
+    let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
+    left.file("l/in", OLD);
+    right.link("l", "somewhere");
+    sandbox.alike(["sync", "left", "right"]).expect(1);
+    let is_link = |shown: &Shown| shown.values().any(|bytes| bytes == b"-> somewhere");
+    assert!(is_link(&left.shown()) && left.read("l/in") == OLD);
+    left.remove("l").file("sent", OLD);
+    let shown = before_the_first_step(&sandbox, &right, &|right| right.file("l/new", USERS));
+    assert_eq!(left.shown(), shown);
+    assert!(is_link(&shown) && shown[Path::new("l/new")] == USERS, "{shown:?}");
 }

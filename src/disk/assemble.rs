@@ -46,7 +46,7 @@ pub(super) fn assemble(base: &Listing, found: &mut Found) -> Result<Option<Listi
 fn fresh_rows(found: &Found) -> usize {
     let rows = |contents: &Contents| match contents {
         Contents::Pieces(pieces) => pieces.iter().map(|piece| piece.rows.rows).sum(),
-        Contents::Gone | Contents::Unreadable => 0,
+        Contents::Gone | Contents::Unreadable(_) => 0,
     };
     found.contents.values().map(rows).sum()
 }
@@ -135,7 +135,7 @@ impl Assembly<'_> {
         };
         match self.outcomes.of(fix) {
             Outcome::Gone => Ok(()),
-            Outcome::Unreadable(..) => self.push_observed(row.path(), &unreadable_row()),
+            Outcome::Unreadable(kind, _) => self.push_observed(row.path(), &unreadable_row(*kind)),
             Outcome::Row(observed) => {
                 let linked = match fix {
                     Fix::Group(group) => with_links(observed, self.links.of(group)),
@@ -151,7 +151,7 @@ impl Assembly<'_> {
         let path = row.path();
         match self.contents.get(path.as_bytes()) {
             Some(Contents::Gone) => Ok(()),
-            Some(Contents::Unreadable) => self.push_observed(path, &unreadable_row()),
+            Some(Contents::Unreadable(kind)) => self.push_observed(path, &unreadable_row(*kind)),
             Some(Contents::Pieces(_)) | None => {
                 let incomplete = !self.marked.is_empty() && self.marked.contains(&path.to_owned());
                 let flags = row.flags() & !FLAG_INCOMPLETE | if incomplete { FLAG_INCOMPLETE } else { 0 };

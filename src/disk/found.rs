@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::blocks::{Blocks, Packed};
 use super::observe::{Observed, Outcome, Seen};
-use crate::model::listing::{Builder, FLAG_MOUNT};
+use crate::model::listing::{Builder, FLAG_CHANGED, FLAG_MOUNT};
 use crate::model::{Digest, Entry, Kind, Listing, PathRef, Problem, ProblemKind, RelPath, Stamp, Time};
 
 thread_local! {
@@ -52,7 +52,7 @@ pub(super) enum Contents {
     /// The directory vanished after it was listed in its parent.
     Gone,
     /// It could not be listed.
-    Unreadable,
+    Unreadable(ProblemKind),
 }
 
 /// A part of a directory's children.
@@ -108,7 +108,7 @@ pub(super) struct Late {
 }
 
 /// A listing row for what could not be read.
-pub(super) fn unreadable_row() -> Observed {
+pub(super) fn unreadable_row(kind: ProblemKind) -> Observed {
     let entry = Entry {
         kind: Kind::Unreadable,
         mode: 0,
@@ -119,7 +119,8 @@ pub(super) fn unreadable_row() -> Observed {
         gid: 0,
         extra: None,
     };
-    Observed { entry, stamp: Stamp::default(), flags: 0 }
+    let flags = if kind == ProblemKind::Changed { FLAG_CHANGED } else { 0 };
+    Observed { entry, stamp: Stamp::default(), flags }
 }
 
 /// What one task collects before it reports once.
@@ -176,20 +177,20 @@ impl Part {
     /// A child whose row is filled in later.
     pub fn push_fix(&mut self, path: PathRef<'_>, fix: Fix) {
         self.fixes.insert(self.rows.len(), fix);
-        let mut row = unreadable_row();
+        let mut row = unreadable_row(ProblemKind::Unreadable);
         row.entry.kind = Kind::File;
         self.push(path, &row);
     }
 
     /// A child that is there and was not looked at, as was asked: no problem, and never taken for absent.
     pub fn push_unseen(&mut self, path: PathRef<'_>) {
-        self.push(path, &unreadable_row());
+        self.push(path, &unreadable_row(ProblemKind::Unreadable));
         self.incomplete = true;
     }
 
     /// A directory on which something was mounted, and is not now: what was in it is not gone.
     pub fn push_unmounted(&mut self, path: PathRef<'_>) {
-        let row = unreadable_row();
+        let row = unreadable_row(ProblemKind::Unreadable);
         self.push(path, &Observed { flags: row.flags | FLAG_MOUNT, ..row });
         self.incomplete = true;
         let cause = "was a mount point, and nothing is mounted there now".into();
@@ -198,7 +199,8 @@ impl Part {
 
     /// A child that could not be read.
     pub fn push_unreadable(&mut self, path: PathRef<'_>, kind: ProblemKind, cause: String) {
-        self.push_unseen(path);
+        self.push(path, &unreadable_row(kind));
+        self.incomplete = true;
         self.problems.push(Problem { path: path.to_owned(), kind, cause });
     }
 

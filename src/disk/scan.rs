@@ -169,7 +169,7 @@ fn scan_once(
 /// A root that cannot be listed ends the job: nothing in it is known.
 fn root_is_listed(root: &Root, found: &Found) -> Result<(), Error> {
     match found.contents.get(&[][..]) {
-        Some(Contents::Unreadable | Contents::Gone) => {
+        Some(Contents::Unreadable(_) | Contents::Gone) => {
             let cause = found.problems.iter().find(|problem| problem.path.as_ref().is_root());
             let source = io::Error::other(cause.map_or("cannot be listed".into(), |problem| problem.cause.clone()));
             Err(Error::Open { path: root.path().into(), source })
@@ -189,7 +189,8 @@ fn hash_late(root: &Root, base: Option<&Listing>, observer: &Observer<'_>, late:
         let seen = file.seen.take();
         file.outcome =
             look_late((&reader, base), observer, (file, seen), cores).unwrap_or_else(|error| match error.kind() {
-                io::ErrorKind::NotFound => Outcome::Gone,
+                // Whatever has the name of a directory above by now, the file is not there.
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Outcome::Gone,
                 _ => Outcome::Unreadable(ProblemKind::Unreadable, cause(&error)),
             });
     };

@@ -173,12 +173,12 @@ impl<'s> Walk<'s> {
     /// A directory that was seen cannot be listed: gone if it is, else never taken for empty.
     fn refused(&self, path: PathRef<'_>, error: &io::Error) {
         let gone = error.kind() == io::ErrorKind::NotFound && !path.is_root();
+        let replaced = error.kind() == io::ErrorKind::NotADirectory;
+        let kind = if replaced { ProblemKind::Changed } else { ProblemKind::Unreadable };
         let mut found = Found::lock(&self.found);
-        found.contents.insert(path.as_bytes().into(), if gone { Contents::Gone } else { Contents::Unreadable });
+        found.contents.insert(path.as_bytes().into(), if gone { Contents::Gone } else { Contents::Unreadable(kind) });
         if !gone {
             found.incomplete.extend(path.parent().map(PathRef::to_owned));
-            let replaced = error.kind() == io::ErrorKind::NotADirectory;
-            let kind = if replaced { ProblemKind::Changed } else { ProblemKind::Unreadable };
             found.problems.push(Problem { path: path.to_owned(), kind, cause: cause(error) });
         }
     }

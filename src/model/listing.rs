@@ -35,6 +35,8 @@ pub const FLAG_RACY: u8 = 1;
 pub const FLAG_INCOMPLETE: u8 = 2;
 /// Something is mounted on this directory; of one that cannot be looked into, something was.
 pub const FLAG_MOUNT: u8 = 4;
+/// What is here could not be read as it changed meanwhile: the next look tells, and nothing is in doubt by then.
+pub const FLAG_CHANGED: u8 = 8;
 
 /// Rows that are read in a row before [`Listing::rest`]: about a megabyte of them.
 pub const ROWS_AT_ONCE: usize = 8 * 1024;

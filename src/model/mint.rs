@@ -1,14 +1,17 @@
 //! What happened on a disk since it was last looked at, as events of the paths that the replicas agreed on. Pure: two
 //! listings and what is remembered in, events out. Start at [`events`].
 
+mod astray;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::iter::successors;
 
 use super::agreed::Agreed;
 use super::digest::Digest;
 use super::dot::Dot;
 use super::entry::{Entry, Kind};
 use super::lane::Lane;
-use super::listing::{Listing, Row};
+use super::listing::{FLAG_CHANGED, Listing, Row};
 use super::merge::{Pair, Pairs};
 use super::path::{PathRef, RelPath};
 use super::project::{Projection, Shown, same_bytes, view_of};
@@ -32,6 +35,8 @@ pub struct Look<'a> {
     pub unseen: &'a dyn Fn(PathRef<'_>, Kind) -> bool,
     /// The names at which the disk differs from `before`, where they are known: nothing happened elsewhere.
     pub names: Option<&'a BTreeSet<RelPath>>,
+    /// Whether these bytes are in the trash of this root: from there they come back where they are wanted.
+    pub thrown: &'a dyn Fn(&Entry) -> bool,
 }
 
 /// Something that happened at a name on disk.
@@ -70,8 +75,11 @@ impl Feature {
 pub struct Events {
     /// Writes and deletes, in tree order of the names on disk.
     pub happened: Vec<Happened>,
-    /// Witnesses of names that could not be seen: absence after that is no delete.
+    /// Witnesses of names that could not be seen: absence after that is no delete, but where they changed just then.
     pub unseen: Vec<(RelPath, Option<Witness>)>,
+    /// Deletes of versions that were on their way from one name, which is told, to another. They count where nothing that happened ends those
+    /// versions anyway: [`Events::with_astray`].
+    pub astray: Vec<(RelPath, Happened)>,
 }
 
 impl Events {
@@ -154,6 +162,12 @@ struct Judge<'a> {
     agreed: &'a Agreed,
     /// Names of copies among the noted ones, by the plain path.
     noted_copies: BTreeMap<RelPath, Vec<RelPath>>,
+}
+
+/// Whether what is at a path, or a directory above it, could not be read because it changed meanwhile.
+fn is_changing(disk: &Listing, path: PathRef<'_>) -> bool {
+    let found = successors(Some(path), |below| below.parent()).find_map(|place| disk.find(place).ok());
+    found.is_some_and(|index| disk.row(index).flags() & FLAG_CHANGED != 0)
 }
 
 /// Whether entries of this kind are kept alike.
@@ -244,7 +258,9 @@ impl<'a> Judge<'a> {
         let case = self.case(&name);
         let kind = case.witness.as_ref().map_or(Kind::File, |witness| witness.entry.kind);
         if unreadable || on_disk.is_none() && (self.look.unseen)(name.as_ref(), kind) {
-            let unseen = case.witness.map(|witness| Witness { unseen: true, ..witness });
+            // What changes just now is seen by the next look, and what was there before is known.
+            let unseen = !is_changing(self.look.disk, name.as_ref());
+            let unseen = case.witness.map(|witness| Witness { unseen: unseen || witness.unseen, ..witness });
             if self.look.noted.get(&name) != Some(&unseen) {
                 events.unseen.push((name, unseen));
             }
@@ -256,6 +272,7 @@ impl<'a> Judge<'a> {
             (Some(witness), Some(disk)) if self.look.is_same_entry(&witness.entry, disk) => outlived(&seen),
             _ => Some(record(&seen)).filter(|event| !matches!(event, Event::Nothing(_))),
         };
+        self.find_astray(&name, events);
         events.happened.extend(event.map(|event| case.happened(name, event)));
     }
 
@@ -323,3 +340,6 @@ impl<'a> Judge<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ mod room;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::iter::successors;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -24,7 +25,7 @@ use crate::disk::stage::Staged;
 use crate::disk::target::Target;
 use crate::model::plan::action::Before;
 use crate::model::plan::{Action, Plan, Source, Step};
-use crate::model::{Digest, Entry, Kind, Listing, Problem, Record, RelPath, Stamp};
+use crate::model::{Digest, Entry, Kind, Listing, Problem, ProblemKind, Record, RelPath, Stamp};
 use nests::{Family, Filled};
 
 /// Files that are made durable and put in place together: one syncfs. More would not be cheaper by much (a syncfs is
@@ -181,8 +182,28 @@ impl<'a> Installer<'a> {
             let action = self.action(index);
             let content = action.wanted.as_ref().map(|wanted| wanted.content);
             let came = self.moved_from(action);
-            self.placed(index, self.run.target.place_arrived(action, came.as_ref()), content);
+            let placed = self.came_round(index).and_then(|()| self.run.target.place_arrived(action, came.as_ref()));
+            self.placed(index, placed, content);
         }
+    }
+
+    /// Whether all exchanges of the cycle are done of which a rename is the last. What stands there otherwise never was what
+    /// is wanted there: taken for it, it would pass for an edit of that.
+    fn came_round(&self, last: usize) -> Result<(), Problem> {
+        let actions = &self.run.plan.actions;
+        let at = |path: &RelPath| actions.binary_search_by(|action| action.path.cmp(path)).ok();
+        let before = |index: &usize| match &actions[*index].step {
+            Step::Rename { from } => at(from),
+            _ => None,
+        };
+        let placements = lock(&self.placements);
+        let others = successors(before(&last), before).take(actions.len());
+        let mut others = others.take_while(|&index| index != last);
+        if others.all(|index| placements.is_done(index)) {
+            return Ok(());
+        }
+        let cause = "what was to be moved here did not come, as another move was not done".into();
+        Err(Problem { path: actions[last].path.clone(), kind: ProblemKind::Changed, cause })
     }
 
     /// What was scanned where a rename takes it from.

@@ -28,6 +28,7 @@ use crate::disk::control::{self, Lock};
 use crate::disk::gauge::Gauge;
 use crate::disk::hidden::Hidden;
 use crate::disk::root::Root;
+use crate::disk::trash::recall;
 use crate::model::agreed::{self, Agreed};
 use crate::model::dot::{Dot, ReplicaId};
 use crate::model::era::{Era, Eras, Story};
@@ -198,7 +199,7 @@ impl Replica {
         let (mut problems, mut renamed) = (Vec::from_iter(self.side.lack()), Vec::new());
         self.take_announced(&found)?;
         if found.changed() || !self.is_at_rest() || self.before(&found).is_none() {
-            let events = self.events(&found)?;
+            let events = self.events(&found)?.with_astray();
             let events = self.guard(events, &found, &mut problems)?;
             renamed = events.renames();
             self.record(events, &found.listing)?;
@@ -301,6 +302,10 @@ impl Replica {
         let hidden = Hidden::new(self.side.root(), self.side.filter());
         let unseen = |path: PathRef<'_>, kind| hidden.may_hide(path, kind) || is_beyond(disk, path, one_file_system);
         let agreed = self.agreed.as_ref().expect("it was just read");
+        // Where that cannot be told, they count as being there: nothing is deleted in doubt.
+        let thrown = |entry: &Entry| {
+            recall::find(self.side.root(), entry.size, &entry.content).map_or(true, |found| found.is_some())
+        };
         Ok(mint::events(&Look {
             disk,
             before: self.before(found),
@@ -309,6 +314,7 @@ impl Replica {
             lane: self.lane(),
             unseen: &unseen,
             names: found.names(),
+            thrown: &thrown,
         }))
     }
 
@@ -341,7 +347,7 @@ impl Replica {
 
     /// Makes events writes of this replica. `disk` is what they were seen on.
     fn record(&mut self, events: Events, disk: &Listing) -> Result<(), Error> {
-        let Events { happened, unseen } = events;
+        let Events { happened, unseen, .. } = events;
         if happened.is_empty() && unseen.is_empty() {
             return Ok(());
         }
@@ -357,7 +363,11 @@ impl Replica {
             let siblings = changed.entry(path).or_insert_with_key(|path| agreed.siblings(path.as_ref()));
             self.header.counter += 1;
             let dot = Dot { replica: self.header.id, counter: self.header.counter };
-            witnesses.insert(name, witness_of(dot, &seen));
+            match witness_of(dot, &seen) {
+                Some(witness) => drop(witnesses.insert(name, Some(witness))),
+                // Something else may have come to the name of what was deleted.
+                None => drop(witnesses.entry(name).or_insert(None)),
+            }
             event.apply(dot, siblings);
             self.header.knowledge.insert(dot);
         }

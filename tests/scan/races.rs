@@ -8,6 +8,8 @@ use alike::disk::read::Reader;
 use alike::disk::root::Root;
 use alike::model::{Digest, Kind, PathRef, ProblemKind};
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
 use super::tree::{at, everywhere, look, paths, rel, settle, write};
 
 /// Runs `writer` again and again beside `claim`.
@@ -115,6 +117,33 @@ fn paths_that_come_and_go_are_absent_or_there_and_never_unreadable() {
                 }
                 assert!(paths(&scanned.listing).contains(&"stays".into()));
                 base = scanned.listing;
+            }
+        });
+    });
+}
+
+#[test]
+fn what_a_link_takes_the_place_of_changed_and_is_not_unreadable() {
+    everywhere(|root| {
+        for name in 0..40 {
+            write(root, &format!("d/e/{name}"), "x");
+        }
+        symlink("elsewhere", root.join("link")).expect("linked");
+        let base = settle(root);
+        let swap = |round: u64| {
+            // What was changed just now is looked at once more, by its path.
+            write(root, "d/e/0", round.to_string());
+            for _ in 0..2 {
+                let (one, other) = (root.join("d"), root.join("link"));
+                renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).expect("swapped");
+                std::thread::sleep(std::time::Duration::from_millis(2));
+            }
+        };
+        beside(swap, || {
+            for _ in 0..60 {
+                for problem in look(root, Some(&base)).0.problems {
+                    assert_eq!(problem.kind, ProblemKind::Changed, "{problem:?}");
+                }
             }
         });
     });

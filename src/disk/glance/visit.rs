@@ -281,7 +281,7 @@ impl<'a> Visits<'a> {
                 Outcome::Unreadable(kind, cause) => {
                     self.incomplete(path);
                     self.found.problems.push(Problem { path: candidate.path.clone(), kind, cause });
-                    self.found.changes.insert(candidate.path, Change::Row(found::unreadable_row()));
+                    self.found.changes.insert(candidate.path, Change::Row(found::unreadable_row(kind)));
                 }
             }
         }

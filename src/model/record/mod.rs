@@ -86,6 +86,14 @@ pub enum Quiet {
 }
 
 impl Event {
+    /// The versions that it ends.
+    pub fn superseded(&self) -> &[Dot] {
+        match self {
+            Event::Nothing(_) => &[],
+            Event::Write { supersedes, .. } | Event::Delete { supersedes } => supersedes,
+        }
+    }
+
     /// Puts the event into the siblings of its path, under the dot that was taken for it.
     pub fn apply(self, dot: Dot, siblings: &mut Siblings) {
         match self {
@@ -206,8 +214,9 @@ impl Seen<'_> {
         }
         if both_directories(&shown.entry, disk) && !witness.entry.is_directory() {
             // An install puts the versions of a file beside it before it makes a directory in its place. Where one stands
-            // nowhere, the user took it away and made the directory, maybe long after a guard refused his delete.
-            return self.had(witness, |_| false).is_empty();
+            // nowhere, the user took it away and made the directory, maybe long after a guard refused his delete. Of a link
+            // that is not known: it is made anew from what is agreed on, after the directory.
+            return !witness.entry.is_file() || self.had(witness, |_| false).is_empty();
         }
         same_version(&shown.entry, disk)
     }

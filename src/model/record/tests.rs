@@ -69,6 +69,8 @@ fn what_a_look_means() {
     let chosen = [(3, a.clone())];
     let both = [(1, a.clone()), (2, b.clone())];
     let same = [(1, a.clone()), (2, touched.clone())];
+    let link = Entry { kind: Kind::Symlink, ..a.clone() };
+    let linked = [(1, link.clone()), (2, directory(0o755))];
     let unread = Entry { kind: Kind::Unreadable, ..a.clone() };
     let other_shown = Some(shown(&[2], b.clone()));
     let twins_shown = Some(shown(&[1, 2], touched.clone()));
@@ -138,6 +140,14 @@ fn what_a_look_means() {
             )
         },
         case("deleted, chosen elsewhere", seen, None, None, &chosen, ("wanted", &[])),
+        case(
+            "a directory in the making in place of a link, which comes beside it after that",
+            Some(witness(1, link)),
+            Some(directory(0o700)),
+            Some(shown(&[2], directory(0o755))),
+            &linked,
+            ("settled", &[]),
+        ),
     ];
     for Case { says, witness, disk, shown, standing, held, means } in cases {
         let standing: Vec<Dot> = standing.iter().map(|&counter| dot(counter)).collect();

@@ -1,7 +1,7 @@
 //! Copies within the target. They are staged before anything moves. Owns that nothing is done in a replica to a file that is to
 //! stand beside its path as a conflict copy before the copy stands there: its version may be nowhere else.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -9,8 +9,8 @@ use super::{BLOCK_BYTES, Error, Installer, Told, lock};
 use crate::disk::copy::PlaceError;
 use crate::disk::stage::Staged;
 use crate::model::plan::{Source, Step};
-use crate::model::project::view_of;
-use crate::model::{Digest, Kind, PathRef, Problem, ProblemKind, RelPath};
+use crate::model::project::{same_bytes, view_of};
+use crate::model::{Digest, Entry, Kind, PathRef, Problem, ProblemKind, RelPath};
 
 /// A copy that waits for its turn: its action, the file, and what it holds.
 type Copy = (usize, Staged, Digest);
@@ -48,14 +48,19 @@ impl<'a> Installer<'a> {
     /// Puts conflict copies in place, before anything happens to what they were made of; gives the other copies. Whoever
     /// kills the run after that finds the version beside its path, or still at it.
     pub(super) fn place_conflict_copies(&self, staged: Vec<Copy>) -> Result<Vec<Copy>, Error> {
-        let moved = self.moved_directories();
-        let goes_first = |copy: &Copy| self.view_source(copy.0).is_some() && self.is_free(copy.0, &moved);
-        let (first, later): (Vec<Copy>, Vec<Copy>) = staged.into_iter().partition(goes_first);
-        if first.is_empty() {
-            self.keep_sources();
-        } else {
+        let moved = self.moved();
+        let mut later = staged;
+        // Each round may free names for the next one.
+        while later.iter().any(|copy| self.view_source(copy.0).is_some()) {
+            let needed = self.copied_from();
+            let goes_first = |copy: &mut Copy| self.is_free(copy.0, (&moved, &needed));
+            let first: Vec<Copy> = later.extract_if(.., goes_first).collect();
+            if first.is_empty() {
+                break;
+            }
             self.place_staged(first)?;
         }
+        self.keep_sources();
         Ok(later)
     }
 
@@ -77,13 +82,36 @@ impl<'a> Installer<'a> {
         *lock(&self.kept) = waiting.filter_map(|index| self.view_source(index)).collect();
     }
 
+    /// Copies that are to go, and whose versions are not in place at their new names, stay as well.
+    pub(super) fn keep_last_copies(&self) {
+        let home = |index: usize| view_of(self.action(index).path.as_ref()).map(|(plain, _)| plain);
+        let going = self.indices(|step| matches!(step, Step::Delete { .. })).into_iter();
+        let going: Vec<(usize, RelPath)> = going.filter_map(|index| Some((index, home(index)?))).collect();
+        if going.is_empty() || !self.run.target.is_replica() {
+            return;
+        }
+        let placements = lock(&self.placements);
+        let mut lacking: HashMap<RelPath, Vec<&Entry>> = HashMap::new();
+        for (index, action) in self.run.plan.actions.iter().enumerate() {
+            if let (Some(wanted), false) = (&action.wanted, placements.is_done(index)) {
+                lacking.entry(home(index).unwrap_or_else(|| action.path.clone())).or_default().push(wanted);
+            }
+        }
+        let is_last = |(index, home): &&(usize, RelPath)| {
+            let shown = self.action(*index).before.as_ref().map(|before| &before.entry);
+            let mut lacking = lacking.get(home).into_iter().flatten();
+            shown.is_some_and(|shown| lacking.any(|wanted| same_bytes(wanted, shown)))
+        };
+        lock(&self.kept).extend(going.iter().filter(is_last).map(|(index, _)| &self.action(*index).path));
+    }
+
     /// Whether an action need not wait for a conflict copy.
     pub(super) fn copied(&self, index: usize) -> Result<(), Problem> {
         let path = &self.action(index).path;
         if !lock(&self.kept).contains(path) {
             return Ok(());
         }
-        let cause = "its conflict copy is not in place yet, so it stays".into();
+        let cause = "its version is not in place at its new name yet, so it stays".into();
         Err(Problem { path: path.clone(), kind: ProblemKind::Unwritable, cause })
     }
 
@@ -95,23 +123,33 @@ impl<'a> Installer<'a> {
         (is_view && self.run.target.is_replica()).then_some(from)
     }
 
-    /// Old paths of the directories that move.
-    fn moved_directories(&self) -> HashSet<PathRef<'_>> {
-        let moves = self.run.plan.renames.iter().zip(&self.run.plan.moves);
-        let directories = moves.filter(|(_, how)| how.moved.kind == Kind::Directory);
-        directories
-            .filter_map(|(&at, _)| match &self.action(at).step {
-                Step::Rename { from } => Some(from.as_ref()),
-                _ => None,
-            })
-            .collect()
+    /// Old paths of all that moves.
+    fn moved(&self) -> HashSet<PathRef<'_>> {
+        let steps = self.run.plan.actions.iter().map(|action| &action.step);
+        let from = |step: &'a Step| if let Step::Rename { from } = step { Some(from.as_ref()) } else { None };
+        steps.filter_map(from).collect()
     }
 
-    /// Whether nothing has to move before a copy can be put in place.
-    fn is_free(&self, index: usize, moved: &HashSet<PathRef<'_>>) -> bool {
-        let path = self.action(index).path.as_ref();
+    /// Whether nothing has to be done before a copy can be put in place: its directory stands, and what stands at its name
+    /// neither moves nor is still to be copied.
+    fn is_free(&self, index: usize, (moved, needed): (&HashSet<PathRef<'_>>, &HashSet<PathRef<'_>>)) -> bool {
+        let (listing, path) = (self.run.listing, self.action(index).path.as_ref());
+        let is_directory =
+            |path: PathRef<'_>| listing.find(path).is_ok_and(|row| listing.row(row).kind() == Kind::Directory);
         let mut above = std::iter::successors(path.parent(), |at| at.parent());
-        self.run.listing.find(path).is_err() && !above.any(|at| moved.contains(&at))
+        let stands = path.parent().is_none_or(|parent| parent.is_root() || is_directory(parent));
+        let here = listing.find(path).map_or(0..0, |row| row..row + 1 + listing.row(row).below());
+        stands
+            && !above.any(|at| moved.contains(&at))
+            && !here.map(|row| listing.row(row).path()).any(|path| moved.contains(&path) || needed.contains(&path))
+    }
+
+    /// Paths of which copies are not in place yet.
+    fn copied_from(&self) -> HashSet<PathRef<'a>> {
+        let placements = lock(&self.placements);
+        let copies = self.indices(|step| copy_source(step).is_some()).into_iter();
+        let left = copies.filter(|&index| !placements.is_done(index));
+        left.filter_map(|index| copy_source(&self.action(index).step)).map(RelPath::as_ref).collect()
     }
 }
 

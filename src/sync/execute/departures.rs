@@ -7,6 +7,7 @@ use crate::model::plan::{Action, Step};
 impl Installer<'_> {
     /// Children before their directories, but for those that go along with one.
     pub(super) fn deletes(&self) -> Result<(), Error> {
+        self.keep_last_copies();
         let indices = self.indices(|step| matches!(step, Step::Delete { .. }));
         let is_within = |&index: &usize| matches!(self.action(index).step, Step::Delete { within: true, .. });
         // A directory that goes whole, and what goes with it.

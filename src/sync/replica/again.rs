@@ -64,7 +64,7 @@ impl Replica {
             Some(names) => self.held.retain(|name| !names.contains(name)),
         }
         let mut problems = Vec::new();
-        let events = self.events(found)?;
+        let events = self.events(found)?.with_astray();
         let events = self.guard(events, found, &mut problems)?;
         self.record(events, &found.listing)?;
         Ok(problems)
@@ -80,7 +80,8 @@ impl Replica {
         events.happened.retain(|happened| is_users(&happened.name));
         events.unseen.retain(|(name, _)| is_users(name));
         // What the guard holds back is held back again by the next look, which tells it.
-        let events = self.guard(events, found, &mut Vec::new())?;
+        // What tells of a version that went astray is noted no longer once all is in place where it was.
+        let events = self.guard(events.with_astray(), found, &mut Vec::new())?;
         self.record(events, &found.listing)
     }
 

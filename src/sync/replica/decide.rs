@@ -7,7 +7,7 @@ use super::Replica;
 use crate::model::dot::Dot;
 use crate::model::mint::{self, Events, Look};
 use crate::model::record::Event;
-use crate::model::{Listing, RelPath, Siblings};
+use crate::model::{Entry, Listing, PathRef, RelPath, Siblings};
 use crate::sync::error::Error;
 
 impl Replica {
@@ -43,9 +43,10 @@ impl Replica {
         self.agreed()?;
         let agreed = self.agreed.as_ref().expect("it was just read");
         let (before, noted, lane) = (Some(disk), &self.noted, self.lane());
-        let happened = mint::revivals(&Look { disk, before, noted, agreed, lane, unseen: &|_, _| false, names: None });
+        let (unseen, thrown) = (&|_: PathRef<'_>, _| false, &|_: &Entry| true);
+        let happened = mint::revivals(&Look { disk, before, noted, agreed, lane, unseen, names: None, thrown });
         let paths = happened.iter().map(|happened| happened.path.clone()).collect();
-        self.record(Events { happened, unseen: Vec::new() }, disk)?;
+        self.record(Events { happened, ..Events::default() }, disk)?;
         Ok(paths)
     }
 }
