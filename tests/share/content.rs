@@ -19,6 +19,9 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 /// The bytes of a large file.
 const LARGE: usize = 64 << 20;
 
+/// What a line that breaks takes along at most: a receiver that is behind has let go of as much of a stream.
+const ON_THE_WAY: u64 = 2 << 20;
+
 /// What happens to the line to a member that has let its bytes through.
 #[derive(Clone, Copy)]
 enum Then {
@@ -210,6 +213,7 @@ async fn a_large_file_whose_line_breaks_goes_on_where_it_was() {
     right.look().await;
     learn(&right, &left).await;
     let mut sent = 0;
+    let mut allowed = LARGE as u64 + (1 << 20);
     let mut wanted = 1;
     for broken in 0..10 {
         let line = Line::new(&left, LARGE as u64 * 2 / 5, Then::Break);
@@ -220,6 +224,7 @@ async fn a_large_file_whose_line_breaks_goes_on_where_it_was() {
             assert!((2..=4).contains(&broken), "{broken} lines broke");
             break;
         }
+        allowed += ON_THE_WAY;
         // Another file that is put in place meanwhile takes nothing of it away.
         left.tree.file(format!("small {broken}"), "small");
         left.look().await;
@@ -228,7 +233,7 @@ async fn a_large_file_whose_line_breaks_goes_on_where_it_was() {
     right.materialize(&[&left]).await;
     assert_eq!(wanted, 0);
     assert_alike(&left, &right);
-    assert!(sent < LARGE as u64 * 21 / 20, "{sent} bytes were sent for {LARGE}");
+    assert!(sent < allowed, "{sent} bytes were sent for {LARGE}");
 }
 
 #[tokio::test]
