@@ -517,3 +517,33 @@ fn names_that_differ_in_case_alone_are_named_where_only_one_can_be_held_and_none
     assert_eq!(left.shown(), right.shown());
     assert!(left.shown().values().any(|bytes| bytes == if upper_is_held { b"lower" } else { b"upper" }));
 }
+
+#[test]
+fn a_rename_in_case_alone_travels_between_file_systems_that_tell_case_and_those_that_do_not() {
+    let sandbox = Sandbox::new();
+    let Some((_mounted, left, right)) = beside_exfat(&sandbox) else { return };
+    let run = || sandbox.alike(["sync", "--json", "--no-perms", "left", right.text()]);
+    left.file("Photo.JPG", b"a photo").file("Album/one", b"one").file("kept", b"kept");
+    // That times are cut is told once.
+    run();
+    run().expect(0);
+    let shows = |wanted: [&str; 4]| {
+        for _ in 0..2 {
+            let outcome = run();
+            assert!(matches!(outcome.code, 0 | 23), "{outcome:?}");
+        }
+        for tree in [&left, &right] {
+            let names: Vec<String> = tree.shown().keys().map(|path| path.to_string_lossy().into_owned()).collect();
+            assert_eq!(names, wanted, "{}", tree.text());
+        }
+        assert_eq!((left.read(wanted[3]), right.read(wanted[3])), (b"a photo".to_vec(), b"a photo".to_vec()));
+        let idle = run().expect(0);
+        assert!(idle.events("action").is_empty(), "{}", idle.stdout);
+    };
+    left.rename("Photo.JPG", "photo.jpg");
+    shows(["Album", "Album/one", "kept", "photo.jpg"]);
+    right.rename("photo.jpg", "photo.Jpg");
+    shows(["Album", "Album/one", "kept", "photo.Jpg"]);
+    left.rename("Album", "album");
+    shows(["album", "album/one", "kept", "photo.Jpg"]);
+}

@@ -228,6 +228,13 @@ fn a_root_that_is_not_mounted_is_refused() {
     assert!(refused.stderr.contains("is not the directory that it was"), "{}", refused.stderr);
     assert!(Tree::at(sandbox.path("empty")).shown().is_empty());
     assert_eq!(b.shown(), before);
+    fs::remove_file(a.path()).expect("the link");
+    let other = sandbox.tree("other");
+    other.file("foreign", b"foreign").file("one", b"another one");
+    std::os::unix::fs::symlink(other.path(), a.path()).expect("a link to a directory that is used");
+    sandbox.alike(["sync", "a", "b"]).expect(25);
+    assert!(other.shown().len() == 2 && !other.has(".alike"), "{:?}", other.shown());
+    assert_eq!(b.shown(), before);
     // The directory itself may be reached by a link.
     fs::remove_file(a.path()).expect("the link");
     std::os::unix::fs::symlink(sandbox.path("elsewhere"), a.path()).expect("a link to where it went");

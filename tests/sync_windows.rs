@@ -248,10 +248,15 @@ fn a_file_that_was_aside_while_it_was_to_become_a_copy_and_is_put_back_is_kept()
     assert!(holds_users(&shown), "the user put it back: {shown:?}");
 }
 
-/// The user acts at the right when the run has begun to change it, and has done nothing yet at any path.
-fn before_the_first_step(sandbox: &Sandbox, right: &Tree, user: &Act<'_>) -> Shown {
+/// A run that finds at the right what the user has done there since it looked.
+fn refused(sandbox: &Sandbox, right: &Tree, user: &Act<'_>) {
     let staging = |right: &Tree| right.has(".alike/staging");
     delayed(sandbox, right, ("mkdirat:delay_exit", &staging), user);
+}
+
+/// The user acts at the right when the run has begun to change it, and has done nothing yet at any path.
+fn before_the_first_step(sandbox: &Sandbox, right: &Tree, user: &Act<'_>) -> Shown {
+    refused(sandbox, right, user);
     for _ in 0..2 {
         let settled = sandbox.alike(["sync", "--max-delete=100%", "left", "right"]);
         assert!(matches!(settled.code, 0 | 1), "{settled:?}");
@@ -290,4 +295,39 @@ fn the_copy_of_a_link_stays_while_the_link_cannot_have_its_plain_name() {
     let shown = before_the_first_step(&sandbox, &right, &|right| right.file("l/new", USERS));
     assert_eq!(left.shown(), shown);
     assert!(is_link(&shown) && shown[Path::new("l/new")] == USERS, "{shown:?}");
+}
+
+#[test]
+fn what_a_user_does_at_a_path_that_a_run_refused_is_his_and_what_was_to_come_there_comes_beside_it() {
+    let after: [(&str, &Act, Option<&[u8]>); 4] = [
+        ("edits it again", &|right| right.file("f", b"edited again").file("n", b"edited again"), Some(b"edited again")),
+        ("leaves it", &|right| right, Some(USERS)),
+        ("deletes it", &|right| right.remove("f").remove("n"), None),
+        (
+            "makes directories",
+            &|right| right.remove("f").file("f/in", b"in").remove("n").file("n/in", b"in"),
+            Some(b"in"),
+        ),
+    ];
+    for (says, then, kept) in after {
+        let sandbox = Sandbox::new();
+        let (left, right) = (sandbox.tree("left"), sandbox.tree("right"));
+        left.file("f", OLD).file("kept", OLD);
+        sandbox.alike(["sync", "left", "right"]).expect(0);
+        left.file("f", b"f of the left").file("n", b"n of the left");
+        refused(&sandbox, &right, &|right| right.file("f", USERS).file("n", USERS));
+        assert_eq!((right.read("f"), right.read("n")), (USERS.to_vec(), USERS.to_vec()), "{says}: it was refused");
+        then(&right);
+        for _ in 0..2 {
+            let settled = sandbox.alike(["sync", "--max-delete=100%", "left", "right"]);
+            assert!(matches!(settled.code, 0 | 1), "{says}: {settled:?}");
+        }
+        let shown = right.shown();
+        assert_eq!(left.shown(), shown, "{says}");
+        let count = |bytes: &[u8]| shown.values().filter(|held| *held == bytes).count();
+        assert_eq!((count(b"f of the left"), count(b"n of the left")), (1, 1), "{says}: {shown:?}");
+        assert_eq!(kept.map_or(0, count), if kept.is_some() { 2 } else { 0 }, "{says}: {shown:?}");
+        let users = if kept == Some(USERS) { 2 } else { 0 };
+        assert_eq!(count(USERS), users, "{says}: {shown:?}");
+    }
 }

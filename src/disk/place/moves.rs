@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use rustix::fs::AtFlags;
+use rustix::fs::{AtFlags, Dir};
 use rustix::io::Errno;
 
 use super::replace::{Refusal, same_content};
@@ -82,15 +82,36 @@ impl Target {
             None => return Err(Refusal::Changed("what was to be moved here changed since it was scanned")),
         }
         match &action.before {
-            None => self.in_moving(from, found.kind, &from_parent, || {
-                self.in_parent(path, &parent, || swap::move_to_free(there, here))
-            })?,
+            None => {
+                let moved = self.in_moving(from, found.kind, &from_parent, || {
+                    self.in_parent(path, &parent, || swap::move_to_free(there, here))
+                });
+                match (moved, from_before) {
+                    (Err(error), Some(before)) if is_itself(&error, (from, path), &parent) => {
+                        self.respell((from, there), here, before)?;
+                    }
+                    (moved, _) => moved?,
+                }
+            }
             Some(before) => self.rename_over((from, there, &from_parent), (path, here, &parent), before, found.kind)?,
         }
         if found.kind == Kind::Directory {
             self.directories().moved(from, path);
         }
         self.after_rename(action, here, &parent, from_before)
+    }
+
+    /// Gives a name another case where the file system takes both for one: by way of the trash, as nothing else is free. Who
+    /// kills the run in between finds it there.
+    fn respell(&self, (from, there): (PathRef<'_>, Leaf<'_>), here: Leaf<'_>, before: &Before) -> Result<(), Refusal> {
+        let mut rest = self.rest(from, before)?;
+        swap::move_to_rest(there, &mut rest)?;
+        if let Err(error) = swap::move_to_free(rest.leaf(), here) {
+            swap::move_to_free(rest.leaf(), there)?;
+            return Err(error.into());
+        }
+        self.in_vain(from);
+        Ok(())
     }
 
     /// Moves to a path that holds something, which goes to the trash.
@@ -202,6 +223,20 @@ impl Target {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Whether a move failed only because the file system takes the new name for the old one: they differ in case alone, and no
+/// entry of their directory has the new one.
+fn is_itself(error: &io::Error, (from, to): (PathRef<'_>, PathRef<'_>), parent: &Directory) -> bool {
+    let folded = |path: PathRef<'_>| String::from_utf8_lossy(path.name()).to_lowercase();
+    let is_listed = || -> io::Result<bool> {
+        let mut names = Dir::read_from(parent.as_fd())?;
+        Ok(names.any(|entry| entry.is_ok_and(|entry| entry.file_name().to_bytes() == to.name())))
+    };
+    error.kind() == io::ErrorKind::AlreadyExists
+        && from.parent() == to.parent()
+        && folded(from) == folded(to)
+        && is_listed().is_ok_and(|listed| !listed)
 }
 
 /// Whether what is to be moved is what was scanned. Our own renames move change times, and not what is in a file.
