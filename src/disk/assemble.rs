@@ -63,6 +63,15 @@ struct Fresh {
     fixes: HashMap<usize, Fix>,
 }
 
+impl Fresh {
+    /// Where the first of the rows is that is not taken over as it is; their end where there is none.
+    fn plain(&self, mut rows: Range<usize>) -> usize {
+        let end = rows.end;
+        let is_plain = |row: usize| self.rows.row(row).kind() != Kind::Directory && !self.fixes.contains_key(&row);
+        rows.find(|&row| !is_plain(row)).unwrap_or(end)
+    }
+}
+
 struct Assembly<'a> {
     base: &'a Listing,
     /// Rows of the base at or below which something differs, sorted.
@@ -81,10 +90,14 @@ impl Assembly<'_> {
     fn step(&mut self, work: Work) -> Result<(), TooMany> {
         match work {
             Work::Kept(rows) => self.copy(rows),
-            Work::Fresh(_, rows) if rows.is_empty() => Ok(()),
             Work::Fresh(piece, rows) => {
-                self.work.push(Work::Fresh(Rc::clone(&piece), rows.start + 1..rows.end));
-                self.fresh(&piece, rows.start)
+                let plain = piece.plain(rows.clone());
+                self.next.push_rows(&piece.rows, rows.start..plain).map_err(|_| TooMany)?;
+                if plain == rows.end {
+                    return Ok(());
+                }
+                self.work.push(Work::Fresh(Rc::clone(&piece), plain + 1..rows.end));
+                self.fresh(&piece, plain)
             }
         }
     }
@@ -124,14 +137,11 @@ impl Assembly<'_> {
         }
     }
 
-    /// One row of a piece.
+    /// One row of a piece: a directory, or one that is filled in now.
     fn fresh(&mut self, piece: &Fresh, index: usize) -> Result<(), TooMany> {
         let row = piece.rows.row(index);
         let Some(&fix) = piece.fixes.get(&index) else {
-            if row.kind() == Kind::Directory {
-                return self.directory(row, children(self.base, row.path()));
-            }
-            return self.push(row, row.flags());
+            return self.directory(row, children(self.base, row.path()));
         };
         match self.outcomes.of(fix) {
             Outcome::Gone => Ok(()),

@@ -22,12 +22,12 @@ pub struct Reader<'r> {
     directories: Mutex<HashMap<Box<[u8]>, Arc<OwnedFd>>>,
 }
 
-/// A regular file opened for reading, and what stat said before its first byte was read.
+/// A file opened for reading, and what stat said before its first byte was read.
 #[derive(Debug)]
 pub struct Opened {
     /// The file, at its start.
     pub file: File,
-    /// Its stamp when it was opened.
+    /// Its stamp when it was opened, or when it was listed.
     pub stamp: Stamp,
 }
 
@@ -39,24 +39,30 @@ impl<'r> Reader<'r> {
 
     /// Opens the regular file at `path`. Fails where any component is a symbolic link, or the file is none.
     pub fn open(&self, path: PathRef<'_>) -> io::Result<Opened> {
-        let opened = self.open_in(path);
-        match opened {
-            // A kept directory may have been replaced: once more, from the root.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.lock().clear();
-                self.open_in(path)
-            }
-            opened => opened,
-        }
-    }
-
-    fn open_in(&self, path: PathRef<'_>) -> io::Result<Opened> {
-        let file = open_file(&*self.parent(path)?, path.name())?;
+        let file = self.open_in(path)?;
         let status = Status::of(&file)?;
         if status.kind != Kind::File {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
         Ok(Opened { file, stamp: status.stamp })
+    }
+
+    /// Opens the file at `path` that has this stamp, as a scan found it. Whether it has is for [`Opened::unchanged`] to say
+    /// once it was read: that spares the stat before, as a stamp that was left never comes back.
+    pub fn open_listed(&self, path: PathRef<'_>, stamp: Stamp) -> io::Result<Opened> {
+        Ok(Opened { file: self.open_in(path)?, stamp })
+    }
+
+    fn open_in(&self, path: PathRef<'_>) -> io::Result<File> {
+        let open = || open_file(&*self.parent(path)?, path.name());
+        match open() {
+            // A kept directory may have been replaced: once more, from the root.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.lock().clear();
+                open()
+            }
+            opened => opened,
+        }
     }
 
     /// The directory that holds `path`.

@@ -134,7 +134,7 @@ impl Supplier {
                 self.send_whole(want, &subject, pen);
                 return pen.flush_if_full();
             }
-            opened => opened.and_then(|subject| known(subject, want)),
+            opened => opened.and_then(|subject| known(subject.confirmed()?, want)),
         };
         match (subject, &want.offer) {
             (Ok(subject), Some(offer)) => {
@@ -152,7 +152,7 @@ impl Supplier {
 
     /// Opens what a want is about; its digest is known then.
     pub(super) fn open(&self, reader: &Reader<'_>, want: &Want) -> Result<Subject, Verdict> {
-        known(self.open_unread(reader, want)?, want)
+        known(self.open_unread(reader, want)?.confirmed()?, want)
     }
 
     fn open_unread(&self, reader: &Reader<'_>, want: &Want) -> Result<Subject, Verdict> {
@@ -162,13 +162,10 @@ impl Supplier {
         if want.offset > size {
             return Err(Verdict::Changed);
         }
-        let mut opened = reader.open(row.path()).map_err(|e| match e.kind() {
+        let mut opened = reader.open_listed(row.path(), stamp).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => Verdict::Gone,
             _ => unreadable(&e),
         })?;
-        if opened.stamp != stamp {
-            return Err(Verdict::Changed);
-        }
         if want.offset > 0 {
             opened.file.seek(SeekFrom::Start(want.offset)).map_err(|e| unreadable(&e))?;
         }
@@ -177,7 +174,7 @@ impl Supplier {
 
     /// A small file is read before anything is said of it.
     fn send_whole(&self, want: &Want, subject: &Subject, pen: &mut Pen) {
-        let mut room = std::mem::take(&mut pen.room);
+        let mut room = pen.take_room(subject.size as usize);
         match self.read_whole(want, subject, &mut room) {
             Ok((piece, content)) => {
                 let packed = self.packed(piece, self.probe(piece));
@@ -187,7 +184,7 @@ impl Supplier {
             }
             Err(verdict) => pen.put(&end(&verdict)),
         }
-        pen.room = room;
+        pen.put_room(room);
     }
 
     /// The bytes of a small file, and their digest: found out here where the scan left the file unread.
@@ -195,7 +192,7 @@ impl Supplier {
         &self,
         want: &Want,
         subject: &Subject,
-        room: &'r mut Vec<u8>,
+        room: &'r mut [u8],
     ) -> Result<(&'r [u8], Digest), Verdict> {
         let Subject { opened, size, content } = subject;
         let is_unread = *content == Digest::UNKNOWN;
@@ -203,13 +200,9 @@ impl Supplier {
             // Otherwise the digest would tell.
             opened.wait_out_writer().map_err(|e| unreadable(&e))?;
         }
-        let bytes = *size as usize;
-        if room.len() < bytes {
-            room.resize(bytes, 0);
-        }
-        let piece = &mut room[..bytes];
-        let is_there = opened.read_at_start(piece).map_err(|e| unreadable(&e))?;
-        if !opened.unchanged().map_err(|e| unreadable(&e))? || !is_there {
+        let piece = &mut room[..*size as usize];
+        let read = opened.read_at_start(piece);
+        if !opened.unchanged().map_err(|e| unreadable(&e))? || !read.map_err(|e| unreadable(&e))? {
             return Err(Verdict::Changed);
         }
         if !is_unread {
@@ -228,19 +221,21 @@ impl Supplier {
         pen.put(&head(want, size, content));
         let mut left = want.bytes_of(size);
         let mut compress = None;
+        let mut room = pen.take_room(left.min(PIECE_BYTES as u64) as usize);
         while left > 0 {
-            let length = left.min(PIECE_BYTES as u64) as usize;
-            match read_piece(&mut opened.file, length) {
-                Ok(piece) if piece.len() == length => {
-                    let compress = *compress.get_or_insert_with(|| self.probe(&piece));
-                    self.write_chunk(&piece, compress, pen);
+            let piece = &mut room[..left.min(PIECE_BYTES as u64) as usize];
+            match opened.file.read_exact(piece) {
+                Ok(()) => {
+                    let compress = *compress.get_or_insert_with(|| self.probe(piece));
+                    self.write_chunk(piece, compress, pen);
                 }
-                Ok(_) => return Ok(Verdict::Changed),
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(Verdict::Changed),
                 Err(e) => return Ok(unreadable(&e)),
             }
-            left -= length as u64;
+            left -= piece.len() as u64;
             pen.flush_if_full()?;
         }
+        pen.put_room(room);
         Ok(match opened.unchanged() {
             Ok(true) => Verdict::Whole,
             Ok(false) => Verdict::Changed,
@@ -314,6 +309,13 @@ pub(super) struct Subject {
     pub size: u64,
     /// Its digest.
     pub content: Digest,
+}
+
+impl Subject {
+    /// The same where it still is what was listed, for whoever does not read all of it before he says anything.
+    fn confirmed(self) -> Result<Subject, Verdict> {
+        if self.opened.unchanged().map_err(|e| unreadable(&e))? { Ok(self) } else { Err(Verdict::Changed) }
+    }
 }
 
 /// Whether a want is for all of a small file, and offers nothing.
