@@ -8,6 +8,7 @@ mod differ;
 pub mod error;
 pub mod execute;
 pub mod fetch;
+pub mod found;
 pub mod grow;
 pub mod holdings;
 pub mod index;

@@ -7,6 +7,7 @@ use tokio::task::spawn_blocking;
 
 use super::converse::{Control, violation};
 use super::error::Error;
+use super::found::Found;
 use super::job::{Host, Mirror};
 use super::mirror::{End, Telling, keep_there, summarize, tell_problems};
 use super::narrate::{Narration, Tally};
@@ -14,7 +15,7 @@ use super::pull::salt;
 use super::remote::{self, Far};
 use super::report::{Event, Gauges, Report, RootSummary, Side as Which, Summary};
 use super::rules;
-use super::side::{self, Found, Side};
+use super::side::{self, Side};
 use super::supply::{READ_AT_ONCE_BELOW_BYTES, Supplier};
 use crate::disk::gauge::Gauge;
 use crate::disk::root::Root;

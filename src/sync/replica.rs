@@ -21,9 +21,10 @@ use std::time::Instant;
 
 use self::shown::{is_beyond, witness_of};
 use super::error::Error;
+use super::found::Found;
 use super::job::{Reading, Writing};
 use super::refuse;
-use super::side::{self, Found, Side};
+use super::side::{self, Side};
 use crate::disk::control::{self, Lock};
 use crate::disk::gauge::Gauge;
 use crate::disk::hidden::Hidden;

@@ -13,7 +13,7 @@ use crate::model::record::{Event, Witness};
 use crate::model::{Entry, Kind, Listing, PathRef, Problem, RelPath};
 use crate::store::state::Change;
 use crate::sync::error::Error;
-use crate::sync::side::Found;
+use crate::sync::found::Found;
 
 /// Deletes with a shorter pause between them are one spree: seen piece by piece, a root that is being emptied shows less than
 /// half of its entries gone in each look. Only what it has less by then is judged: who writes as much as he deletes empties

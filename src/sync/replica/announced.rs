@@ -10,7 +10,7 @@ use crate::disk::control;
 use crate::model::record::Witness;
 use crate::model::{Listing, RelPath};
 use crate::sync::error::Error;
-use crate::sync::side::Found;
+use crate::sync::found::Found;
 
 impl Replica {
     /// A run that was killed had put files in place before it could note them as seen. What was changed since then is an

@@ -9,7 +9,7 @@ use crate::model::mint;
 use crate::model::project::same_version;
 use crate::model::record::Witness;
 use crate::model::{Kind, Listing, RelPath};
-use crate::sync::side::Found;
+use crate::sync::found::Found;
 
 /// Whether a file or directory is at the path at which it was before.
 pub fn is_back(inode: u64, found: &Found) -> bool {

@@ -8,7 +8,7 @@ use crate::model::RelPath;
 use crate::model::record::Witness;
 use crate::store::state::Change;
 use crate::sync::error::Error;
-use crate::sync::side::Found;
+use crate::sync::found::Found;
 
 impl Replica {
     /// After a run: the index is saved, and what it shows to be in place is noted no longer. Gives the index, where it was

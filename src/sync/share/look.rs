@@ -10,8 +10,8 @@ use crate::disk::gauge::Gauge;
 use crate::disk::watch::{Coverage, Watch, WatchSettings};
 use crate::model::{Problem, ProblemKind, RelPath};
 use crate::sync::error::Error;
+use crate::sync::found::Found;
 use crate::sync::placements::InPlace;
-use crate::sync::side::Found;
 
 /// What a look brought to light.
 #[derive(Debug, Clone, Default)]

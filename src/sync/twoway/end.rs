@@ -22,6 +22,7 @@ use crate::model::resolve;
 use crate::model::{Listing, PathRef, ProblemKind, RelPath, Siblings};
 use crate::proto::reconcile::Outcome;
 use crate::sync::error::Error;
+use crate::sync::found::Found;
 use crate::sync::holdings::Holdings;
 use crate::sync::job::{Fsync, Reading, Writing};
 use crate::sync::mirror;
@@ -30,7 +31,7 @@ use crate::sync::placements::InPlace;
 use crate::sync::refuse;
 use crate::sync::replica::{Greeting, Looked, Replica};
 use crate::sync::report::{RootSummary, Summary};
-use crate::sync::side::{self, Found};
+use crate::sync::side;
 use crate::sync::target::{Installation, Place};
 
 /// One end, looked at.
