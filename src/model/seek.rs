@@ -1,10 +1,10 @@
-//! Finding the row of a path in a listing: among all rows, or from a row on that is most likely near. Owns the order in
-//! which rows are looked at; every way gives the same answer.
+//! Finding rows in a listing: that of a path, among all rows or from a row on that is most likely near, and those right below
+//! a directory. Owns the order in which rows are looked at; every way gives the same answer.
 
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::listing::Listing;
+use super::listing::{Listing, Row};
 use super::path::{PathRef, compare};
 
 impl Listing {
@@ -30,6 +30,21 @@ impl Listing {
             step *= 2;
         }
         self.find_among(path, low..self.len())
+    }
+
+    /// What is right below a directory, in tree order: each row with its index; nothing where no such path is listed.
+    pub fn children(&self, directory: PathRef<'_>) -> impl Iterator<Item = (usize, Row<'_>)> {
+        let Range { start: mut next, end } = match self.find(directory) {
+            _ if directory.is_root() => 0..self.len(),
+            Ok(at) => at + 1..at + 1 + self.row(at).below(),
+            Err(_) => 0..0,
+        };
+        std::iter::from_fn(move || {
+            let at = next;
+            let row = (at < end).then(|| self.row(at))?;
+            next += 1 + row.below();
+            Some((at, row))
+        })
     }
 
     fn find_among(&self, path: PathRef<'_>, rows: Range<usize>) -> Result<usize, usize> {
@@ -74,6 +89,25 @@ mod tests {
                     assert_eq!(listing.find_near(path(number).as_ref(), near), wanted, "{number} from {near}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_is_below_a_directory_is_not_right_below_the_one_above_it() {
+        let (mtime, content) = (Time::default(), Digest::UNKNOWN);
+        let entry = |kind| Entry { kind, mode: 0o644, mtime, size: 1, content, uid: 0, gid: 0, extra: None };
+        let (directory, file) = (entry(Kind::Directory), entry(Kind::File));
+        let mut builder = Builder::default();
+        let tree = [("a", &directory), ("a/b", &directory), ("a/b/c", &file), ("a/d", &file), ("e", &directory)];
+        for (name, entry) in tree {
+            let path = RelPath::new(name.as_bytes()).expect("legal");
+            builder.push(path.as_ref(), entry, &Stamp::default(), 0);
+        }
+        let listing = builder.finish();
+        for (name, indices) in [("", [0, 4].as_slice()), ("a", &[1, 3]), ("a/b", &[2]), ("a/d", &[]), ("none", &[])] {
+            let path = RelPath::new(name.as_bytes()).expect("legal");
+            let children: Vec<usize> = listing.children(path.as_ref()).map(|(index, _)| index).collect();
+            assert_eq!(children, indices, "{name}");
         }
     }
 }

@@ -50,7 +50,7 @@ impl<'a> Placements<'a> {
 
     /// Whether an action was done.
     pub fn is_done(&self, index: usize) -> bool {
-        self.actions.done[index]
+        self.actions.is_done(index)
     }
 
     /// An action has put this in place.
@@ -108,6 +108,11 @@ impl<'a> Placements<'a> {
 }
 
 impl InPlace {
+    /// Whether an action was done.
+    pub fn is_done(&self, index: usize) -> bool {
+        self.done.get(index) == Some(&true)
+    }
+
     /// The actions that were done.
     pub fn done(&self) -> impl Iterator<Item = usize> {
         self.done.iter().enumerate().filter_map(|(index, &done)| done.then_some(index))

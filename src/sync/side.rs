@@ -52,11 +52,11 @@ struct Cache {
 }
 
 /// Where a run did something.
-pub struct Disturbed<'a> {
+pub struct Disturbed {
     /// The directories in which anything came, went or changed.
-    pub directories: &'a BTreeSet<RelPath>,
+    pub directories: BTreeSet<RelPath>,
     /// The directories that it renamed.
-    pub moved: &'a [Moved],
+    pub moved: Vec<Moved>,
 }
 
 impl Side {
@@ -193,23 +193,22 @@ impl Side {
         (placed, quiet): (Option<&InPlace>, Duration),
         gauge: &Gauge,
     ) -> Result<Option<Found>, Error> {
-        let place = Disturbed { directories, moved: &[] };
-        self.look(before, &place, (placed, quiet), gauge)
+        self.look(before, (directories, &[]), (placed, quiet), gauge)
     }
 
     /// Looks again wherever a run did anything; `None` where only a scan can tell.
     pub fn look_after(
         &self,
         before: &Found,
-        disturbed: &Disturbed<'_>,
+        Disturbed { directories, moved }: &Disturbed,
         placed: &InPlace,
         gauge: &Gauge,
     ) -> Result<Option<Found>, Error> {
         // By its patterns and rules another path may hide what was in sight.
-        if !disturbed.moved.is_empty() && (before.obeyed || !self.filter.is_empty()) {
+        if !moved.is_empty() && (before.obeyed || !self.filter.is_empty()) {
             return Ok(None);
         }
-        let found = self.look(before, disturbed, (Some(placed), Duration::ZERO), gauge)?;
+        let found = self.look(before, (directories, moved), (Some(placed), Duration::ZERO), gauge)?;
         // All of it is judged, as after a scan.
         Ok(found.map(|found| Found { names: None, ..found }))
     }
@@ -217,7 +216,7 @@ impl Side {
     fn look(
         &self,
         before: &Found,
-        &Disturbed { directories, moved }: &Disturbed<'_>,
+        (directories, moved): (&BTreeSet<RelPath>, &[Moved]),
         (placed, quiet): (Option<&InPlace>, Duration),
         gauge: &Gauge,
     ) -> Result<Option<Found>, Error> {

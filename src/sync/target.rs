@@ -1,7 +1,6 @@
 //! The target's half of a mirror, the same whether it is asked from here or from afar: plan from what differs, run the
 //! plan, look at the root again.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,7 +16,6 @@ use super::side::{Disturbed, Side};
 use crate::disk;
 use crate::disk::control::Lock;
 use crate::disk::gauge::Gauge;
-use crate::disk::glance::Moved;
 use crate::disk::root::Root;
 use crate::disk::target::{Target, TargetOptions};
 use crate::model::lane::Lane;
@@ -185,9 +183,10 @@ impl Installation {
 
     /// What is needed after the run; the plan is not.
     pub fn ended(&self, placed: &InPlace) -> Ended {
-        let (listing, moved) = (&self.found.listing, self.plan.moved_directories(placed.done()));
+        let listing = &self.found.listing;
         let directories = self.plan.directories(listing, listing.len() / GLANCED_SHARE);
-        let disturbed = directories.map(|directories| (directories, moved));
+        let moved = || self.plan.moved_directories(|index| placed.is_done(index));
+        let disturbed = directories.map(|directories| Disturbed { directories, moved: moved() });
         Ended { side: Arc::clone(&self.side), found: Arc::clone(&self.found), disturbed, lane: self.lane }
     }
 }
@@ -198,8 +197,8 @@ pub struct Ended {
     pub side: Arc<Side>,
     /// What the target held before the run.
     found: Arc<Found>,
-    /// Where anything was done, as long as that is little, and the directories that moved.
-    disturbed: Option<(BTreeSet<RelPath>, Vec<Moved>)>,
+    /// Where anything was done, as long as that is little.
+    disturbed: Option<Disturbed>,
     lane: Lane,
 }
 
@@ -216,11 +215,10 @@ impl Ended {
     /// As a scan a run would have to look at all names, on all cores; a glance looks at a few of them, on one.
     fn look(&self, placed: &InPlace) -> Result<Found, Error> {
         let gauge = Gauge::default();
-        if let Some((directories, moved)) = &self.disturbed {
-            let disturbed = Disturbed { directories, moved };
-            if let Some(found) = self.side.look_after(&self.found, &disturbed, placed, &gauge)? {
-                return Ok(found);
-            }
+        if let Some(disturbed) = &self.disturbed
+            && let Some(found) = self.side.look_after(&self.found, disturbed, placed, &gauge)?
+        {
+            return Ok(found);
         }
         self.side.rescan(&self.found, placed, &gauge)
     }

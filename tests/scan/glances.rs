@@ -9,7 +9,7 @@ use alike::disk::glance::{Glance, GlanceOptions, Glanced, glance};
 use alike::disk::root::Root;
 use alike::disk::scan::{NoMemory, ScanOptions, scan};
 use alike::model::listing::FLAG_INCOMPLETE;
-use alike::model::{Digest, Listing, RelPath};
+use alike::model::{Digest, Entry, Listing, RelPath, Stamp};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -39,6 +39,11 @@ fn glanced_after(
         Glance::Seen(glanced) => Some(glanced),
         Glance::Whole => None,
     }
+}
+
+/// All of the rows but their flags: a glance leaves a mark of incompleteness where a scan takes it away.
+fn rows(listing: &Listing) -> Vec<(RelPath, Entry, Stamp, usize)> {
+    listing.rows().map(|row| (row.path().to_owned(), row.entry(), row.stamp(), row.below())).collect()
 }
 
 /// Something that may happen in a directory tree, and the directories in which it happens.
@@ -80,10 +85,6 @@ fn a_glance_at_what_was_touched_says_what_a_scan_says() {
             let touched: Vec<&str> = touched.iter().map(String::as_str).collect();
             let next = scanned(&root, Some(&base));
             let glanced = glanced(&root, &base, &touched, 0).expect("nothing here needs a scan");
-            let rows = |listing: &Listing| -> Vec<_> {
-                // A glance leaves a mark of incompleteness where a scan takes it away.
-                listing.rows().map(|row| (row.path().to_owned(), row.entry(), row.stamp(), row.below())).collect()
-            };
             let (seen, true_rows) = (rows(&glanced.listing), rows(&next));
             let wrong: Vec<_> = seen.iter().filter(|row| !true_rows.contains(row)).collect();
             let missing: Vec<_> = true_rows.iter().filter(|row| !seen.contains(row)).collect();
@@ -167,9 +168,6 @@ fn below_a_directory_that_moved_only_what_was_touched_is_looked_at_again() {
     let next = scanned(&root, Some(&base));
     let touched = ["", "other", "other/new/deep"];
     let seen = glanced_after(&root, &base, &touched, (0, &[("old", "other/new")])).expect("seen");
-    let rows = |listing: &Listing| -> Vec<_> {
-        listing.rows().map(|row| (row.path().to_owned(), row.entry(), row.stamp(), row.below())).collect()
-    };
     assert_eq!(rows(&seen.listing), rows(&next));
     let names: Vec<&[u8]> = seen.names.iter().map(RelPath::as_bytes).collect();
     for name in ["old", "old/deep/er/c", "other", "other/new", "other/new/deep/b", "other/new/deep/er/c"] {

@@ -185,19 +185,7 @@ impl<'a> Visits<'a> {
 
     /// The children of a directory in the base, by name.
     fn known(&self, path: &RelPath) -> HashMap<&'a [u8], usize> {
-        let (mut at, end) = match self.base.find(path.as_ref()) {
-            Ok(at) => (at + 1, at + 1 + self.base.row(at).below()),
-            Err(_) if path.as_ref().is_root() => (0, self.base.len()),
-            Err(_) => (0, 0),
-        };
-        let base = self.base;
-        let mut known = HashMap::new();
-        while at < end {
-            let row = base.row(at);
-            known.insert(row.path().name(), at);
-            at += 1 + row.below();
-        }
-        known
+        self.base.children(path.as_ref()).map(|(at, row)| (row.path().name(), at)).collect()
     }
 
     fn child(&mut self, path: &RelPath, name: &[u8]) -> Option<RelPath> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::action::Move;
 use super::{Action, Plan, Step};
 use crate::model::path::PathRef;
 use crate::model::{Entry, Kind, Listing, RelPath};
@@ -31,16 +32,17 @@ impl Plan {
         Touched { paths, whole }
     }
 
+    /// The renames of directories: the index of each action, and how it is done.
+    pub fn directory_moves(&self) -> impl Iterator<Item = (usize, &Move)> {
+        let renames = self.renames.iter().copied().zip(&self.moves);
+        renames.filter(|(_, how)| how.moved.kind == Kind::Directory)
+    }
+
     /// From where directories moved to where, of the actions that were `done`.
-    pub fn moved_directories(&self, done: impl Iterator<Item = usize>) -> Vec<(RelPath, RelPath)> {
-        if self.renames.is_empty() {
-            return Vec::new();
-        }
-        let done: BTreeSet<usize> = done.collect();
-        let renames = self.renames.iter().zip(&self.moves);
-        let moved = renames.filter(|(index, how)| done.contains(index) && how.moved.kind == Kind::Directory);
+    pub fn moved_directories(&self, done: impl Fn(usize) -> bool) -> Vec<(RelPath, RelPath)> {
+        let moved = self.directory_moves().filter(|&(index, _)| done(index));
         moved
-            .filter_map(|(&index, _)| match &self.actions[index] {
+            .filter_map(|(index, _)| match &self.actions[index] {
                 Action { path, step: Step::Rename { from }, .. } => Some((from.clone(), path.clone())),
                 _ => None,
             })
@@ -64,27 +66,12 @@ impl Plan {
                     return None;
                 }
                 if directories.insert(directory.to_owned()) {
-                    names += names_in(target, directory);
+                    names += target.children(directory).count();
                 }
             }
         }
         (names <= names_max).then_some(directories)
     }
-}
-
-/// How many names a directory holds, those below its directories not counted.
-fn names_in(listing: &Listing, directory: PathRef<'_>) -> usize {
-    let (mut at, end) = match listing.find(directory) {
-        Ok(at) => (at + 1, at + 1 + listing.row(at).below()),
-        Err(_) if directory.is_root() => (0, listing.len()),
-        Err(_) => return 0,
-    };
-    let mut names = 0;
-    while at < end {
-        names += 1;
-        at += 1 + listing.row(at).below();
-    }
-    names
 }
 
 impl Touched<'_> {

@@ -82,19 +82,7 @@ impl<'a> Olds<'a> {
     fn beside(&self, action: &Action) -> Option<Old> {
         let size = action.wanted.as_ref().map(|wanted| wanted.size).filter(|&size| size >= BESIDE_BYTES_MIN)?;
         let path = action.path.as_ref();
-        let rows = match path.parent().filter(|parent| !parent.is_root()) {
-            None => 0..self.listing.len(),
-            Some(parent) => {
-                let at = self.listing.find(parent).ok()?;
-                at + 1..at + 1 + self.listing.row(at).below()
-            }
-        };
-        let mut next = rows.start;
-        let children = std::iter::from_fn(|| {
-            let row = (next < rows.end).then(|| self.listing.row(next))?;
-            next += 1 + row.below();
-            Some(row)
-        });
+        let children = self.listing.children(path.parent().unwrap_or(PathRef::ROOT)).map(|(_, row)| row);
         let files = children.take(BESIDE_MAX).filter(|row| row.kind() == Kind::File && row.path() != path);
         let alike = files.filter(|row| row.size() / 2 <= size && size / 2 <= row.size()).filter_map(|row| {
             let shared = shared_name(path, row.path())?;

@@ -10,7 +10,7 @@ use crate::model::mint::{Events, Happened};
 use crate::model::plan::Plan;
 use crate::model::plan::guard::Limit;
 use crate::model::record::{Event, Witness};
-use crate::model::{Entry, Kind, Listing, PathRef, Problem, RelPath};
+use crate::model::{Entry, Listing, PathRef, Problem, RelPath};
 use crate::store::state::Change;
 use crate::sync::error::Error;
 use crate::sync::found::Found;
@@ -93,8 +93,7 @@ impl Replica {
         done: &mut dyn Iterator<Item = usize>,
         found: &Found,
     ) -> Result<(), Error> {
-        let directories = plan.renames.iter().zip(&plan.moves).filter(|(_, how)| how.moved.kind == Kind::Directory);
-        let mut moved = directories.map(|(&at, how)| (plan.actions[at].path.clone(), how.moved.stamp.inode));
+        let mut moved = plan.directory_moves().map(|(at, how)| (plan.actions[at].path.clone(), how.moved.stamp.inode));
         self.note_carried(&mut moved, found)?;
         self.note_overtaken(&mut done.map(|index| &plan.actions[index].path), &found.listing)
     }
