@@ -12,38 +12,6 @@ use crate::disk::dirty::Dirty;
 use crate::net::node::PublicKey;
 use crate::sync::share::Share;
 
-/// What is under way, and what is to be done when.
-#[derive(Debug, Default)]
-pub struct Steps {
-    pub opening: bool,
-    /// Whether the open share is watched, or is about to be.
-    pub watched: bool,
-    /// It is not watched before: that failed.
-    pub watch_after: Moment,
-    pub looking: bool,
-    pub placing: bool,
-    /// Where the root may have changed.
-    pub dirty: Option<Dirty>,
-    /// Whether the look that goes on was asked for by the watch.
-    pub hinted: bool,
-    /// Whether the disk may not show what is agreed on.
-    pub unplaced: bool,
-    /// Nothing is put in place before; it failed before.
-    pub place_after: Moment,
-    /// Whether a member has got something since what is being put in place was begun.
-    pub asks_again: bool,
-    /// Nothing is looked at before.
-    pub look_after: Moment,
-    pub open_after: Moment,
-    pub rescan_at: Moment,
-    /// When the index is saved, where it lacks something and nothing else happens.
-    pub save_at: Option<Moment>,
-    /// Steps in a row that failed.
-    pub failures: u32,
-    /// Times in a row that something stayed wanted.
-    pub tries: u32,
-}
-
 /// After so long without a change the index is saved: what is noted until then takes memory.
 const SAVE_AFTER_MS: u64 = 20_000;
 

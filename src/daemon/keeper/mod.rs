@@ -8,6 +8,7 @@ mod begin;
 mod now;
 mod place;
 mod scrub;
+mod steps;
 mod task;
 mod watching;
 pub mod work;

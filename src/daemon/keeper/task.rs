@@ -10,9 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::approvals::Approvals;
-use super::begin::Steps;
 use super::place::Kept;
 use super::scrub::Scrub;
+use super::steps::Steps;
 use super::work::{self, Done, mark_of};
 use super::{Keeper, Word, lock};
 use crate::daemon::config::Role;
@@ -26,11 +26,6 @@ use crate::disk::dirty::Dirty;
 use crate::net::node::PublicKey;
 use crate::sync::error::Error;
 use crate::sync::share::{Materialized, Met, Share, Standing};
-
-/// A root that cannot be opened, or a step that failed, is tried again after this long; doubled up to [`AGAIN_MAX_MS`].
-const AGAIN_MS: u64 = 1000;
-/// The rarest.
-const AGAIN_MAX_MS: u64 = 5 * 60 * 1000;
 
 /// What a task carries along.
 pub(super) struct Task {
@@ -52,7 +47,7 @@ pub(super) struct Task {
 pub async fn run(hub: Arc<Hub>, keeper: Arc<Keeper>, mut hears: mpsc::UnboundedReceiver<Word>) {
     let now = hub.now();
     let rounds = Rounds::new(hub.interval_ms(), mark_of(&Standing::default()), now);
-    let steps = Steps { dirty: Some(Dirty::All), ..Steps::default() };
+    let steps = Steps::new();
     let hook = |hook| hooks::Told::new(Arc::downgrade(&hub), keeper.name.clone(), hook);
     let (on_conflict, after_sync) = (hook(Hook::OnConflict), hook(Hook::AfterSync));
     let scrub = Scrub::from(hub.place.scrub(&keeper.name));
@@ -95,7 +90,7 @@ impl Task {
             Word::Gone => {
                 self.say(Matters::Error, "the root is gone from its place", &[]);
                 self.let_go().await;
-                self.steps.open_after = self.again();
+                self.steps.open_after = self.steps.failed(self.hub.now());
             }
             Word::Listed => {
                 self.live(self.hub.peers.connected());
@@ -132,8 +127,7 @@ impl Task {
         lock(&self.keeper.now).levels.entry(peer).or_default().wanted = Some(said.wanted);
         if said.wanted == 0 && before != Some(0) {
             // It may have got what is wanted here, also where it was just asked in vain.
-            self.steps.place_after = self.hub.now();
-            self.steps.asks_again = true;
+            self.steps.offered(self.hub.now());
         }
         let list = self.keeper.members().digest();
         if list.0[..8] != said.list {
@@ -172,7 +166,7 @@ impl Task {
                         // What happened while something was put in place is seen as no change by the look: the plan sees it.
                         let hinted = std::mem::take(&mut self.steps.hinted);
                         self.steps.unplaced |= looked.changed || hinted || self.is_unplaced();
-                        self.hurry(looked.changed);
+                        self.steps.hurry(looked.changed, self.hub.now());
                         let standing = self.refresh();
                         let mut now = lock(&self.keeper.now);
                         now.counters.looks += 1;
@@ -232,7 +226,7 @@ impl Task {
                 now.counters.round_trips += u64::from(met.round_trips);
                 drop(now);
                 self.steps.unplaced |= met.changed > 0;
-                self.hurry(met.changed > 0);
+                self.steps.hurry(met.changed > 0, self.hub.now());
                 self.refresh();
                 self.rounds.met(peer, Meeting { ours, theirs, one_way: takes_nothing });
                 let facts = [("peer", self.hub.called(&self.keeper, peer)), ("changed", met.changed.to_string())];
@@ -281,17 +275,13 @@ impl Task {
             ];
             self.say(Matters::Info, "put in place", &facts);
             self.succeeded();
-            self.steps.tries = 0;
+            self.steps.served();
             self.after_sync.tell(summary(&self.keeper, &placed, &kept));
         }
         if placed.wanted > 0 {
-            // What is held back waits for somebody who approves it.
-            self.steps.unplaced |= standing.held.is_empty();
-            let wait = if self.steps.asks_again { 0 } else { again_ms(self.steps.tries) };
-            self.steps.place_after = self.hub.now() + wait;
-            self.steps.tries = self.steps.tries.saturating_add(1);
+            self.steps.wanting(!standing.held.is_empty(), self.hub.now());
         } else {
-            self.steps.tries = 0;
+            self.steps.served();
         }
         for problem in kept.problems.iter().take(10) {
             self.say(Matters::Warn, "problem", &[("path", problem.path.to_string()), ("why", problem.cause.clone())]);
@@ -301,19 +291,8 @@ impl Task {
     /// A piece of work ended in a bug. It is not known which: all are begun anew.
     fn broke(&mut self, what: &str) {
         self.say(Matters::Error, "a step broke", &[("why", what.into())]);
-        let (opening, now) = (false, self.again());
         self.rounds.all_ended();
-        self.steps = Steps {
-            opening,
-            dirty: Some(Dirty::All),
-            unplaced: true,
-            place_after: now,
-            look_after: now,
-            open_after: now,
-            failures: self.steps.failures,
-            rescan_at: self.steps.rescan_at,
-            ..Steps::default()
-        };
+        self.steps.broke(self.hub.now());
     }
 
     /// Lets go of the root: what goes on ends at the next file.
@@ -332,7 +311,7 @@ impl Task {
         if self.keeper.share().is_some_and(|share| share.is_void()) {
             self.say(Matters::Error, "opened again, as its memory could not be written", &[]);
             self.let_go().await;
-            self.steps.open_after = self.again();
+            self.steps.open_after = self.steps.failed(self.hub.now());
         }
     }
 
@@ -364,13 +343,6 @@ impl Task {
         standing
     }
 
-    /// What is new does not wait for what could not be had.
-    fn hurry(&mut self, is_new: bool) {
-        if is_new && self.steps.tries > 0 {
-            (self.steps.tries, self.steps.place_after) = (0, self.hub.now());
-        }
-    }
-
     fn is_unplaced(&self) -> bool {
         self.keeper.share().is_some_and(|share| share.standing().wanted != Some(0))
     }
@@ -392,7 +364,7 @@ impl Task {
 
     fn at(&self) -> At {
         let steps = &self.steps;
-        let failed = steps.failures > 0;
+        let failed = steps.is_failing();
         match self.keeper.share() {
             None if self.keeper.shared.paused => At::Paused,
             None if self.loans > 0 => At::Lent,
@@ -406,7 +378,7 @@ impl Task {
     }
 
     fn succeeded(&mut self) {
-        self.steps.failures = 0;
+        self.steps.succeeded();
         lock(&self.keeper.now).problem = None;
     }
 
@@ -419,13 +391,7 @@ impl Task {
             let level = if known.as_ref() == Some(&text) { Matters::Debug } else { Matters::Error };
             self.say(level, what, &[("why", text)]);
         }
-        self.again()
-    }
-
-    fn again(&mut self) -> Moment {
-        let wait = again_ms(self.steps.failures);
-        self.steps.failures = self.steps.failures.saturating_add(1);
-        self.hub.now() + wait
+        self.steps.failed(self.hub.now())
     }
 
     pub(super) fn say(&self, level: Matters, what: &'static str, facts: &[(&'static str, String)]) {
@@ -441,11 +407,6 @@ fn summary(keeper: &Keeper, placed: &Materialized, kept: &Kept) -> serde_json::V
         "bytes": totals.bytes, "renames": totals.renames, "deletes": totals.deletes, "problems": kept.problems.len(),
         "wanted": placed.wanted, "paths": kept.paths,
     })
-}
-
-/// After so many tries.
-fn again_ms(tries: u32) -> u64 {
-    (AGAIN_MS << tries.min(16)).min(AGAIN_MAX_MS)
 }
 
 /// An error with its causes, in one line.
