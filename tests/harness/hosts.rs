@@ -221,11 +221,23 @@ impl Host {
     /// What the daemon says of a share.
     #[track_caller]
     pub fn status(&self, share: &str) -> Value {
+        self.told_of("name", share)
+    }
+
+    /// What the daemon says of itself.
+    #[track_caller]
+    pub fn daemon_status(&self) -> Value {
+        self.told_of("type", "daemon")
+    }
+
+    /// The line of the daemon's status in which a field has a value.
+    #[track_caller]
+    fn told_of(&self, field: &str, value: &str) -> Value {
         let outcome = answered(|| self.alike(["status", "--json"]));
         // 1 says that members differ.
         assert!(outcome.code <= 1, "{}: {outcome:?}\n{}", self.name, self.log());
-        let found = outcome.json().into_iter().find(|line| line["name"] == share);
-        found.unwrap_or_else(|| panic!("{} has no share {share}: {}", self.name, outcome.stdout))
+        let found = outcome.json().into_iter().find(|line| line[field] == value);
+        found.unwrap_or_else(|| panic!("{}: no {field} is {value}: {}", self.name, outcome.stdout))
     }
 
     /// The top of a share.

@@ -29,8 +29,8 @@ const TICK: Duration = Duration::from_millis(100);
 const STUCK: Duration = Duration::from_secs(120);
 /// They are not waited for any longer, whatever changes.
 const SETTLED: Duration = Duration::from_secs(900);
-/// How often the memory of those that run throughout is noted.
-const SAMPLE: Duration = Duration::from_secs(5);
+/// How often the memory of those that run throughout is looked at while they rest.
+const SAMPLE: Duration = Duration::from_secs(1);
 /// Paths that a host writes.
 const PATHS: u32 = 40;
 
@@ -149,9 +149,36 @@ impl Soak {
         soak
     }
 
-    /// What those hold that are never killed, in MiB.
+    /// Those that are never killed.
+    fn throughout(&self) -> &[Host] {
+        &self.all[..2]
+    }
+
+    /// What those hold, in MiB.
     fn memory(&self) -> Vec<f64> {
-        self.all[..2].iter().map(|host| host.memory_bytes() as f64 / f64::from(1 << 20)).collect()
+        self.throughout().iter().map(|host| host.memory_bytes() as f64 / f64::from(1 << 20)).collect()
+    }
+
+    /// Rests for so long: the least is what is held, beside what happens to be done meanwhile.
+    fn rest(&self, length: Duration) -> Vec<f64> {
+        let (until, mut held_mib) = (Instant::now() + length, self.memory());
+        while Instant::now() < until {
+            thread::sleep(SAMPLE);
+            held_mib.iter_mut().zip(self.memory()).for_each(|(least, now)| *least = least.min(now));
+        }
+        held_mib
+    }
+
+    /// What those have done so far.
+    fn done(&self) -> String {
+        let number = |of: &serde_json::Value, name: &str| of[name].as_u64().expect("a number");
+        let done = |host: &Host| {
+            let (of_daemon, of_share) = (host.daemon_status(), host.status(SHARE));
+            let (rounds, content) = (number(&of_share, "rounds"), number(&of_share, "content_bytes"));
+            let beside = number(&of_daemon, "received").saturating_sub(content);
+            format!("{rounds} meetings, {content} bytes of content, {beside} beside ({} each)", beside / rounds.max(1))
+        };
+        self.throughout().iter().map(done).collect::<Vec<String>>().join("; ")
     }
 
     fn tree(&self, host: usize) -> Tree {
@@ -366,55 +393,39 @@ fn different(left: &BTreeMap<PathBuf, Vec<u8>>, right: &BTreeMap<PathBuf, Vec<u8
     left.keys().chain(right.keys()).filter(|path| left.get(*path) != right.get(*path)).cloned().collect()
 }
 
-/// The memory that each of some daemons holds at a time, in MiB.
-type Sample = (Duration, Vec<f64>);
+/// Parts of a soak. After each all hear each other, come to be alike, and rest.
+const PARTS: u64 = 3;
+/// This part of a soak is rested after each.
+const REST_PART: u32 = 60;
 
-/// What those daemons held that ran throughout.
-#[derive(Debug)]
-pub struct Memory {
-    /// In the end.
-    pub held_mib: Vec<f64>,
-    /// The least of the last third against the least of the second.
-    pub grown_percent: Vec<f64>,
-}
-
-/// Runs a schedule and asserts how it ends.
+/// Runs a schedule in parts, and asserts how each ends. Gives, of each part, what each daemon that ran throughout held in the end,
+/// in MiB, when all were at rest.
 #[allow(clippy::print_stdout)]
-pub fn run(seed: u64, length: Duration) -> Memory {
-    let ticks = (length.as_millis() / TICK.as_millis()) as usize;
-    println!("seed {seed}, {ticks} ticks");
-    let events = schedule(seed, ticks);
-    assert_eq!(events, schedule(seed, ticks), "a seed is a schedule");
+pub fn run(seed: u64, length: Duration) -> Vec<Vec<f64>> {
+    let ticks = (length.as_millis() / TICK.as_millis()) as usize / PARTS as usize;
+    println!("seed {seed}, {PARTS} times {ticks} ticks");
     let mut soak = Soak::new();
-    let mut samples: Vec<Sample> = Vec::new();
     let began = Instant::now();
-    for (tick, events) in events.iter().enumerate() {
-        let until = Instant::now() + TICK;
-        for event in events {
-            if std::env::var_os("SOAK_SAY").is_some() {
-                println!("{tick} {event:?}");
+    let part = |number: u64| {
+        let events = schedule(seed * PARTS + number, ticks);
+        assert_eq!(events, schedule(seed * PARTS + number, ticks), "a seed is a schedule");
+        for (tick, events) in events.iter().enumerate() {
+            let until = Instant::now() + TICK;
+            for event in events {
+                if std::env::var_os("SOAK_SAY").is_some() {
+                    println!("{number} {tick} {event:?}");
+                }
+                soak.happen(ticks * number as usize + tick, event);
             }
-            soak.happen(tick, event);
+            thread::sleep(until.saturating_duration_since(Instant::now()));
         }
-        if tick % (SAMPLE.as_millis() / TICK.as_millis()) as usize == 0 {
-            samples.push((began.elapsed(), soak.memory()));
-        }
-        thread::sleep(until.saturating_duration_since(Instant::now()));
-    }
-    soak.all.iter().for_each(Host::heal);
-    soak.settle();
-    samples.push((began.elapsed(), soak.memory()));
-    for (at, held) in samples.iter().step_by(12).chain(samples.last()) {
-        println!("memory after {:4.0?} s: {held:.1?} MiB", at.as_secs());
-    }
-    let memory = Memory { held_mib: samples[samples.len() - 1].1.clone(), grown_percent: grown(&samples) };
-    println!("alike after {:.0?}, {memory:.1?}", began.elapsed());
-    memory
-}
-
-fn grown(samples: &[Sample]) -> Vec<f64> {
-    let third = samples.len() / 3;
-    let least = |of: &[Sample], at: usize| of.iter().map(|(_, held)| held[at]).fold(f64::MAX, f64::min);
-    let grown = |at| (least(&samples[2 * third..], at) / least(&samples[third..2 * third], at) - 1.0) * 100.0;
-    (0..samples[0].1.len()).map(grown).collect()
+        soak.all.iter().for_each(Host::heal);
+        println!("after {:.0?} nothing happens any more: {:.1?} MiB", began.elapsed(), soak.memory());
+        soak.settle();
+        println!("alike after {:.0?}", began.elapsed());
+        let held_mib = soak.rest(length / REST_PART);
+        println!("at rest after {:.0?}: {held_mib:.1?} MiB; {}", began.elapsed(), soak.done());
+        held_mib
+    };
+    (0..PARTS).map(part).collect()
 }
