@@ -83,6 +83,7 @@ pub fn share(hub: &Hub, keeper: &Keeper, peers: &[PeerNow]) -> ShareNow {
         rounds: now.counters.rounds,
         failed_rounds: now.counters.failed,
         round_trips: now.counters.round_trips,
+        meeting_bytes: now.counters.meeting_bytes,
         files: now.counters.files,
         content_bytes: now.counters.bytes,
         scrubbed_bytes: now.counters.scrubbed,

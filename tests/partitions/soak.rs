@@ -169,14 +169,19 @@ impl Soak {
         held_mib
     }
 
-    /// What those have done so far.
+    /// What those have done so far, of which a meeting is the smallest part: it carries what changed, and no more.
     fn done(&self) -> String {
         let number = |of: &serde_json::Value, name: &str| of[name].as_u64().expect("a number");
         let done = |host: &Host| {
             let (of_daemon, of_share) = (host.daemon_status(), host.status(SHARE));
-            let (rounds, content) = (number(&of_share, "rounds"), number(&of_share, "content_bytes"));
-            let beside = number(&of_daemon, "received").saturating_sub(content);
-            format!("{rounds} meetings, {content} bytes of content, {beside} beside ({} each)", beside / rounds.max(1))
+            let [rounds, meetings, content] =
+                ["rounds", "meeting_bytes", "content_bytes"].map(|name| number(&of_share, name));
+            let moved = number(&of_daemon, "received") + number(&of_daemon, "sent");
+            assert!((1..MEETING_MAX).contains(&(meetings / rounds.max(1))), "{of_share}");
+            format!(
+                "{rounds} meetings of {} bytes; {content} bytes of content; {moved} in all",
+                meetings / rounds.max(1)
+            )
         };
         self.throughout().iter().map(done).collect::<Vec<String>>().join("; ")
     }
@@ -393,6 +398,8 @@ fn different(left: &BTreeMap<PathBuf, Vec<u8>>, right: &BTreeMap<PathBuf, Vec<u8
     left.keys().chain(right.keys()).filter(|path| left.get(*path) != right.get(*path)).cloned().collect()
 }
 
+/// What a meeting costs less than on average, both ways together, in bytes.
+const MEETING_MAX: u64 = 16_384;
 /// Parts of a soak. After each all hear each other, come to be alike, and rest.
 const PARTS: u64 = 3;
 /// This part of a soak is rested after each.

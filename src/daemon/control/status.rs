@@ -133,6 +133,9 @@ pub struct ShareNow {
     pub failed_rounds: u64,
     /// Round trips of all of them.
     pub round_trips: u64,
+    /// Bytes that were said and heard in all of them.
+    #[serde(default)]
+    pub meeting_bytes: u64,
     /// Files put in place since the daemon began.
     pub files: u64,
     /// Bytes of their content that came over the network.

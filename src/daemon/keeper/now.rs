@@ -53,6 +53,8 @@ pub struct Counters {
     pub failed: u64,
     /// Round trips of all of them.
     pub round_trips: u64,
+    /// Bytes that were said and heard in all of them.
+    pub meeting_bytes: u64,
     /// Files that were put in place.
     pub files: u64,
     /// Bytes of content that came for them.

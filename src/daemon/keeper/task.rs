@@ -224,12 +224,18 @@ impl Task {
                 now.heard.insert(peer, self.hub.now());
                 now.counters.rounds += 1;
                 now.counters.round_trips += u64::from(met.round_trips);
+                now.counters.meeting_bytes += met.bytes.sent + met.bytes.received;
                 drop(now);
                 self.steps.unplaced |= met.changed > 0;
                 self.steps.hurry(met.changed > 0, self.hub.now());
                 self.refresh();
                 self.rounds.met(peer, Meeting { ours, theirs, one_way: takes_nothing });
-                let facts = [("peer", self.hub.called(&self.keeper, peer)), ("changed", met.changed.to_string())];
+                let facts = [
+                    ("peer", self.hub.called(&self.keeper, peer)),
+                    ("changed", met.changed.to_string()),
+                    ("sent", met.bytes.sent.to_string()),
+                    ("received", met.bytes.received.to_string()),
+                ];
                 self.say(if met.changed > 0 { Matters::Info } else { Matters::Debug }, "met", &facts);
             }
             Err(error) => {

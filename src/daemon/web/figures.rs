@@ -7,7 +7,7 @@ use crate::daemon::control::status::{Liveness, ShareNow, Status};
 /// One figure of a share: its name, its kind, what it means, and its value.
 type Figure = (&'static str, &'static str, &'static str, fn(&ShareNow) -> f64);
 
-const OF_SHARES: [Figure; 16] = [
+const OF_SHARES: [Figure; 17] = [
     ("alike_share_alike", "gauge", "Whether all members hold and show the same.", |share| {
         f64::from(u8::from(share.alike))
     }),
@@ -22,6 +22,9 @@ const OF_SHARES: [Figure; 16] = [
     ("alike_share_rounds_total", "counter", "Meetings that ended well.", |share| share.rounds as f64),
     ("alike_share_failed_rounds_total", "counter", "Meetings that did not.", |share| share.failed_rounds as f64),
     ("alike_share_round_trips_total", "counter", "Round trips of all meetings.", |share| share.round_trips as f64),
+    ("alike_share_meeting_bytes_total", "counter", "Bytes that were said and heard in all meetings.", |share| {
+        share.meeting_bytes as f64
+    }),
     ("alike_share_scrubbed_bytes_total", "counter", "Bytes read again.", |share| share.scrubbed_bytes as f64),
     ("alike_share_rotted_total", "counter", "Files found rotten.", |share| share.rotted as f64),
     ("alike_share_rotten", "gauge", "Files that are rotten still.", |share| share.rotten.len() as f64),

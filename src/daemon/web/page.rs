@@ -182,7 +182,7 @@ pub mod tests {
             "alike_live": true, "why": ["<i> is down"], "top": "", "knowledge": "", "entries": 1, "bytes": 2, "wanted": 0,
             "conflicts": 0, "held": [], "problems": [], "members": [member("desk", "own"), member("<script>", "down")],
             "watch": {"watching": true, "directories": 1, "problem": null}, "looked_s": 1, "look_ms": 2, "rounds": 3,
-            "failed_rounds": 0, "round_trips": 4, "files": 5, "content_bytes": 6, "rate": 0});
+            "failed_rounds": 0, "round_trips": 4, "meeting_bytes": 9, "files": 5, "content_bytes": 6, "rate": 0});
         let shares = vec![serde_json::from_value(share).expect("a share")];
         Status { daemon: Default::default(), shares }
     }

@@ -11,7 +11,7 @@ use crate::model::agreed::{Agreed, siblings_of};
 use crate::model::era::Side;
 use crate::model::merge::{Pair, Pairs};
 use crate::model::{Digest, Listing, RelPath, Siblings};
-use crate::net::Link;
+use crate::net::{Link, Traffic};
 use crate::proto::message::{Failure, Message};
 use crate::proto::reconcile::{Machine, Settings, Side as Compared, Wants};
 use crate::sync::converse::{Control, violation};
@@ -32,6 +32,8 @@ pub struct Met {
     pub their_knowledge: Digest,
     /// Round trips of the comparison, after the greeting; none where both were alike.
     pub round_trips: u32,
+    /// What was said and heard.
+    pub bytes: Traffic,
 }
 
 /// What a replica was when a meeting began.
@@ -61,16 +63,17 @@ impl Share {
             let _ = control.send(&Message::Failed(Failure::from(error))).await;
         }
         let _ = control.send(&Message::Bye).await;
+        let bytes = link.bytes();
         link.close().await;
-        outcome
+        outcome.map(|met| Met { bytes, ..met })
     }
 
     async fn compare(&self, control: &mut Control, side: Side) -> Result<Met, Error> {
         let mut ours = self.step(WAIT_MAX, Core::snapshot).await?;
         control.send(&Message::Greeting(greet::told(&ours.greeting))).await?;
         let theirs = greeting(control).await?;
-        let met =
-            Met { changed: 0, their_top: theirs.top, their_knowledge: digest_of(&theirs.knowledge), round_trips: 0 };
+        let (their_top, their_knowledge) = (theirs.top, digest_of(&theirs.knowledge));
+        let met = Met { changed: 0, their_top, their_knowledge, round_trips: 0, bytes: Traffic::default() };
         if theirs.agrees(&ours.greeting) {
             return Ok(met);
         }
