@@ -2,16 +2,20 @@
 //! `cargo test --profile simulation --test partitions -- --ignored --nocapture --test-threads 1 large`.
 #![allow(clippy::print_stdout)]
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use rustix::process::Signal;
 
-use super::cluster::{INTERVAL, PATIENCE, SHARE, arrives, cluster, converge, copies, versions};
+use super::cluster::{INTERVAL, PATIENCE, SHARE, admit, arrives, cluster, converge, copies, versions};
+use super::harness::Tree;
 use super::harness::hosts::{Cut, Host, apart, split, within};
 use super::harness::tree::pattern;
-use super::{HEALED, bridge};
+use super::{HEALED, bridge, hosts_beside};
 
 /// A large file.
 const BYTES: usize = 200_000_000;
@@ -228,4 +232,89 @@ fn a_change_reaches_sixteen_members_in_six_rounds() {
     println!("rounds until all have it: median {:.2}, 99th of 100 {:.2}, most {:.2}", took[50], took[98], took[99]);
     assert!(took[98] < 6.0, "{took:?}");
     assert!(copies(&all[0].tree(SHARE)).is_empty());
+}
+
+/// Files of the share that a new member joins, of which it has every other one of the first half already.
+const FILES: usize = 100_000;
+/// Files that the new member brings.
+const BROUGHT: usize = 1000;
+
+fn path_of(number: usize) -> String {
+    format!("{}/{number}.txt", number / 100)
+}
+
+/// Edits files of a part of all, one after the other, until somebody says that it is enough. What was written where.
+fn edit(tree: &Tree, part: Range<usize>, enough: &AtomicBool) -> BTreeMap<String, Vec<u8>> {
+    let mut written = BTreeMap::new();
+    for turn in 0.. {
+        if enough.load(Ordering::Relaxed) {
+            break;
+        }
+        // A prime: all come in turn.
+        let path = path_of(part.start + turn * 7919 % part.len());
+        let bytes = format!("edit {turn}").into_bytes();
+        tree.file(&path, &bytes);
+        written.insert(path, bytes);
+        thread::sleep(Duration::from_millis(20));
+    }
+    written
+}
+
+#[test]
+#[ignore = "minutes"]
+fn a_new_member_of_a_hundred_thousand_files_joins_while_others_edit() {
+    if !apart("large::a_new_member_of_a_hundred_thousand_files_joins_while_others_edit") {
+        return;
+    }
+    let limit = PATIENCE * 5;
+    let mut all = cluster(&["a", "b"]);
+    for number in 0..FILES {
+        all[0].tree(SHARE).file(path_of(number), format!("file {number}"));
+    }
+    let spread = converge_to(limit, &[&all[0], &all[1]], FILES);
+    all.extend(hosts_beside(&["c"]));
+    let trees: Vec<Tree> = all.iter().map(|host| host.tree(SHARE)).collect();
+    let (new, tree) = (&mut all[2], &trees[2]);
+    new.configure("name = \"c\"\ninterval = \"1s\"\nmdns = false\n");
+    for number in (0..FILES / 2).step_by(2) {
+        tree.file(path_of(number), format!("file {number}"));
+    }
+    for number in 0..BROUGHT {
+        tree.file(format!("brought/{number}.txt"), format!("by c {number}"));
+    }
+    new.start();
+    let enough = AtomicBool::new(false);
+    let (joined, written) = thread::scope(|scope| {
+        let by_a = scope.spawn(|| edit(&trees[0], FILES / 2..FILES / 4 * 3, &enough));
+        let by_b = scope.spawn(|| edit(&trees[1], FILES / 4 * 3..FILES, &enough));
+        let started = Instant::now();
+        admit(&all[0], &all[2], SHARE);
+        within(limit, "all files arrive", || {
+            let entries = [&all[0], &all[2]].map(|host| host.status(SHARE)["entries"].as_u64());
+            let shown = tree.has(path_of(FILES - 1)) && trees[0].has(format!("brought/{}.txt", BROUGHT - 1));
+            shown && entries.iter().all(|entries| *entries >= Some((FILES + BROUGHT) as u64))
+        });
+        enough.store(true, Ordering::Relaxed);
+        let (by_a, by_b) = (by_a.join().expect("it edits"), by_b.join().expect("it edits"));
+        (started.elapsed(), [by_a, by_b].into_iter().flatten().collect::<BTreeMap<String, Vec<u8>>>())
+    });
+    let settled = converge(limit, &all.iter().collect::<Vec<_>>());
+    let held: Vec<u64> = all.iter().map(|host| host.memory_bytes() >> 20).collect();
+    println!(
+        "{FILES} files spread in {spread:.1?}; joined in {joined:.1?} while {} were edited, alike {settled:.1?} later; {held:?} MiB",
+        written.len()
+    );
+    assert!(written.len() > 100, "{}", written.len());
+    for (path, bytes) in &written {
+        assert!(trees.iter().all(|tree| tree.read(path) == *bytes), "{path}");
+    }
+    assert_eq!(copies(tree), Vec::<std::path::PathBuf>::new(), "nobody edited what another did");
+}
+
+/// Waits until hosts hold so many files, and the same.
+fn converge_to(limit: Duration, hosts: &[&Host], files: usize) -> Duration {
+    let started = Instant::now();
+    within(limit, "all files are seen", || hosts[0].status(SHARE)["entries"].as_u64() >= Some(files as u64));
+    converge(limit, hosts);
+    started.elapsed()
 }
