@@ -74,6 +74,64 @@ fn what_both_changed_while_one_was_down_is_kept_twice_and_a_killed_daemon_goes_o
 }
 
 #[test]
+fn what_comes_back_from_the_trash_of_a_member_that_is_alone_is_kept_once_the_others_are_there() {
+    let sandbox = Sandbox::new();
+    let (desk, mut laptop) = pair(&sandbox);
+    laptop.stop(Signal::TERM);
+    desk.docs().file("from-desk", b"edited on the desk");
+    laptop.docs().file("from-desk", b"edited on the laptop").remove("deep/er");
+    laptop.start();
+    desk.until("a conflict", |desk| desk.share()["conflicts"] == 1 && !desk.docs().has("deep/er"));
+    desk.until_alike();
+    // It is settled by everybody: the copy goes to the trash.
+    desk.alike(["resolve", "docs", "*", "--keep", "plain"]).expect(0);
+    desk.until_alike();
+    let settled = desk.docs().shown();
+    assert_eq!(settled, laptop.docs().shown());
+    laptop.stop(Signal::TERM);
+    let copies = "*.conflict-*";
+    for what in [&["deep/er", copies][..], &[copies]] {
+        desk.alike(["trash", "restore", "docs"].iter().chain(what)).expect(0);
+        desk.until("it is looked at", |desk| desk.share()["conflicts"] == 1);
+        let restored = desk.docs().shown();
+        laptop.start();
+        laptop.until("it comes", |laptop| laptop.docs().shown() == restored);
+        laptop.until_alike();
+        desk.until_alike();
+        assert_eq!((&restored, desk.docs().has("deep/er")), (&desk.docs().shown(), true));
+        // Settled once more, it goes once more.
+        desk.alike(["resolve", "docs", "*", "--keep", "plain"]).expect(0);
+        desk.until_alike();
+        laptop.until("it goes", |laptop| laptop.share()["conflicts"] == 0);
+        laptop.stop(Signal::TERM);
+    }
+}
+
+#[test]
+fn a_root_that_is_gone_is_told_and_never_made_anew_and_the_share_goes_on_once_it_is_back() {
+    let sandbox = Sandbox::new();
+    let (desk, laptop) = pair(&sandbox);
+    let (root, elsewhere) = (desk.path("docs"), desk.path("elsewhere"));
+    let is_failed = |desk: &Device<'_>| {
+        let share = desk.share();
+        assert!(share["at"] != "failed" || share["alike"] == false, "{share}");
+        share["at"] == "failed"
+    };
+    fs::rename(&root, &elsewhere).expect("moved");
+    desk.until("it is told", is_failed);
+    assert!(!root.exists(), "nothing is made where it was");
+    laptop.docs().file("meanwhile", b"laptop");
+    fs::rename(&elsewhere, &root).expect("moved back");
+    desk.until("it goes on", |desk| desk.docs().has("meanwhile"));
+    desk.until_alike();
+    desk.until("all of it is deleted", |_| fs::remove_dir_all(&root).is_ok() || !root.exists());
+    desk.until("it is told", is_failed);
+    let why = |desk: &Device<'_>| desk.share()["why"][0].as_str().unwrap_or_default().to_owned();
+    desk.until("it is told why", |desk| why(desk).ends_with("was synced before and is not there"));
+    assert!(!root.exists(), "nothing is made where it was");
+}
+
+#[test]
 fn a_forgotten_member_gets_nothing_more_and_a_ticket_is_good_once() {
     let sandbox = Sandbox::new();
     let (desk, laptop) = pair(&sandbox);
@@ -86,6 +144,8 @@ fn a_forgotten_member_gets_nothing_more_and_a_ticket_is_good_once() {
     assert!(refused.stderr.contains("hint: make a new ticket there"), "{}", refused.stderr);
     laptop.until("the list spreads", |laptop| laptop.share()["members"].as_array().is_some_and(|all| all.len() == 3));
     desk.alike(["forget", "phone"]).expect(0);
+    let oneself = desk.alike(["forget", "desk"]).expect(2);
+    assert!(oneself.stderr.contains("`desk` is this device\nhint: `alike remove SHARE`"), "{}", oneself.stderr);
     laptop.until("it is forgotten", |laptop| laptop.share()["members"].as_array().is_some_and(|all| all.len() == 2));
     desk.docs().file("secret", b"secret");
     laptop.until("it arrives", |laptop| laptop.docs().has("secret"));
@@ -142,6 +202,11 @@ fn configuration_is_edited_without_a_daemon_and_read_again_by_one() {
     desk.until_alike();
     let second = desk.alike(["daemon"]).expect(3);
     assert!(second.stderr.contains("another daemon of this user is running"), "{}", second.stderr);
+    let told = desk.alike(["status"]).stdout;
+    assert!(told.contains("\n  1 entry, 0 B; looked at"), "{told}");
+    let taken = desk.daemon()["addresses"][0].as_str().expect("an address").to_owned();
+    let third = Device::new(&sandbox, "third").alike(["daemon", "--listen", &taken]).expect(3);
+    assert!(third.stderr.contains("cause: address already in use\nhint: the port may be"), "{}", third.stderr);
     let file = desk.path("config/alike/config.toml");
     let text = fs::read_to_string(&file).expect("text");
     fs::write(&file, format!("intervall = \"1s\"\n{text}")).expect("written");

@@ -192,6 +192,10 @@ fn forget(hub: &Arc<Hub>, member: &str, share: Option<&ShareName>) -> Result<Str
         keepers.iter().flat_map(|keeper| named(hub, keeper, member)).filter(|key| *key != hub.key.public()).collect();
     let key = match meant.len() {
         1 => *meant.first().expect("there is one"),
+        0 if keepers.iter().any(|keeper| named(hub, keeper, member).contains(&hub.key.public())) => {
+            let refusal = Refusal::new(exit::USAGE, format!("`{member}` is this device"));
+            return Err(refusal.hint("`alike remove SHARE` ends a share here"));
+        }
         0 => {
             return Err(
                 Refusal::new(exit::USAGE, format!("there is no member `{member}`")).hint("`alike peers` lists them")

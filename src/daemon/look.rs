@@ -144,11 +144,9 @@ fn why(name: &ShareName, now: &Now, members: &[MemberNow]) -> (Vec<String>, bool
         At::Waiting | At::Resting | At::Working => {}
     }
     why.extend(now.problem.clone());
-    let count =
-        |count: usize, one: &str, many: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {many}") };
     match now.standing.wanted {
         Some(0) => {}
-        Some(wanted) => why.push(format!("{} wanted here", count(wanted as usize, "path is", "paths are"))),
+        Some(wanted) => why.push(format!("{} wanted here", count(wanted, "path is", "paths are"))),
         None if matches!(now.at, At::Resting | At::Working | At::Waiting) => {
             why.push("what is to be put in place here is being planned".into());
         }
@@ -158,12 +156,12 @@ fn why(name: &ShareName, now: &Now, members: &[MemberNow]) -> (Vec<String>, bool
         why.push(format!("deletes are held: `alike approve {name}` lets them through"));
     }
     if !now.standing.problems.is_empty() {
-        why.push(count(now.standing.problems.len(), "path has a problem", "paths have problems"));
+        why.push(count(now.standing.problems.len() as u64, "path has a problem", "paths have problems"));
     }
     if !now.standing.rotten.is_empty() {
         why.push(format!(
             "{} rotted, and no member that is reached has it",
-            count(now.standing.rotten.len(), "file has", "files have")
+            count(now.standing.rotten.len() as u64, "file has", "files have")
         ));
     }
     let live: Vec<String> =
@@ -176,6 +174,10 @@ fn why(name: &ShareName, now: &Now, members: &[MemberNow]) -> (Vec<String>, bool
     (why, alike_live)
 }
 
+fn count(count: u64, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
+}
+
 /// Why a member does not show the same, as far as that is known.
 fn of_member(member: &MemberNow) -> Option<String> {
     let name = &member.name;
@@ -184,7 +186,7 @@ fn of_member(member: &MemberNow) -> Option<String> {
         // Who takes nothing lacks what it likes.
         (Liveness::Alive | Liveness::Suspect, Some(true), _) if member.role == Role::Send => None,
         (Liveness::Alive, Some(true), Some(0)) => None,
-        (Liveness::Alive, Some(true), Some(wanted)) => Some(format!("{name} lacks {wanted} paths")),
+        (Liveness::Alive, Some(true), Some(wanted)) => Some(format!("{name} lacks {}", count(wanted, "path", "paths"))),
         (Liveness::Alive, Some(true), None) => Some(format!("{name} does not show all yet")),
         (Liveness::Alive, Some(false), _) => Some(format!("{name} holds something else, and is to be met")),
         (Liveness::Alive, None, _) => Some(format!("it is not known yet what {name} holds")),

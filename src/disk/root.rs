@@ -99,6 +99,12 @@ impl Root {
         self.identity
     }
 
+    /// Whether its path still leads to it: it was neither moved nor deleted, and nothing is mounted in its place.
+    pub fn is_in_place(&self) -> bool {
+        let Identity { device, inode, .. } = self.identity;
+        fs::stat(&self.path).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == (device, inode))
+    }
+
     /// The directory handle.
     pub fn handle(&self) -> &OwnedFd {
         &self.handle

@@ -10,10 +10,10 @@
 //! Replaced by rename, so a reader that has mapped the old file keeps it. Start at [`parse`] and [`save`].
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::ops::Range;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::places::RootKey;
@@ -128,13 +128,10 @@ fn tree_range(header: &[u8; HEADER_BYTES], file_bytes: usize) -> Option<Range<us
     (end == file_bytes).then_some(start..end)
 }
 
-/// Writes the index of `root` beside `path` and renames it there. Its directory is made where it is missing.
+/// Writes the index of `root` beside `path` and renames it there. Its directory is there, or nothing is written.
 /// Not synced: after a power cut the checksum tells, and the root is hashed again. Gives the file, whoever may replace it.
 pub fn save(path: &Path, root: RootKey, listing: &Listing, tree: Option<(Lane, &[u8])>) -> Result<File, IndexError> {
     let fail = |source| IndexError::Save { path: path.into(), source };
-    if let Some(directory) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(fail)?;
-    }
     let (lane, tree) = tree.map_or((NO_LANE, &[][..]), |(lane, bytes)| (lane.to_byte(), bytes));
     let rows = listing.as_bytes();
     let mut header = [0; HEADER_BYTES];
@@ -214,7 +211,7 @@ mod tests {
 
     fn saved(tree: Option<(Lane, &[u8])>) -> Vec<u8> {
         let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("deep/er/x.index");
+        let path = directory.path().join("x.index");
         save(&path, ROOT, &listing(), tree).expect("saved");
         save(&path, ROOT, &listing(), tree).expect("saved again");
         let names = fs::read_dir(path.parent().expect("a parent")).expect("listed").count();

@@ -11,9 +11,9 @@
 //! A checksum a record would cost each file of a first hash 0.2 us under the journal's lock.
 
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -61,7 +61,8 @@ pub struct JournalError {
 }
 
 impl Journal {
-    /// Opens the journal of `root`, empty where there is none, or where it is another root's or another version's.
+    /// Opens the journal of `root`, empty where there is none, or where it is another root's or another version's. It is made in a
+    /// directory that is there.
     pub fn open(path: &Path, root: RootKey) -> Result<Journal, JournalError> {
         let fail = |source| JournalError { path: path.into(), source };
         let mut writer = Writer { path: path.into(), root, file: None, pending: Vec::new(), flushed: Instant::now() };
@@ -155,9 +156,6 @@ impl Writer {
 
     fn open(&mut self) -> io::Result<&mut File> {
         if self.file.is_none() {
-            if let Some(directory) = self.path.parent() {
-                DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-            }
             let mut options = OpenOptions::new();
             let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&self.path)?;
             file.write_all(&header(self.root))?;
@@ -259,7 +257,7 @@ mod tests {
     #[test]
     fn what_was_noted_is_recalled_by_the_next_run_under_the_same_stamp() {
         let directory = tempfile::tempdir().expect("a directory");
-        let file = directory.path().join("deep/x.journal");
+        let file = directory.path().join("x.journal");
         let journal = Journal::open(&file, ROOT).expect("opened");
         note(&journal, "a/b", 1);
         assert!(!file.exists(), "nothing is written before it is due");

@@ -2,7 +2,9 @@
 //! end; says nothing of what it is compared with.
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +51,15 @@ struct Cache {
     index: PathBuf,
     journal: PathBuf,
     writable: bool,
+    /// The directory that is made for them where it is missing. None is made in a root: one that was moved away, or whose file
+    /// system is gone, shall find its place free when it comes back.
+    directory: Option<PathBuf>,
+}
+
+impl Cache {
+    fn make(&self) -> io::Result<()> {
+        self.directory.as_ref().map_or(Ok(()), |path| DirBuilder::new().recursive(true).mode(0o700).create(path))
+    }
 }
 
 /// Where a run did something.
@@ -74,6 +85,7 @@ impl Side {
                 index: named(places.index_path(key)),
                 journal: named(places.journal_path(key)),
                 writable: write_cache,
+                directory: Some(places.cache().into()),
             }
         });
         Ok(Side {
@@ -91,7 +103,8 @@ impl Side {
     /// are remembered there. What its file system does not keep is not looked at: there it is as it was agreed on.
     pub fn of_replica(root: Root, reading: &Reading, write_cache: bool) -> Result<Side, Error> {
         let control = root.path().join(crate::disk::control::NAME);
-        let cache = Cache { index: control.join("index"), journal: control.join("journal"), writable: write_cache };
+        let (index, journal) = (control.join("index"), control.join("journal"));
+        let cache = Cache { index, journal, writable: write_cache, directory: None };
         let keeps = Keeps::of(&root, write_cache);
         let wanted = reading.fidelity;
         let fidelity = Fidelity {
@@ -281,8 +294,10 @@ impl Side {
         }
         let mut bytes = Vec::new();
         tree.encode(&mut bytes);
+        let tell = |error: &dyn std::fmt::Display| format!("the index is not kept: {}: {error}", cache.index.display());
+        cache.make().map_err(|error| tell(&error))?;
         let file = index::save(&cache.index, key(&self.root), &found.listing, Some((tree.lane(), &bytes)))
-            .map_err(|e| format!("the index is not kept: {}: {e}", cache.index.display()))?;
+            .map_err(|error| tell(&error))?;
         // The index now knows everything that the journal of an interrupted hash did.
         let _ = std::fs::remove_file(&cache.journal);
         Ok(Some(file))
@@ -305,6 +320,7 @@ impl Side {
 
     fn journal(&self) -> Option<Journal> {
         let cache = self.cache.as_ref().filter(|cache| cache.writable)?;
+        cache.make().ok()?;
         Journal::open(&cache.journal, key(&self.root)).ok()
     }
 }

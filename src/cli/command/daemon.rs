@@ -71,8 +71,9 @@ impl Daemon {
 fn failed(error: &DaemonError) -> Failure {
     let failure = match error {
         DaemonError::Config(error) => return asking::misconfigured(error),
-        DaemonError::Place(_) | DaemonError::Socket { .. } => Failure::new(Exit::Root, error.to_string()),
-        DaemonError::Net(_) | DaemonError::System { .. } => Failure::new(Exit::Lost, error.to_string()),
+        DaemonError::Place(_) | DaemonError::Socket { .. } | DaemonError::Net(_) | DaemonError::System { .. } => {
+            Failure::new(Exit::Root, error.to_string())
+        }
     };
     let failure = match std::error::Error::source(error) {
         Some(source) => failure.caused_by(source),
@@ -84,10 +85,13 @@ fn failed(error: &DaemonError) -> Failure {
             failure.hint("put the file back from a copy; without it this machine is another member: `alike join` anew")
         }
         DaemonError::Place(PlaceError::NoPlace) => failure.hint("set HOME"),
-        DaemonError::Net(_) => failure.hint("another program may have the port: `--listen PORT` takes another one"),
+        DaemonError::Net(_) => failure.hint(PORT),
         _ => failure,
     }
 }
+
+const PORT: &str =
+    "the port may be another program's, or the address none of this machine's: `--listen PORT` takes another";
 
 /// A unit of the user's systemd, with this program's path.
 fn unit() -> String {

@@ -23,6 +23,7 @@ pub fn tell(daemon: &DaemonNow, shares: &[&ShareNow], output: &mut Output) {
     }
     match daemon.pending.len() {
         0 => {}
+        1 => output.line("  1 device called that is no member: `alike peers --pending`"),
         count => output.line(format_args!("  {count} devices called that are no members: `alike peers --pending`")),
     }
     if shares.is_empty() {
@@ -53,7 +54,8 @@ fn share(share: &ShareNow, output: &mut Output) {
         (None, true) => format!("{} directories watched", share.watch.directories),
         (None, false) => "not watched".into(),
     };
-    output.line(format_args!("  {} entries, {}; {looked}; {watch}", share.entries, bytes(share.bytes)));
+    let entries = if share.entries == 1 { "entry" } else { "entries" };
+    output.line(format_args!("  {} {entries}, {}; {looked}; {watch}", share.entries, bytes(share.bytes)));
     if share.rate > 0 {
         output.line(format_args!("  {}/s of content arrive", bytes(share.rate)));
     }

@@ -30,6 +30,10 @@ use serde::de::{Deserializer, Error as _};
 
 use super::name::ShareName;
 use super::{Config, ConfigError, Hooks, Role, Shared, Timetable, duration};
+use crate::daemon::members::NAME_BYTES_MAX;
+
+/// What a device may be called.
+const NAME: &str = "the name of a device takes up to 64 bytes that can be seen";
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -46,6 +50,7 @@ struct File {
     scrub: Option<Option<Duration>>,
     #[serde(default, deserialize_with = "timetable")]
     bwlimit: Timetable,
+    #[serde(default, deserialize_with = "name")]
     name: Option<String>,
     #[serde(default)]
     hooks: FileHooks,
@@ -133,6 +138,12 @@ fn timetable<'de, D: Deserializer<'de>>(from: D) -> Result<Timetable, D::Error> 
     text.parse().map_err(D::Error::custom)
 }
 
+fn name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(from)?;
+    let legal = !text.trim().is_empty() && text.len() <= NAME_BYTES_MAX && !text.contains(char::is_control);
+    if legal { Ok(Some(text)) } else { Err(D::Error::custom(NAME)) }
+}
+
 fn root<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
     let path = PathBuf::from(String::deserialize(from)?);
     // The daemon's own directory is nobody's business.
@@ -182,6 +193,8 @@ mod tests {
             ("\n\n[share.\"a/b\"]\nroot = \"/d\"\n", 3),
             ("interval = \"soon\"\n", 1),
             ("mdns = maybe\n", 1),
+            ("\nname = \" \"\n", 2),
+            ("name = \"two\\nlines\"\n", 1),
             ("[hooks]\n\nafter = \"x\"\n", 3),
         ];
         for (text, line) in table {

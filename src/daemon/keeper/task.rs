@@ -87,11 +87,7 @@ impl Task {
                 self.met(peer, ours, met);
             }
             Word::Dirty(dirty) => self.dirty(dirty),
-            Word::Gone => {
-                self.say(Matters::Error, "the root is gone from its place", &[]);
-                self.let_go().await;
-                self.steps.open_after = self.steps.failed(self.hub.now());
-            }
+            Word::Gone => self.lose("the root is gone from its place").await,
             Word::Listed => {
                 self.live(self.hub.peers.connected());
                 self.rounds.tell(now);
@@ -175,6 +171,10 @@ impl Task {
                         if looked.changed {
                             self.say(Matters::Debug, "changed here", &[("entries", standing.entries.to_string())]);
                         }
+                    }
+                    // A directory that was deleted is not told of as long as it is open here.
+                    Err(_) if self.keeper.share().is_some_and(|share| !share.is_in_place()) => {
+                        self.keeper.say(Word::Gone);
                     }
                     Err(error) => {
                         self.steps.dirty = Some(Dirty::All);
@@ -315,10 +315,16 @@ impl Task {
     /// Lets go of a share that has lost its memory: it is opened again, and read as it is on disk.
     async fn renew(&mut self) {
         if self.keeper.share().is_some_and(|share| share.is_void()) {
-            self.say(Matters::Error, "opened again, as its memory could not be written", &[]);
-            self.let_go().await;
-            self.steps.open_after = self.steps.failed(self.hub.now());
+            self.lose("opened again, as its memory could not be written").await;
         }
+    }
+
+    /// Lets go of the root for a reason, which is told until it is open again.
+    async fn lose(&mut self, why: &'static str) {
+        self.say(Matters::Error, why, &[]);
+        self.let_go().await;
+        lock(&self.keeper.now).problem = Some(why.into());
+        self.steps.open_after = self.steps.failed(self.hub.now());
     }
 
     async fn close(mut self) {

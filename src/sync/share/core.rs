@@ -146,6 +146,11 @@ impl Share {
         self.0.core.try_lock().is_ok_and(|core| core.is_none())
     }
 
+    /// Whether the path of the root still leads to it.
+    pub fn is_in_place(&self) -> bool {
+        self.0.side.root().is_in_place()
+    }
+
     /// Counters of what is looked at and installed.
     pub fn gauge(&self) -> &Arc<Gauge> {
         &self.0.gauge
