@@ -157,6 +157,7 @@ fn status_that_is_watched_is_told_again_whenever_it_changes_until_the_daemon_end
     let before = desk.share()["entries"].as_u64().expect("a number");
     laptop.docs().file("later", b"later");
     objects.until("there is one more", entries(before + 1));
+    desk.until("it is there", |desk| desk.docs().has("later"));
     desk.docs().remove("later");
     objects.until("there is one less", entries(before));
     laptop.stop(Signal::TERM);
