@@ -117,7 +117,7 @@ const CUT_SECS_MAX: u64 = 2;
 
 /// Whether a time is what a coarse file system keeps of one that is wanted.
 pub fn is_cut(want: Time, there: Time) -> bool {
-    want != there && there.nanos % 10_000_000 == 0 && want.secs.abs_diff(there.secs) <= CUT_SECS_MAX
+    want != there && there.nanos.is_multiple_of(10_000_000) && want.secs.abs_diff(there.secs) <= CUT_SECS_MAX
 }
 
 const fn noun(kind: Kind) -> &'static str {
