@@ -1,6 +1,8 @@
 //! What a user does to a path just while a run works there: between its last look at the path and its step, or between the
 //! step and the look after the run. The system calls of the run are slowed, so that he always is in that window.
 
+#[path = "sync_windows/acts.rs"]
+mod acts;
 mod harness;
 #[path = "sync_windows/steps.rs"]
 mod steps;

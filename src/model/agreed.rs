@@ -91,10 +91,11 @@ impl Agreed {
         Ok(Agreed { listing: next.finish() })
     }
 
-    /// Paths whose copies have other names in `next`, from which this differs at the paths `changed`: a copy gives way to
-    /// what somebody makes at its name, and takes the name again when that goes.
+    /// Paths that are shown otherwise in `next`, from which this differs at the paths `changed` and not at these: a copy gives
+    /// way to what somebody makes at its name, and takes the name again when that goes; a file gives way to the directory that
+    /// something below its path makes of it.
     pub fn displaced(&self, next: &Agreed, changed: &BTreeMap<RelPath, Siblings>) -> BTreeSet<RelPath> {
-        let mut displaced = BTreeSet::new();
+        let mut displaced = self.overgrown(next, changed);
         for path in changed.keys() {
             // What is made below a name makes a directory of it.
             for name in successors(Some(path.as_ref()), |name| name.parent()) {
@@ -104,6 +105,26 @@ impl Agreed {
             }
         }
         displaced
+    }
+
+    /// Paths with versions that are shown otherwise in `next` because something below them came or went.
+    fn overgrown(&self, next: &Agreed, changed: &BTreeMap<RelPath, Siblings>) -> BTreeSet<RelPath> {
+        let mut above: BTreeSet<PathRef<'_>> = BTreeSet::new();
+        for path in changed.keys() {
+            let parents = successors(path.as_ref().parent(), |at| at.parent()).filter(|at| !at.is_root());
+            // What is above one that was met has been met as well.
+            for parent in parents {
+                if !above.insert(parent) {
+                    break;
+                }
+            }
+        }
+        let has_versions = |path: &PathRef<'_>| self.listing.find(*path).is_ok();
+        let differs = |path: &PathRef<'_>| {
+            self.has_live_children(*path) != next.has_live_children(*path) && self.project(*path) != next.project(*path)
+        };
+        let overgrown = above.into_iter().filter(|path| has_versions(path) && differs(path));
+        overgrown.map(PathRef::to_owned).collect()
     }
 
     /// The tree of this, given that of `before`, from which it differs at these paths and no others.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::action::Plan;
 use super::guard::Guard;
 use super::mirror::{self, MirrorInput, Pair};
-use crate::model::entry::{Entry, Kind};
+use crate::model::entry::{Entry, Kind, Time};
 use crate::model::lane::Lane;
 use crate::model::listing::{Listing, Row};
 use crate::model::merge::{Pair as Rows, Pairs};
@@ -84,7 +84,9 @@ impl Deciding<'_> {
                 Entry { mtime: row.mtime(), ..want.entry() }
             }
             // Of a time that the file system cuts, what it keeps: without it every run would set it anew.
-            Some(row) if !lane.mode && is_cut(want, row) => Entry { mtime: row.mtime(), ..want.entry() },
+            Some(row) if !lane.mode && is_cut(want.mtime(), row.mtime()) => {
+                Entry { mtime: row.mtime(), ..want.entry() }
+            }
             _ => want.entry(),
         });
         let same = match (source, &want, there) {
@@ -113,9 +115,9 @@ impl Deciding<'_> {
 /// Seconds that lie between a time and what a coarse file system keeps of it, at most.
 const CUT_SECS_MAX: u64 = 2;
 
-fn is_cut(want: Row<'_>, row: Row<'_>) -> bool {
-    let (want, there) = (want.mtime(), row.mtime());
-    want != there && there.nanos % 10_000_000 == 0 && want.secs.abs_diff(there.secs) <= CUT_SECS_MAX
+/// Whether a time is what a coarse file system keeps of one that is wanted.
+pub fn is_cut(want: Time, there: Time) -> bool {
+    want != there && there.nanos.is_multiple_of(10_000_000) && want.secs.abs_diff(there.secs) <= CUT_SECS_MAX
 }
 
 const fn noun(kind: Kind) -> &'static str {

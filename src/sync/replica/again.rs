@@ -2,6 +2,7 @@
 //! done the memory notes what the index lacks, so a crash costs nothing but a few hashes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::successors;
 use std::time::{Duration, Instant};
 
 use super::Replica;
@@ -50,6 +51,11 @@ impl Spree {
     }
 }
 
+/// Whether a path is below one of these.
+fn is_below_any(names: &BTreeSet<RelPath>, path: PathRef<'_>) -> bool {
+    !names.is_empty() && successors(path.parent(), |at| at.parent()).any(|at| names.contains(&at.to_owned()))
+}
+
 impl Replica {
     /// How many deletes are meant from now on.
     pub fn limit(&mut self, limit: Limit) {
@@ -72,13 +78,20 @@ impl Replica {
 
     /// Records what the look after a run found where the run itself touched nothing, and what came into a directory that it
     /// moved: what the user did there meanwhile. What is noted where the run did something stays noted unless all is in
-    /// place there, so the next look judges it by what was there before the run.
+    /// place there, so the next look judges it by what was there before the run, and with it what came below it.
     pub fn overtake(&mut self, found: &Found, touched: &dyn Fn(PathRef<'_>) -> bool) -> Result<(), Error> {
         let mut events = self.events(found)?;
         let noted = &self.noted;
         let is_users = |name: &RelPath| !touched(name.as_ref()) || !noted.contains_key(name);
-        events.happened.retain(|happened| is_users(&happened.name));
+        let (happened, left): (Vec<Happened>, Vec<Happened>) =
+            events.happened.into_iter().partition(|happened| is_users(&happened.name));
         events.unseen.retain(|(name, _)| is_users(name));
+        let left: BTreeSet<RelPath> = left.into_iter().map(|happened| happened.name).collect();
+        // Alone it would make a directory of what was there: nobody would see any more that the user took that away.
+        let is_left = |happened: &Happened| happened.was.is_none() && is_below_any(&left, happened.name.as_ref());
+        let (later, happened): (Vec<Happened>, Vec<Happened>) = happened.into_iter().partition(is_left);
+        events.happened = happened;
+        events.unseen.extend(later.into_iter().map(|happened| (happened.name, None)));
         // What the guard holds back is held back again by the next look, which tells it.
         // What tells of a version that went astray is noted no longer once all is in place where it was.
         let events = self.guard(events.with_astray(), found, &mut Vec::new())?;

@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use super::Replica;
-use super::shown::{is_beyond, is_in_place};
+use super::shown::{is_beyond, is_in_place, is_timed};
 use crate::model::RelPath;
 use crate::model::record::Witness;
 use crate::store::state::Change;
@@ -27,6 +27,7 @@ impl Replica {
         // what the others deleted meanwhile would come back. What is ignored may come back: no rule deletes.
         let is_done = |name: &RelPath| {
             is_in_place(&agreed, name, &found.listing, lane)
+                && is_timed(&agreed, name, &found.listing, lane)
                 && !is_beyond(&found.listing, name.as_ref(), one_file_system)
         };
         let left: Vec<(RelPath, Option<Witness>)> = noted.into_iter().filter(|(name, _)| !is_done(name)).collect();

@@ -4,6 +4,7 @@ use crate::model::agreed::Agreed;
 use crate::model::dot::Dot;
 use crate::model::lane::Lane;
 use crate::model::listing::FLAG_INCOMPLETE;
+use crate::model::plan::twoway::is_cut;
 use crate::model::project::{Shown, same_version};
 use crate::model::record::{Event, Witness};
 use crate::model::{Entry, Kind, Listing, PathRef, RelPath};
@@ -55,5 +56,18 @@ pub fn is_in_place(agreed: &Agreed, name: &RelPath, disk: &Listing, lane: Lane) 
         (None, None) => true,
         (Some(shown), Some(now)) => is_shown(&shown.entry, now, lane),
         _ => false,
+    }
+}
+
+/// Whether a file that is in place has the time that is agreed on, as far as its file system keeps any: one that keeps no modes
+/// may keep no times either. One that somebody touched as soon as it was there is not done: nothing would ever see that the
+/// disks differ.
+pub fn is_timed(agreed: &Agreed, name: &RelPath, disk: &Listing, lane: Lane) -> bool {
+    let now = disk.find(name.as_ref()).ok().map(|index| disk.row(index).entry());
+    match (agreed.shown(name.as_ref()).1, now) {
+        (Some(shown), Some(now)) if lane.mode && now.is_file() => {
+            now.mtime == shown.entry.mtime || is_cut(shown.entry.mtime, now.mtime)
+        }
+        _ => true,
     }
 }
