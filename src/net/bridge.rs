@@ -123,7 +123,7 @@ mod tests {
     #[tokio::test]
     async fn what_goes_in_at_one_end_comes_out_at_the_other_whole_and_in_order() {
         let (left, right) = line().await;
-        let said: Vec<u8> = (0..1_000_000_u32).map(|number| (number * 31 >> 5) as u8).collect();
+        let said: Vec<u8> = (0..1_000_000_u32).map(|number| ((number * 31) >> 5) as u8).collect();
         let ((mut hears, mut speaks), (mut listens, mut answers)) = (split(left), split(right));
         let speaking = async {
             // Pieces of every length.
