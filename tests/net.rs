@@ -216,7 +216,7 @@ fn opening_ends_with_the_time_out_where_the_peer_takes_no_stream() {
             }
         };
         assert!(matches!(full, Error::TimedOut { .. }), "{full:?}");
-        assert_eq!(held.len(), 1024);
+        assert_eq!(held.len(), 512);
     });
 }
 
@@ -285,7 +285,7 @@ async fn relay(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt +
 #[test]
 fn a_wrong_key_is_refused_on_either_side_before_any_stream() {
     // The key begins after the first line and the length of the frame.
-    let offset = "alike-pipe 3\n".len() + 4 + 5;
+    let offset = "alike-pipe 4\n".len() + 4 + 5;
     run(async {
         for to_server in [true, false] {
             let (ours, theirs) = forged(offset, to_server);
@@ -403,7 +403,7 @@ fn a_conversation_that_began_on_the_pipe_moves_to_quic() {
 fn a_port_where_nobody_listens_ends_the_wait_at_once() {
     run(async {
         // The port that the client is told is the next one.
-        let (ours, theirs) = forged("alike-pipe 3\n".len() + 4 + 32, false);
+        let (ours, theirs) = forged("alike-pipe 4\n".len() + 4 + 32, false);
         let begun = Instant::now();
         let (client, _server) = ends(ours, theirs, loopback(true), &terms(false)).await;
         client.link.settled().await;
@@ -419,7 +419,7 @@ fn nonsense_through_the_pipe_is_a_violation_and_silence_a_time_out() {
             let (ours, mut theirs) = tokio::io::duplex(64 << 10);
             let short = Terms { timeout: Duration::from_secs(1), ..terms(true) };
             let mut note = |_| {};
-            let mut offer = b"alike-pipe 3\n".to_vec();
+            let mut offer = b"alike-pipe 4\n".to_vec();
             offer.extend_from_slice(&36u32.to_le_bytes());
             offer.extend_from_slice(&[0; 36]);
             offer.extend_from_slice(nonsense);

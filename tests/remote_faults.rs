@@ -391,10 +391,10 @@ fn a_far_side_that_is_no_alike_is_a_clear_error() {
         ("yes", &[35]),
         ("echo 'alike-pipe 99'; cat > /dev/null", &[12]),
         ("echo 'alike-pipe one'; cat > /dev/null", &[10]),
-        ("echo 'alike-pipe 3'", &[10, 35]),
-        ("echo 'alike-pipe 3'; yes", &[10]),
-        ("echo 'alike-pipe 3'; head -c 100 /dev/zero", &[10, 35]),
-        ("echo 'alike-pipe 3'; printf '\\044\\000\\000\\000'; head -c 100000 /dev/zero", &[10]),
+        ("echo 'alike-pipe 4'", &[10, 35]),
+        ("echo 'alike-pipe 4'; yes", &[10]),
+        ("echo 'alike-pipe 4'; head -c 100 /dev/zero", &[10, 35]),
+        ("echo 'alike-pipe 4'; printf '\\044\\000\\000\\000'; head -c 100000 /dev/zero", &[10]),
     ];
     let (here, there) = (far.at(&source), far.at(&target));
     for (at, (body, codes)) in table.iter().enumerate() {

@@ -38,7 +38,7 @@ pub async fn serve(
     (peer, _guest): (PublicKey, Guest),
     link: Link,
 ) -> Result<(), Error> {
-    let stream = link.accept().await?;
+    let strands = net::Strands::accept(&link).await?;
     let (near, far) = tokio::io::duplex(WINDOW);
     let gauges = Gauges::default();
     let served = {
@@ -58,7 +58,7 @@ pub async fn serve(
     };
     hub.note(Level::Debug, "serves a command of a member", &keeper.name, &[("peer", hub.called(keeper, peer))]);
     tokio::select! {
-        () = net::bridge(tokio::io::split(far), stream) => {}
+        () = net::bridge(tokio::io::split(far), strands) => {}
         () = hub.stopping.cancelled() => {}
     }
     gauges.left.stop();

@@ -33,9 +33,9 @@ pub async fn reach(hub: &Arc<Hub>, mut caller: Caller, to: (&str, &ShareName)) -
         Ok(link) => link,
         Err(refusal) => return caller.say(&Answer::Refused(refusal)).await,
     };
-    if let Ok(stream) = link.open().await {
+    if let Ok(strands) = net::Strands::open(&link).await {
         caller.say(&Answer::Reached).await?;
-        net::bridge(caller.into_halves(), stream).await;
+        net::bridge(caller.into_halves(), strands).await;
     }
     link.close().await;
     Ok(())

@@ -6,7 +6,7 @@ use super::members::ShareId;
 use super::schedule::Mark;
 
 /// Raised with every change of what is said.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// The longest name of a share in a request, in bytes.
 const NAME_BYTES_MAX: usize = 255;
 /// The first byte of an announcement among datagrams.

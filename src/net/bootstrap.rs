@@ -16,7 +16,7 @@ use super::pace::Pace;
 use super::raw_keys::PublicKey;
 
 /// The version of all that this layer says.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 /// The most that a request or an answer may be.
 pub(super) const MESSAGE_MAX: usize = 1 << 20;
 /// The most that the far side's login scripts may print before `alike` starts.
@@ -221,7 +221,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_login_script_prints_before_our_line_is_skipped_and_told() {
-        let mut intake = Intake::new(&b"welcome\nmotd\nalike-pipe 3\nrest"[..]);
+        let mut intake = Intake::new(&b"welcome\nmotd\nalike-pipe 4\nrest"[..]);
         assert_eq!(intake.hello(&Meter::default()).await.expect("our line"), "welcome\nmotd\n");
         assert_eq!(&intake.buffer[..], b"rest");
     }

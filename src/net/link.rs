@@ -10,9 +10,9 @@ use super::choice::Choice;
 use super::error::Error;
 use super::life::{Fault, Life, Meter};
 use super::node::Conversation;
-use super::pipe::{Pipe, STREAMS_MAX};
+use super::pipe::{self, Pipe};
 use super::queue::queue;
-use super::quic::Quic;
+use super::quic::{self, Quic};
 use super::receive::ReceiveHalf;
 use super::send::SendHalf;
 
@@ -20,7 +20,7 @@ use super::send::SendHalf;
 pub(super) type Halves = (SendHalf, ReceiveHalf);
 
 /// Streams that wait to be accepted: all that the pipe allows and all that QUIC allows.
-pub(super) const ARRIVED_MAX: usize = 2 * STREAMS_MAX + 1;
+pub(super) const ARRIVED_MAX: usize = pipe::STREAMS_MAX + quic::STREAMS_MAX as usize + 1;
 /// What one direction of a stream within this process holds for its reader.
 const MEMORY_WINDOW: usize = 1 << 20;
 /// How long a stream may be under way, at least, after the peer's farewell.

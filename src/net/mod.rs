@@ -29,7 +29,7 @@ mod stdio;
 mod tls;
 mod wire;
 
-pub use bridge::bridge;
+pub use bridge::{Strands, bridge};
 pub use error::{Cause, Error};
 pub use link::{Carrier, Link, Traffic};
 pub use over::{Connected, Terms, connect_over};

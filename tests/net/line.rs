@@ -13,7 +13,7 @@ use tokio::time::Instant;
 /// Where both ends are; not loopback to them.
 pub const HOST: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 /// Where the port stands in what the server says first.
-const PORT_AT: usize = "alike-pipe 3\n".len() + 4 + 32;
+const PORT_AT: usize = "alike-pipe 4\n".len() + 4 + 32;
 
 /// What a line is like, in each direction.
 #[derive(Debug, Clone, Copy)]

@@ -264,6 +264,26 @@ async fn a_large_file_comes_from_all_who_have_it_and_past_those_who_do_not() {
 }
 
 #[tokio::test]
+async fn what_one_member_does_not_bring_of_a_large_file_another_brings_whichever_was_asked_first() {
+    let sandbox = Sandbox::new();
+    let [left, other, first, second] = ["left", "other", "first", "second"].map(|name| member(&sandbox, name));
+    left.tree.file("large", pattern(LARGE, 1));
+    for member in [&left, &other, &first, &second] {
+        member.look().await;
+    }
+    exchange(&other, &left).await;
+    for (late, stalls) in [(&first, 0), (&second, 1)] {
+        learn(late, &left).await;
+        // It stays connected, and nothing comes of it any more.
+        let mut lines = vec![Line::whole(&left), Line::whole(&left)];
+        lines[stalls] = Line::new(&other, LARGE as u64 / 8, Then::Stall);
+        let placed = late.share.materialize(&Lines(lines), &mut Heard::default()).await;
+        assert_eq!(placed.expect("it came").wanted, 0, "{stalls}");
+        assert_alike(&left, late);
+    }
+}
+
+#[tokio::test]
 async fn what_a_renamed_directory_brings_along_is_nobodys_write() {
     let sandbox = Sandbox::new();
     let (left, right) = (member(&sandbox, "left"), member(&sandbox, "right"));

@@ -22,9 +22,9 @@ use super::wire::{DATA_MAX, Frame};
 use streams::Streams;
 
 /// Streams that one side may have open at a time.
-pub(super) const STREAMS_MAX: usize = 1024;
-/// What one direction of a stream may hold for its reader.
-const WINDOW: usize = 256 << 10;
+pub(super) const STREAMS_MAX: usize = 512;
+/// What one direction of a stream may hold for its reader: 5 MB/s at 100 ms. All that a side opens may hold 256 MiB.
+const WINDOW: usize = 512 << 10;
 /// Data that waits for the pipe, of all streams together.
 const OUTBOX_MAX: usize = 512 << 10;
 /// Frames without data that may wait for the pipe. They answer the peer's, so only a peer that floods and never reads gets here.
@@ -265,7 +265,7 @@ impl Receiving {
             return Ok(None);
         };
         self.owed += cost;
-        // Half a window at a time: one small frame for every 128 KiB.
+        // Half a window at a time: one small frame for every 256 KiB.
         if self.owed >= WINDOW / 2 {
             self.held.session.post(Frame::Credit(self.held.id, self.owed as u32));
             self.owed = 0;

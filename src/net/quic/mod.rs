@@ -14,7 +14,7 @@ use super::Error;
 use super::life::{Fault, Life};
 use super::receive::ReceiveHalf;
 use super::send::SendHalf;
-pub(super) use settings::Path;
+pub(super) use settings::{Path, STREAMS_MAX};
 pub(super) use streams::{Receiving, Sending};
 
 /// The first byte of the first stream.

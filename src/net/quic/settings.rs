@@ -11,7 +11,7 @@ use crate::net::Error;
 use crate::net::pace::Congestion;
 
 /// Streams that a side may have open at a time.
-const STREAMS_MAX: u32 = 1024;
+pub(in crate::net) const STREAMS_MAX: u32 = 1024;
 /// More than 1024 gaps in one stream end the connection; with full packets a window of 2 MiB cannot have so many.
 const STREAM_WINDOW: u32 = 2 << 20;
 /// What all streams together may hold for their readers, before the path is known better: 160 MB/s at 100 ms.

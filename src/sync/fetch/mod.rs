@@ -7,6 +7,7 @@ mod olds;
 pub mod recall;
 pub mod receive;
 pub mod remote;
+mod requests;
 mod slide;
 
 /// Why a wanted file cannot be had: nobody has these bytes any more, or whoever has them leaves that path out.

@@ -3,15 +3,17 @@
 //! the other longer than the queue between them allows.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::fill::{Filler, Step};
 use super::receive::{Item, Large, Pieces, Receiver};
+use super::requests::{Asker, Asks, Request, Requests, Turn};
 use super::{Fetch, Fetched};
 use crate::disk::gauge::Gauge;
 use crate::model::plan::Plan;
@@ -50,20 +52,6 @@ pub struct RemoteSource {
     /// Others that may have the same: they are asked for ranges of large files.
     help: Vec<Link>,
     runtime: Handle,
-}
-
-/// One stream's worth of wants.
-#[derive(Clone)]
-struct Request {
-    wants: Vec<Want>,
-    items: Vec<Item>,
-}
-
-impl Request {
-    /// Whether nobody wants the answer any more.
-    fn is_void(&self) -> bool {
-        self.items.iter().all(Item::is_void)
-    }
 }
 
 impl RemoteSource {
@@ -138,15 +126,16 @@ impl RemoteSource {
         let requests = Arc::new(Requests::new(requests));
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..WRITERS).map(|_| mpsc::channel::<Pieces>(QUEUE_READS)).unzip();
         let mut streams = Vec::new();
-        let mut begin = |link: &Link, asks: Asks| {
-            let (number, requests) = (streams.len(), Arc::clone(&requests));
-            let sender = Sender { stream: number, asks, pieces: senders[number % WRITERS].clone() };
+        let mut begin = |(number, link): (usize, &Link), asks: Asks| {
+            let (stream, requests) = (streams.len(), Arc::clone(&requests));
+            let asker = Asker { stream, link: number, asks };
+            let sender = Sender { asker, pieces: senders[stream % WRITERS].clone() };
             streams.push(self.runtime.spawn(drain(link.clone(), requests, sender)));
         };
         let own = if self.help.is_empty() { STREAMS } else { SHARED_STREAMS };
-        (0..own).for_each(|_| begin(&self.link, Asks::All));
-        for link in &self.help {
-            (0..SHARED_STREAMS).for_each(|_| begin(link, Asks::Ranges));
+        (0..own).for_each(|_| begin((0, &self.link), Asks::All));
+        for (number, link) in (1..).zip(&self.help) {
+            (0..SHARED_STREAMS).for_each(|_| begin((number, link), Asks::Ranges));
         }
         drop(senders);
         std::thread::scope(|scope| {
@@ -175,103 +164,63 @@ async fn ended(streams: Vec<JoinHandle<Result<(), Error>>>, gauge: &Gauge) -> Re
     outcome
 }
 
-/// What a stream takes of the requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asks {
-    /// Whatever comes next.
-    All,
-    /// Ranges of large files; what it does not get is left to others.
-    Ranges,
-}
-
 /// One stream's way to a writer.
 struct Sender {
-    stream: usize,
-    asks: Asks,
+    asker: Asker,
     pieces: mpsc::Sender<Pieces>,
+}
+
+impl Sender {
+    /// Nobody holds a piece of what is not gone on with.
+    async fn let_go(&self) {
+        let _nobody_wants_any = self.pieces.send(Pieces { stream: self.asker.stream, replies: Vec::new() }).await;
+    }
 }
 
 /// Takes one request after the other and forwards what comes.
 async fn drain(link: Link, requests: Arc<Requests>, sender: Sender) -> Result<(), Error> {
-    while let Some(request) = requests.next(sender.asks).await {
-        if request.is_void() {
-            if sender.asks == Asks::Ranges {
-                requests.returned(None);
-            }
+    let Asker { stream, asks, .. } = sender.asker;
+    let mut took = None;
+    while let Some(turn) = requests.next(sender.asker, took).await {
+        if turn.request.is_void() {
+            requests.ended(stream, None);
             continue;
         }
-        let again = (sender.asks == Asks::Ranges).then(|| request.clone());
-        let asked = ask(&link, request, &sender).await;
-        let Some(again) = again else {
-            match asked? {
-                Heard::Unwanted => return Ok(()),
-                Heard::All | Heard::Refused => continue,
-            }
+        let again = turn.is_range().then(|| turn.request.clone());
+        let (began, is_range) = (Instant::now(), again.is_some());
+        let asked = tokio::select! {
+            asked = ask(&link, &turn, &requests, &sender) => asked,
+            () = turn.called_off.cancelled() => Ok(Heard::CalledOff),
         };
-        if let Ok(Heard::All) = asked {
-            requests.returned(None);
-            continue;
+        match asked {
+            Ok(Heard::All) if is_range => took = Some(began.elapsed()),
+            Ok(Heard::All) => {}
+            Ok(Heard::CalledOff) => {
+                sender.let_go().await;
+                requests.ended(stream, again);
+                if asks == Asks::Ranges {
+                    return Ok(());
+                }
+                continue;
+            }
+            Ok(Heard::Refused | Heard::Unwanted) | Err(_) if asks == Asks::Ranges => {
+                sender.let_go().await;
+                requests.ended(stream, again);
+                return Ok(());
+            }
+            Ok(Heard::Refused) => {}
+            Ok(Heard::Unwanted) => {
+                requests.ended(stream, None);
+                return Ok(());
+            }
+            Err(error) => {
+                requests.ended(stream, None);
+                return Err(error);
+            }
         }
-        // Nobody holds a piece of what comes once more from somebody else.
-        let _nobody_wants_any = sender.pieces.send(Pieces { stream: sender.stream, replies: Vec::new() }).await;
-        requests.returned(Some(again));
-        return Ok(());
+        requests.ended(stream, None);
     }
     Ok(())
-}
-
-/// What is still to be asked for.
-struct Requests {
-    left: Mutex<Left>,
-    returned: Notify,
-}
-
-struct Left {
-    requests: VecDeque<Request>,
-    /// Requests that may come back.
-    lent: usize,
-}
-
-impl Requests {
-    fn new(requests: VecDeque<Request>) -> Requests {
-        Requests { left: Mutex::new(Left { requests, lent: 0 }), returned: Notify::new() }
-    }
-
-    /// The next one, of those that may come back as well; `None` where none is left.
-    async fn next(&self, asks: Asks) -> Option<Request> {
-        loop {
-            let returned = self.returned.notified();
-            if let Some(next) = lock(&self.left).take(asks) {
-                return next;
-            }
-            returned.await;
-        }
-    }
-
-    /// A request that was lent has ended, or is to be asked of somebody else.
-    fn returned(&self, again: Option<Request>) {
-        let mut left = lock(&self.left);
-        left.lent -= 1;
-        if let Some(again) = again {
-            left.requests.push_front(again);
-        }
-        drop(left);
-        self.returned.notify_waiters();
-    }
-}
-
-impl Left {
-    /// `None` where it is not known yet whether there is one.
-    fn take(&mut self, asks: Asks) -> Option<Option<Request>> {
-        let is_range = |request: &Request| matches!(&request.items[..], [item] if item.large.is_some());
-        let next = match asks {
-            Asks::All => self.requests.pop_front(),
-            // From the end: so the others meet it as late as possible.
-            Asks::Ranges => self.requests.iter().rposition(is_range).and_then(|at| self.requests.remove(at)),
-        };
-        self.lent += usize::from(asks == Asks::Ranges && next.is_some());
-        (next.is_some() || self.lent == 0).then_some(next)
-    }
 }
 
 /// How a request ended.
@@ -280,12 +229,16 @@ enum Heard {
     All,
     /// Something was not to be had; only told to streams that leave it to others.
     Refused,
+    /// Somebody else brings it.
+    CalledOff,
     /// Nobody wants the answer any more.
     Unwanted,
 }
 
 /// Sends one request and forwards its replies.
-async fn ask(link: &Link, request: Request, sender: &Sender) -> Result<Heard, Error> {
+async fn ask(link: &Link, turn: &Turn, requests: &Requests, sender: &Sender) -> Result<Heard, Error> {
+    let Turn { request, come, .. } = turn;
+    let Asker { stream, asks, .. } = sender.asker;
     let (mut send, mut receive) = link.open().await?;
     send_frame(&mut send, &encode_request(&request.wants)).await?;
     send.finish().await?;
@@ -293,20 +246,26 @@ async fn ask(link: &Link, request: Request, sender: &Sender) -> Result<Heard, Er
     while let Some(bytes) = receive.read_chunk(READ_BYTES).await? {
         if request.is_void() {
             // Letting go of the stream stops the other end.
-            let _nobody_wants_any = sender.pieces.send(Pieces { stream: sender.stream, replies: Vec::new() }).await;
+            sender.let_go().await;
             return Ok(Heard::All);
         }
+        come.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         decoder.push(bytes);
         let mut replies = Vec::new();
         loop {
             let at = decoder.want();
             let Some(reply) = decoder.poll().map_err(violation)? else { break };
-            if sender.asks == Asks::Ranges && matches!(&reply, Reply::End(verdict) if *verdict != Verdict::Whole) {
-                return Ok(Heard::Refused);
+            if let Reply::End(verdict) = &reply {
+                if asks == Asks::Ranges && *verdict != Verdict::Whole {
+                    return Ok(Heard::Refused);
+                }
+                if !requests.is_whole(stream) {
+                    return Ok(Heard::CalledOff);
+                }
             }
             replies.push((request.items[at].clone(), reply));
         }
-        if !replies.is_empty() && sender.pieces.send(Pieces { stream: sender.stream, replies }).await.is_err() {
+        if !replies.is_empty() && sender.pieces.send(Pieces { stream, replies }).await.is_err() {
             return Ok(Heard::Unwanted);
         }
     }
