@@ -16,11 +16,18 @@ const PURGE_DELAY: c_int = 15;
 #[allow(unsafe_code)]
 unsafe extern "C" {
     fn mi_option_set_default(option: c_int, value: c_long);
+    fn mi_collect(force: bool);
 }
 
 #[allow(unsafe_code)]
 fn main() -> ExitCode {
     // SAFETY: stores a number in a table of the allocator that is linked above, before there is a second thread.
     unsafe { mi_option_set_default(PURGE_DELAY, PURGE_DELAY_MS) };
-    alike::cli::run()
+    alike::cli::run(give_back)
+}
+
+#[allow(unsafe_code)]
+fn give_back() {
+    // SAFETY: may be called at any time, in any thread.
+    unsafe { mi_collect(true) };
 }

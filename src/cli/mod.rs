@@ -23,10 +23,11 @@ mod usage;
 
 use std::process::ExitCode;
 
-/// Runs the command line of this process and says how it went.
-pub fn run() -> ExitCode {
+/// Runs the command line of this process and says how it went; `give_back` gives back what the allocator keeps for the thread
+/// that calls it.
+pub fn run(give_back: fn()) -> ExitCode {
     let status = match command::parse(std::env::args_os()) {
-        Ok(command) => command.run(),
+        Ok(command) => command.run(give_back),
         Err(error) => usage::answer(&error),
     };
     ExitCode::from(status.code())

@@ -13,6 +13,7 @@ use super::gossip::Presence;
 use super::journal::{Journal, Level};
 use super::keeper::{Keeper, Word};
 use super::members::{Granted, Introduction, Members, ShareId};
+use super::memory::Memory;
 use super::peers::Peers;
 use super::place::{Place, PlaceError};
 use super::rumours::Rumours;
@@ -37,6 +38,8 @@ pub struct Hub {
     pub peers: Peers,
     /// What members say of one another.
     pub rumours: Rumours,
+    /// What its threads hold.
+    pub memory: Arc<Memory>,
     /// Ends the daemon.
     pub stopping: CancellationToken,
     began: Instant,
@@ -102,6 +105,8 @@ pub struct Parts {
     pub place: Place,
     /// See [`Hub`].
     pub journal: Journal,
+    /// See [`Hub`].
+    pub memory: Arc<Memory>,
     /// Where it is configured.
     pub configured: config::place::Place,
     /// What the command line says.
@@ -113,7 +118,7 @@ pub struct Parts {
 impl Hub {
     /// A daemon without shares yet.
     pub fn new(parts: Parts) -> Arc<Hub> {
-        let Parts { node, key, place, journal, configured, flags, config } = parts;
+        let Parts { node, key, place, journal, memory, configured, flags, config } = parts;
         let (changes, _) = watch::channel(0);
         let (reconfigured, _) = watch::channel(());
         let own = node.local_addresses();
@@ -126,6 +131,7 @@ impl Hub {
             key,
             place,
             journal,
+            memory,
             stopping: CancellationToken::new(),
             began: Instant::now(),
             configured,

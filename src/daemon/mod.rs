@@ -16,6 +16,7 @@ mod keeper;
 mod limit;
 mod look;
 pub mod members;
+pub mod memory;
 pub mod nearby;
 mod pairing;
 mod peers;

@@ -14,6 +14,7 @@ use super::converse;
 pub use super::hub::Flags;
 use super::hub::{Hub, Parts};
 use super::journal::{Journal, Level};
+use super::memory::{GiveBack, Memory};
 use super::place::{Place, PlaceError};
 use super::rumours::Rumours;
 use super::service::Manager;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub flags: Flags,
     /// What it says, and where.
     pub journal: Journal,
+    /// What gives memory back.
+    pub give_back: GiveBack,
 }
 
 /// A daemon cannot run.
@@ -71,14 +74,18 @@ pub enum DaemonError {
 /// Runs until it is told to stop.
 pub fn run(settings: Settings) -> Result<(), DaemonError> {
     let system = |source| DaemonError::System { step: "start threads", source };
-    let runtime = runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build().map_err(system)?;
-    let ended = runtime.block_on(serve(settings));
+    let memory = Arc::new(Memory::new(settings.give_back));
+    let parked = Arc::clone(&memory);
+    let mut builder = runtime::Builder::new_multi_thread();
+    let builder = builder.worker_threads(WORKERS).enable_all().on_thread_park(move || parked.parks());
+    let runtime = builder.build().map_err(system)?;
+    let ended = runtime.block_on(serve(settings, memory));
     // A thread that hashes a file ends with the process.
     runtime.shutdown_timeout(LINGER);
     ended
 }
 
-async fn serve(settings: Settings) -> Result<(), DaemonError> {
+async fn serve(settings: Settings, memory: Arc<Memory>) -> Result<(), DaemonError> {
     let signals = Signals::watch()?;
     let configured = config::place::Place::from_environment()?;
     let config = settings.flags.over(configured.read()?);
@@ -88,9 +95,9 @@ async fn serve(settings: Settings) -> Result<(), DaemonError> {
     let listener = listen(&place)?;
     let key = place.key()?;
     let (node, events) = Node::open(NodeSettings { listen: config.listen, ..NodeSettings::new(key.clone()) })?;
-    let Settings { flags, journal } = settings;
+    let Settings { flags, journal, .. } = settings;
     let shares = config.shares.clone();
-    let hub = Hub::new(Parts { node, key, place, journal, configured, flags, config });
+    let hub = Hub::new(Parts { node, key, place, journal, memory, configured, flags, config });
     for (name, shared) in shares {
         hub.start(name, shared);
     }
@@ -122,6 +129,7 @@ async fn take(hub: &Arc<Hub>, from: (Events, Listener, Signals), manager: &Arc<M
     loop {
         tokio::select! {
             () = hub.stopping.cancelled() => break,
+            () = hub.memory.serve() => {}
             event = events.next() => match event {
                 Some(event) => converse::happened(hub, event),
                 None => break,

@@ -55,7 +55,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    pub fn run(self) -> Exit {
+    pub fn run(self, give_back: fn()) -> Exit {
         let mut output = Output::standard(Color::Auto);
         if self.print_unit {
             output.line(unit().trim_end());
@@ -63,7 +63,7 @@ impl Daemon {
         }
         let journal = Journal::new(Box::new(Lines::standard(self.json)), self.log);
         let flags = Flags { listen: self.listen, no_mdns: self.no_mdns, bwlimit: self.bwlimit };
-        let ended = run::run(Settings { flags, journal });
+        let ended = run::run(Settings { flags, journal, give_back });
         asking::ended(ended.map(|()| Exit::Alike).map_err(|error| failed(&error)), &mut output)
     }
 }

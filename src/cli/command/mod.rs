@@ -91,8 +91,8 @@ pub enum Command {
 }
 
 impl Command {
-    /// Does it.
-    pub fn run(self) -> Exit {
+    /// Does it; one that lasts calls `give_back` when it has nothing to do.
+    pub fn run(self, give_back: fn()) -> Exit {
         match self {
             Command::Sync(sync) => sync.run(),
             Command::Mirror(mirror) => mirror.run(),
@@ -103,7 +103,7 @@ impl Command {
             Command::Index(index) => index.run(),
             Command::Verify(verify) => verify.run(),
             Command::Trash(trash) => trash.run(),
-            Command::Daemon(daemon) => daemon.run(),
+            Command::Daemon(daemon) => daemon.run(give_back),
             Command::Add(add) => add.run(),
             Command::Remove(remove) => remove.run(),
             Command::Invite(invite) => invite.run(),

@@ -12,13 +12,14 @@ use crate::disk::dirty::Dirty;
 use crate::net::node::PublicKey;
 use crate::sync::share::Share;
 
-/// After so long without a change the index is saved: what is noted until then takes memory.
-const SAVE_AFTER_MS: u64 = 20_000;
+/// After so long without a change a share is at rest: its index is saved, as what is noted until then takes memory, and what is
+/// free is given back.
+const REST_AFTER_MS: u64 = 20_000;
 
 impl Task {
-    /// A change, or what followed from one, has to be in the index soon.
-    pub(super) fn save_later(&mut self, unsaved: bool) {
-        self.steps.save_at = unsaved.then(|| self.hub.now() + SAVE_AFTER_MS);
+    /// Something has changed: the share comes to rest later.
+    pub(super) fn rest_later(&mut self) {
+        self.steps.rest_at = Some(self.hub.now() + REST_AFTER_MS);
     }
 
     /// Begins what is due.
@@ -53,9 +54,9 @@ impl Task {
             self.approvals.placing();
             self.work.spawn(work::place(Arc::clone(&self.hub), Arc::clone(&self.keeper), share.clone()));
         }
-        if self.steps.save_at.is_some_and(|at| at <= now) {
-            self.steps.save_at = None;
-            self.work.spawn(work::save(share.clone()));
+        if self.steps.rest_at.is_some_and(|at| at <= now) {
+            self.steps.rest_at = None;
+            self.work.spawn(work::rest(share.clone()));
         }
         if looked {
             self.scrub(&share, now);
@@ -100,7 +101,7 @@ impl Task {
         let looking = (steps.dirty.is_some() && !steps.looking).then_some(steps.look_after);
         let placing = (steps.unplaced && !steps.placing).then_some(steps.place_after);
         let (meeting, telling) = (Some(self.rounds.next_meeting()), self.rounds.next_tell());
-        let all = [Some(steps.rescan_at), steps.save_at, self.scrub.next(), looking, placing, meeting, telling];
+        let all = [Some(steps.rescan_at), steps.rest_at, self.scrub.next(), looking, placing, meeting, telling];
         all.into_iter().flatten().min().unwrap_or(Moment::MAX)
     }
 

@@ -33,8 +33,8 @@ pub struct Steps {
     pub look_after: Moment,
     pub open_after: Moment,
     pub rescan_at: Moment,
-    /// When the index is saved, where it lacks something and nothing else happens.
-    pub save_at: Option<Moment>,
+    /// When the share has come to rest, where nothing else happens.
+    pub rest_at: Option<Moment>,
     /// Steps in a row that failed.
     failures: u32,
     /// Times in a row that something stayed wanted.

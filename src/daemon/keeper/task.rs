@@ -189,9 +189,15 @@ impl Task {
                 self.rounds.ended(peer);
                 self.met(peer, ours, met);
             }
-            Done::Saved(Ok(())) => drop(self.refresh()),
+            Done::Rested(Ok(())) => {
+                if !self.refresh().unsaved {
+                    // That it is saved now is no change.
+                    self.steps.rest_at = None;
+                }
+                self.hub.memory.rests();
+            }
             // It is saved after the next change, or when the share is closed.
-            Done::Saved(Err(error)) => self.say(Matters::Debug, "index not saved", &[("why", why(&error))]),
+            Done::Rested(Err(error)) => self.say(Matters::Debug, "index not saved", &[("why", why(&error))]),
             Done::Placed(placed) => self.placed(placed),
         }
     }
@@ -342,8 +348,9 @@ impl Task {
         self.rounds.changed(mark_of(&standing), self.hub.now());
         let before = std::mem::replace(&mut lock(&self.keeper.now).standing, standing.clone());
         self.tell_healed(&before, &standing);
-        if standing.unsaved && before.top != standing.top || standing.unsaved != before.unsaved {
-            self.save_later(standing.unsaved);
+        let is_first = before.looked.is_none() && standing.looked.is_some();
+        if is_first || before.top != standing.top || standing.unsaved != before.unsaved {
+            self.rest_later();
         }
         if standing.conflicts > before.conflicts && before.looked.is_some() {
             self.say(Matters::Warn, "conflict", &[("conflicts", standing.conflicts.to_string())]);

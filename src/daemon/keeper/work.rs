@@ -37,8 +37,8 @@ pub enum Done {
     Scrubbed(Result<Verified, Error>),
     /// It is watched from now on, or cannot be.
     Watched(Result<Arc<Watch>, Error>),
-    /// The index was saved.
-    Saved(Result<(), Error>),
+    /// Nothing has happened for a while, and the index is saved.
+    Rested(Result<(), Error>),
     /// What could be put in place was.
     Placed(Result<(Materialized, Kept), Error>),
 }
@@ -85,9 +85,9 @@ pub async fn verify(share: Share, from: Option<RelPath>, bytes_max: u64) -> Done
     Done::Scrubbed(share.verify(from, bytes_max, Cores::One).await)
 }
 
-/// Saves the index.
-pub async fn save(share: Share) -> Done {
-    Done::Saved(share.save().await)
+/// Saves the index where it lacks something: nothing has happened for a while.
+pub async fn rest(share: Share) -> Done {
+    Done::Rested(if share.standing().unsaved { share.save().await } else { Ok(()) })
 }
 
 /// Watches the root from now on.
