@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
+use crate::disk::hash::Cores;
+
 /// Gives back what the allocator keeps for the thread that calls it.
 pub type GiveBack = fn();
 
@@ -33,8 +35,7 @@ impl Memory {
     pub fn rests(&self) {
         self.asked.fetch_add(1, Ordering::Relaxed);
         self.main.notify_one();
-        let give_back = self.give_back;
-        rayon::spawn_broadcast(move |_| give_back());
+        Cores::each(self.give_back);
     }
 
     /// A thread of the runtime has nothing to do.
@@ -87,7 +88,8 @@ mod tests {
         assert!(heard.try_recv().is_err(), "nobody asked");
         memory.rests();
         // Those that compute, each in its own time.
-        (0..rayon::current_num_threads()).for_each(|_| assert_ne!(next(), thread::current().id()));
+        let cores = thread::available_parallelism().expect("known").get();
+        (0..cores).for_each(|_| assert_ne!(next(), thread::current().id()));
         memory.parks();
         memory.parks();
         assert_eq!(next(), thread::current().id());

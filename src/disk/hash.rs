@@ -37,6 +37,13 @@ pub enum Cores {
     All,
 }
 
+impl Cores {
+    /// Has each of the threads that share such work call this, once it is free.
+    pub fn each(run: fn()) {
+        rayon::spawn_broadcast(move |_| run());
+    }
+}
+
 /// What came of hashing a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hashed {
