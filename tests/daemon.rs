@@ -287,6 +287,16 @@ fn the_name_the_page_and_the_role_change_while_it_runs_and_the_port_says_that_it
     desk.until("it is elsewhere", |_| serves(second) && !serves(first));
     let told = desk.alike(["status"]).stdout;
     assert!(!told.contains("not in use yet"), "the command line says where it listens: {told}");
+    // What makes no sense changes nothing, also not in part.
+    let broken = format!("metrics = \"many\"\nname = \"chair\"\nlisten = \"4711\"\n{other}");
+    desk.reconfigure(&other, &broken);
+    let says = |desk: &Device<'_>, what: &str| desk.daemon()["config_problem"].to_string().contains(what);
+    desk.until("it is told", |desk| says(desk, "config.toml") && desk.log().contains("configuration not used"));
+    let told = desk.alike(["status"]).stdout;
+    assert!(told.contains("  the configuration is not in use: "), "{told}");
+    assert!(serves(second) && desk.share()["members"][0]["name"] == "desk", "the one before is in use");
+    desk.reconfigure(&broken, &other);
+    desk.until("it is put right", |desk| says(desk, "null"));
 
     let file = laptop.path("config/alike/config.toml");
     let text = fs::read_to_string(&file).expect("text").replace("name = \"laptop\"", "name = \"tablet\"");

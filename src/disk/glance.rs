@@ -52,7 +52,7 @@ pub struct Glanced {
     pub names: BTreeSet<RelPath>,
     /// The directories that were looked at.
     pub seen: BTreeSet<RelPath>,
-    /// Directories to look at again in a moment: a file in them was being written.
+    /// Files to look at again in a moment: they were being written.
     pub again: BTreeSet<RelPath>,
     /// Paths that could not be handled.
     pub problems: Vec<Problem>,

@@ -30,7 +30,7 @@ pub struct Found {
     pub(super) changed: bool,
     /// The paths at which the listing differs from what was before; `None` where nobody has counted them.
     pub(super) names: Option<BTreeSet<RelPath>>,
-    /// Directories in which a file was being written.
+    /// Files that were being written.
     pub(super) again: BTreeSet<RelPath>,
 }
 
@@ -61,7 +61,7 @@ impl Found {
         }
     }
 
-    /// Directories to look at again in a moment: a file in them was being written.
+    /// Files to look at again in a moment: they were being written.
     pub const fn again(&self) -> &BTreeSet<RelPath> {
         &self.again
     }

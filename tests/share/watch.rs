@@ -1,7 +1,10 @@
 //! The watch as a hint: what it tells of, what it is silent about, and when it says that it cannot tell.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use alike::disk::dirty::{DIRECTORIES_MAX, Dirty};
@@ -10,7 +13,7 @@ use alike::disk::gauge::Gauge;
 use alike::disk::root::Root;
 use alike::disk::scan::{NoMemory, ScanOptions, scan};
 use alike::disk::watch::{Hint, Watch, WatchSettings};
-use alike::model::Listing;
+use alike::model::{Listing, RelPath};
 
 use crate::harness::{Sandbox, Tree};
 
@@ -35,6 +38,10 @@ fn watched_by(tree: &Tree, settings: WatchSettings) -> Watch {
     let watch = Watch::start(root(tree), &listing(tree), settings).expect("a watch");
     assert_eq!(watch.next(PATIENCE), Hint::Dirty(Dirty::All), "what happened before is not known");
     watch
+}
+
+fn named(path: &str) -> RelPath {
+    RelPath::new(path.as_bytes()).expect("a legal path")
 }
 
 /// Waits until all of these directories were told of, and fails where another one is.
@@ -110,6 +117,35 @@ fn a_root_that_is_moved_away_is_told_as_gone() {
     let watch = watched(&tree);
     std::fs::rename(tree.path(), sandbox.path("elsewhere")).expect("moved");
     assert_eq!(watch.next(PATIENCE), Hint::Gone);
+}
+
+#[test]
+fn a_file_that_is_being_written_keeps_no_other_of_its_directory_waiting() {
+    let sandbox = Sandbox::new();
+    let tree = sandbox.tree("root");
+    tree.file("in/growing", b"first");
+    // Nothing comes to be told of because time has passed.
+    let settings = WatchSettings { quiet: Duration::from_secs(1), longest: Duration::from_secs(3600) };
+    let watch = watched_by(&tree, settings);
+    let is_told = AtomicBool::new(false);
+    let mut growing = File::options().append(true).open(tree.path().join("in/growing")).expect("a file");
+    let mut grow = || growing.write_all(b"more").expect("written");
+    grow();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_told.load(Ordering::Relaxed) {
+                grow();
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            grow();
+        });
+        tree.file("in/other", b"whole");
+        let hint = watch.next(PATIENCE);
+        is_told.store(true, Ordering::Relaxed);
+        assert_eq!(hint, Hint::Dirty(Dirty::Directories([named("in")].into())), "the other is told of");
+    });
+    // What was still being written then is told of as well.
+    expect(&watch, &["in"]);
 }
 
 #[test]

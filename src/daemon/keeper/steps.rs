@@ -9,6 +9,9 @@ const AGAIN_MS: u64 = 1000;
 /// The rarest.
 const AGAIN_MAX_MS: u64 = 5 * 60 * 1000;
 
+/// The longest pause after a look.
+const PAUSE_MAX_MS: u64 = 1000;
+
 /// What is under way, and what is to be done when.
 #[derive(Debug, Default)]
 pub struct Steps {
@@ -65,6 +68,12 @@ impl Steps {
     /// A step went well.
     pub const fn succeeded(&mut self) {
         self.failures = 0;
+    }
+
+    /// A look took so long. The next waits as long, so that changes which never end in a large directory cost half of the time at
+    /// most.
+    pub fn looked(&mut self, took_ms: u64, now: Moment) {
+        self.look_after = now + took_ms.min(PAUSE_MAX_MS);
     }
 
     /// Whether the last step failed.
@@ -164,6 +173,15 @@ mod tests {
         let mut steps = Steps::default();
         steps.wanting(true, 0);
         assert!(!steps.unplaced);
+    }
+
+    #[test]
+    fn the_next_look_waits_as_long_as_the_last_one_took_and_a_second_at_most() {
+        let mut steps = Steps::new();
+        steps.looked(3, 100);
+        assert_eq!(steps.look_after, 103);
+        steps.looked(60_000, 200);
+        assert_eq!(steps.look_after, 1200);
     }
 
     #[test]

@@ -168,6 +168,7 @@ impl Task {
                         now.counters.looks += 1;
                         now.counters.look_ms += standing.look.as_millis() as u64;
                         drop(now);
+                        self.steps.looked(standing.look.as_millis() as u64, self.hub.now());
                         if looked.changed {
                             self.say(Matters::Debug, "changed here", &[("entries", standing.entries.to_string())]);
                         }

@@ -86,10 +86,11 @@ fn share(html: &mut String, share: &ShareNow) {
         html,
         format_args!("<section><h2>{}: <span class=\"{class}\">{word}</span></h2>\n", escaped(share.name.as_str())),
     );
+    let entries = if share.entries == 1 { "entry" } else { "entries" };
     put(
         html,
         format_args!(
-            "<p><code>{}</code>, {}, {} entries, {} bytes",
+            "<p><code>{}</code>, {}, {} {entries}, {} bytes",
             escaped(&share.root.to_string_lossy()),
             share.role,
             share.entries,
@@ -192,6 +193,7 @@ pub mod tests {
         let html = render(&sample(), &[], Life::Still);
         assert!(html.contains("&lt;script&gt;") && !html.contains("<script>"), "{html}");
         assert!(html.contains("alike with all that are alive"));
+        assert!(html.contains(", 1 entry, 2 bytes"), "{html}");
         assert!(render(&sample(), &[], Life::Live).contains("EventSource"));
     }
 }

@@ -170,7 +170,7 @@ impl<'a> Visits<'a> {
             if child.as_ref().name() == rules::NAME {
                 self.whole = true;
             } else if status.kind == Kind::File && self.observer.is_younger(&status, self.options.quiet_ns) {
-                self.found.again.insert(path.clone());
+                self.found.again.insert(child);
             } else {
                 candidates.push(Candidate { path: child, name: name.to_owned(), status, before });
             }
@@ -265,7 +265,7 @@ impl<'a> Visits<'a> {
                 Outcome::Gone if before.is_none() => {}
                 Outcome::Gone => drop(self.found.changes.insert(candidate.path, Change::Gone)),
                 // Somebody writes it: what it was before stands.
-                Outcome::Unreadable(ProblemKind::Changed, _) => drop(self.found.again.insert(path.clone())),
+                Outcome::Unreadable(ProblemKind::Changed, _) => drop(self.found.again.insert(candidate.path)),
                 Outcome::Unreadable(kind, cause) => {
                     self.incomplete(path);
                     self.found.problems.push(Problem { path: candidate.path.clone(), kind, cause });

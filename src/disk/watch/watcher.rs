@@ -1,5 +1,6 @@
 //! The watch of one root: a thread that reads events, and whoever waits for what came of them.
 
+use std::collections::BTreeSet;
 use std::io::{self, PipeReader, PipeWriter};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -11,11 +12,11 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify::{ReadFlags, Reader};
 use rustix::io::Errno;
 
-use super::pending::Pending;
+use super::pending::{Patience, Pending};
 use super::tree::{Refused, Watches};
 use crate::disk::dirty::Dirty;
 use crate::disk::root::Root;
-use crate::model::{Kind, Listing, RelPath};
+use crate::model::{Kind, Listing, PathRef, RelPath};
 
 /// Events that are read at once.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -23,7 +24,8 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// How a root is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WatchSettings {
-    /// A directory is told of once nothing happened in it for so long.
+    /// A directory is told of once nothing happened in it for so long. A file that is being written keeps nothing but itself
+    /// waiting.
     pub quiet: Duration,
     /// Under a steady stream it is told of so long after the first event.
     pub longest: Duration,
@@ -83,7 +85,7 @@ impl Watch {
     pub fn start(root: Root, listing: &Listing, settings: WatchSettings) -> io::Result<Watch> {
         let watches = Watches::new(root)?;
         let queue = watches.queue();
-        let pending = Pending::new(settings.quiet, settings.longest);
+        let pending = Pending::new(Patience { quiet: settings.quiet, longest: settings.longest });
         let shared =
             Arc::new(Shared { heard: Mutex::new(Heard { watches, pending, gone: false }), changed: Condvar::new() });
         let (wake, stop) = io::pipe()?;
@@ -103,7 +105,7 @@ impl Watch {
         for path in std::iter::once(RelPath::default()).chain(directories) {
             let mut heard = self.shared.lock();
             match heard.watches.add(&path) {
-                Ok(true) => heard.pending.touch(&path, Instant::now()),
+                Ok(true) => heard.pending.touch(&path, None, Instant::now()),
                 Ok(false) => {}
                 Err(Refused) => return self.shared.changed.notify_all(),
             }
@@ -113,13 +115,13 @@ impl Watch {
         self.shared.changed.notify_all();
     }
 
-    /// These directories are to be told of again: something in them was not settled when they were looked at.
-    pub fn touch(&self, directories: &Dirty) {
+    /// The directories of these files are to be told of again: they were being written when they were looked at.
+    pub fn touch_again(&self, files: &BTreeSet<RelPath>) {
         let mut heard = self.shared.lock();
         let now = Instant::now();
-        match directories {
-            Dirty::All => heard.pending.touch_all(now),
-            Dirty::Directories(directories) => directories.iter().for_each(|path| heard.pending.touch(path, now)),
+        for file in files.iter().map(RelPath::as_ref) {
+            let directory = file.parent().unwrap_or(PathRef::ROOT).to_owned();
+            heard.pending.touch_again(&directory, file.name(), now);
         }
         self.shared.changed.notify_all();
     }
@@ -216,7 +218,7 @@ impl Heard {
         if name.is_some_and(|name| is_root && name == super::super::control::NAME.as_bytes()) {
             return;
         }
-        self.pending.touch(&directory, now);
+        self.pending.touch(&directory, name, now);
         let below = name.filter(|_| what.contains(ReadFlags::ISDIR)).and_then(|name| directory.join(name).ok());
         let Some(below) = below else { return };
         if what.intersects(ReadFlags::MOVED_FROM | ReadFlags::DELETE) {
@@ -224,7 +226,7 @@ impl Heard {
         } else if what.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
             // What happened in it before it was watched is not heard of: it is looked at, with all below it.
             for path in self.watches.add_below(&below) {
-                self.pending.touch(&path, now);
+                self.pending.touch(&path, None, now);
             }
         }
     }

@@ -20,7 +20,7 @@ pub struct Looked {
     pub changed: bool,
     /// What could not be read, and what the guard held back.
     pub problems: Vec<Problem>,
-    /// Where to look again in a moment, as a file was being written; a watch tells of it by itself.
+    /// Files to look at again in a moment, as they were being written; a watch tells of them by itself.
     pub again: BTreeSet<RelPath>,
 }
 
@@ -44,7 +44,7 @@ impl Share {
             let looked = core.look(&at, &inner.gauge)?;
             if let Some(watch) = inner.watch.get() {
                 watch.cover(&core.end.looked.found.listing);
-                watch.touch(&Dirty::Directories(looked.again.clone()));
+                watch.touch_again(&looked.again);
             }
             Ok(looked)
         };
