@@ -16,7 +16,7 @@ use super::members::{Granted, Introduction, Members, ShareId};
 use super::memory::Memory;
 use super::peers::Peers;
 use super::place::{Place, PlaceError};
-use super::rumours::Rumours;
+use super::rumours::{self, Rumours};
 use super::schedule::Moment;
 use crate::model::ReplicaId;
 use crate::net::node::{DeviceKey, Node, PublicKey, Secret};
@@ -122,9 +122,9 @@ impl Hub {
         let (changes, _) = watch::channel(0);
         let (reconfigured, _) = watch::channel(());
         let own = node.local_addresses();
-        let (addresses, _) = watch::channel(own.clone());
         let bump = place.bump();
-        Arc::new(Hub {
+        let (addresses, _) = watch::channel(own.clone());
+        let hub = Arc::new(Hub {
             peers: Peers::new(config.interval.as_millis() as u64),
             rumours: Rumours::new(Presence { key: key.public(), bump, addresses: own }),
             node,
@@ -142,7 +142,10 @@ impl Hub {
             invitations: Mutex::default(),
             changes,
             addresses,
-        })
+        });
+        // The clock may be ahead now, and be set back before the next life begins.
+        rumours::keep_life(&hub, bump);
+        hub
     }
 
     /// Milliseconds since the daemon began.

@@ -125,17 +125,20 @@ impl Rumours {
                 hub.journal.say(Level::Debug, "others hold a member down", vec![("peer", name(hub, key))]);
                 hub.changed();
             }
-            Heard::News(_, News::Reborn(bump)) => {
-                if let Err(error) = hub.place.keep_bump(bump) {
-                    hub.journal.say(Level::Error, "cannot keep the count of lives", vec![("why", error.to_string())]);
-                }
-            }
+            Heard::News(_, News::Reborn(bump)) => keep_life(hub, bump),
             Heard::Differs(..) | Heard::Same(..) => {}
         }
     }
 
     fn circle(&self) -> MutexGuard<'_, Circle> {
         self.circle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps the count of this life: the next one begins above it.
+pub fn keep_life(hub: &Hub, bump: u64) {
+    if let Err(error) = hub.place.keep_bump(bump) {
+        hub.journal.say(Level::Error, "cannot keep the count of lives", vec![("why", error.to_string())]);
     }
 }
 

@@ -9,12 +9,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use foca::{Foca, NoCustomBroadcast, Notification, Runtime, State, Timer};
+use foca::{Codec, Foca, Header, Member, NoCustomBroadcast, Notification, Runtime, State, Timer};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::presence::Presence;
-use super::settings::{CALL_MS, PACKET_MAX, config};
+use super::settings::{CALL_MS, LEAP_MAX_MS, PACKET_MAX, config};
 use super::wire::{self, KEYS, Wire};
 use crate::daemon::schedule::Moment;
 use crate::net::node::PublicKey;
@@ -109,11 +109,38 @@ impl Gossip {
             return;
         }
         let whole = [&from.0[..], &self.foca.identity().key.0, packet].concat();
-        let mut out = Out::default();
         // A packet that is not one changes nothing.
+        let Ok(header) = Wire.decode_header(&whole[..]) else { return };
+        if self.is_of_an_earlier_life(from, &header) || self.begins_above(&header, now) {
+            return;
+        }
+        let mut out = Out::default();
         let _ = self.foca.handle_data(&whole, &mut out);
         self.take(out, now);
         self.warn_if_suspect(from);
+    }
+
+    /// Whether a member is in a life that was counted lower than one of which we know: its clock was ahead then, and it has forgotten
+    /// that life. It is told, and lives on above it at once. To hold it down would be answered by a life that is one higher, and
+    /// so on, for as many packets as that clock was milliseconds ahead.
+    fn is_of_an_earlier_life(&mut self, from: PublicKey, header: &Header<Presence>) -> bool {
+        let mut known = self.foca.iter_membership_state().map(Member::id);
+        let Some(later) = known.find(|known| known.key == from && known.bump > header.src.bump) else { return false };
+        if let Ok(packet) = wire::later_life(self.foca.identity(), later) {
+            self.given.push_back(Given::Send(from, packet));
+        }
+        true
+    }
+
+    /// The same from the other side: others know of a life of ours that was counted higher.
+    fn begins_above(&mut self, header: &Header<Presence>, now: Moment) -> bool {
+        let me = self.foca.identity();
+        let is_later = header.dst.bump > me.bump && header.dst.bump - me.bump < LEAP_MAX_MS;
+        if is_later {
+            self.live_on(me.after(header.dst.bump), now);
+            self.announce_to_all(now);
+        }
+        is_later
     }
 
     /// Tells a member that speaks, and is a suspect, that it is one: the news of that may have been lost on the way that it was cut
@@ -159,13 +186,17 @@ impl Gossip {
         if me.addresses == addresses {
             return;
         }
-        let me = Presence { addresses, ..me.after(me.bump) };
+        self.live_on(Presence { addresses, ..me.after(me.bump) }, now);
+        self.call_those_not_alive(now);
+    }
+
+    /// Begins another life.
+    fn live_on(&mut self, me: Presence, now: Moment) {
         let mut out = Out::default();
         let bump = me.bump;
         let _ = self.foca.change_identity(me, &mut out);
         self.take(out, now);
         self.given.push_back(Given::News(News::Reborn(bump)));
-        self.call_those_not_alive(now);
     }
 
     /// Tells some members that this device stops.
@@ -234,10 +265,14 @@ impl Gossip {
         }
         if reborn {
             // Whoever held us down hears of the new life at once.
-            let connected: Vec<_> = self.connected.iter().copied().collect();
-            for key in connected {
-                self.announce_to(key, now);
-            }
+            self.announce_to_all(now);
+        }
+    }
+
+    fn announce_to_all(&mut self, now: Moment) {
+        let connected: Vec<_> = self.connected.iter().copied().collect();
+        for key in connected {
+            self.announce_to(key, now);
         }
     }
 }

@@ -23,6 +23,8 @@ const ROSTER: Duration = Duration::from_secs(300);
 /// How often those that are down are called, in milliseconds: nobody else would find out that a partition has healed. It costs
 /// nothing where there is no connection.
 pub(super) const CALL_MS: u64 = 15_000;
+/// No clock is further ahead than this, a century in milliseconds: a member that lies takes nobody beyond.
+pub(super) const LEAP_MAX_MS: u64 = 100 * 366 * 86_400_000;
 /// How often news are spread while there are some.
 const SPREAD: Duration = Duration::from_secs(1);
 /// Members that are asked to probe another one, or that news are given to at a time.

@@ -268,6 +268,29 @@ fn who_is_started_anew_is_alive_anew() {
 }
 
 #[test]
+fn who_has_forgotten_a_life_with_a_clock_far_ahead_is_alive_anew_and_makes_no_storm() {
+    const MONTH_MS: u64 = 30 * 86_400_000;
+    for (seed, ahead_ms) in seeds().flat_map(|seed| [60_000, MONTH_MS].map(|ahead_ms| (seed, ahead_ms))) {
+        let mut world = World::new(5, seed);
+        for node in [4, 5] {
+            world.nodes.remove(&node);
+            world.start(node, 5, 1000 * seed + ahead_ms);
+        }
+        world.run(60_000);
+        for node in [4, 5] {
+            world.nodes.remove(&node);
+            world.run(DETECTED_MS * (seed % 2));
+            world.start(node, 5, 1000 * seed);
+        }
+        let sent = world.sent;
+        world.run(2 * HEALED_MS);
+        let a_second = (world.sent - sent) * 1000 / (2 * HEALED_MS);
+        assert!(a_second < 60, "seed {seed}: {a_second} packets a second");
+        world.assert_all_alive(&format!("seed {seed}, {ahead_ms} ms ahead"));
+    }
+}
+
+#[test]
 fn both_sides_of_a_full_cut_find_each_other_again_without_a_new_connection() {
     for seed in seeds() {
         for (left, right) in [(&[1, 2][..], &[3, 4, 5][..]), (&[1], &[2]), (&[1], &[2, 3])] {

@@ -84,6 +84,16 @@ pub(super) fn suspicion(from: &Presence, of: &Member<Presence>) -> Result<Bytes>
     Ok(Bytes::from(bytes).slice(KEYS..))
 }
 
+/// A packet that tells a member of a life of it that was counted higher than the one it is in, as it is sent.
+pub(super) fn later_life(from: &Presence, known: &Presence) -> Result<Bytes> {
+    let header = Header { src: from.clone(), src_incarnation: 0, dst: known.clone(), message: Message::Gossip };
+    let mut bytes = Vec::new();
+    Wire.encode_header(&header, &mut bytes)?;
+    // No member follows.
+    bytes.put_u16(0);
+    Ok(Bytes::from(bytes).slice(KEYS..))
+}
+
 /// All or nothing.
 fn put_all(bytes: &[u8], to: &mut impl BufMut) -> Result<()> {
     if to.remaining_mut() < bytes.len() {
