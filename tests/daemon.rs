@@ -59,10 +59,16 @@ fn two_devices_become_alike_and_stay_so() {
 fn what_both_changed_while_one_was_down_is_kept_twice_and_a_killed_daemon_goes_on() {
     let sandbox = Sandbox::new();
     let (desk, mut laptop) = pair(&sandbox);
+    let life = |device: &Device<'_>| {
+        let kept = fs::read_to_string(device.path("state/alike/bump")).expect("each life is kept from its beginning");
+        kept.trim().parse::<u64>().expect("a number")
+    };
+    let first = life(&laptop);
     laptop.stop(Signal::KILL);
     desk.docs().file("from-desk", b"edited on the desk");
     laptop.docs().file("from-desk", b"edited on the laptop");
     laptop.start();
+    assert!(life(&laptop) > first, "also where the clock was set back meanwhile");
     let shows_both = |device: &Device<'_>| device.share()["conflicts"] == 1;
     desk.until("a conflict", shows_both);
     laptop.until("a conflict", shows_both);
