@@ -255,7 +255,7 @@ fn another_version_is_named_as_such() {
     let program = Program::new("echo 'alike-pipe 99'; cat > /dev/null");
     run(async {
         let failed = failure(&target(&sshd, &program.path)).await;
-        assert!(matches!(failed, Error::Version { ours: 3, theirs: 99, .. }), "{failed:?}");
+        assert!(matches!(failed, Error::Version { ours: 4, theirs: 99, .. }), "{failed:?}");
     });
 }
 
