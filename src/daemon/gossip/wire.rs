@@ -72,25 +72,24 @@ impl Codec<Presence> for Wire {
     }
 }
 
-/// A packet that tells a member that it is suspected, as it is sent. Our incarnation stands as the least in it, which changes nothing.
+/// A packet that tells a member that it is suspected, as it is sent.
 pub(super) fn suspicion(from: &Presence, of: &Member<Presence>) -> Result<Bytes> {
-    let dst = of.id().clone();
-    let header = Header { src: from.clone(), src_incarnation: 0, dst, message: Message::Gossip };
-    let mut bytes = Vec::new();
-    Wire.encode_header(&header, &mut bytes)?;
-    // How many members follow.
-    bytes.put_u16(1);
-    Wire.encode_member(of, &mut bytes)?;
-    Ok(Bytes::from(bytes).slice(KEYS..))
+    told(from, of.id(), &[of])
 }
 
 /// A packet that tells a member of a life of it that was counted higher than the one it is in, as it is sent.
 pub(super) fn later_life(from: &Presence, known: &Presence) -> Result<Bytes> {
-    let header = Header { src: from.clone(), src_incarnation: 0, dst: known.clone(), message: Message::Gossip };
+    told(from, known, &[])
+}
+
+/// A packet for a member beyond the protocol. Our incarnation stands as the least in it, which changes nothing.
+fn told(from: &Presence, to: &Presence, members: &[&Member<Presence>]) -> Result<Bytes> {
+    let header = Header { src: from.clone(), src_incarnation: 0, dst: to.clone(), message: Message::Gossip };
     let mut bytes = Vec::new();
     Wire.encode_header(&header, &mut bytes)?;
-    // No member follows.
-    bytes.put_u16(0);
+    // How many members follow.
+    bytes.put_u16(members.len() as u16);
+    members.iter().try_for_each(|member| Wire.encode_member(member, &mut bytes))?;
     Ok(Bytes::from(bytes).slice(KEYS..))
 }
 
