@@ -26,6 +26,11 @@ pub fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{plural}")
 }
 
+/// A count of entries: `1 entry`, `2 entries`.
+pub fn entries(number: u64) -> String {
+    if number == 1 { "1 entry".into() } else { format!("{number} entries") }
+}
+
 /// Seconds to the hundredth: `0.41 s`.
 pub fn seconds(seconds: f64) -> String {
     format!("{seconds:.2} s")

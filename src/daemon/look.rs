@@ -174,7 +174,8 @@ fn why(name: &ShareName, now: &Now, members: &[MemberNow]) -> (Vec<String>, bool
     (why, alike_live)
 }
 
-fn count(count: u64, one: &str, many: &str) -> String {
+/// A count with its noun.
+pub fn count(count: u64, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cli::output::Output;
 use crate::cli::paint::{Tone, safe};
-use crate::cli::quantity::bytes;
+use crate::cli::quantity::{bytes, entries};
 use crate::daemon::control::status::{At, DaemonNow, Liveness, MemberNow, ShareNow};
 
 /// Problems of a share that are printed.
@@ -54,8 +54,7 @@ fn share(share: &ShareNow, output: &mut Output) {
         (None, true) => format!("{} directories watched", share.watch.directories),
         (None, false) => "not watched".into(),
     };
-    let entries = if share.entries == 1 { "entry" } else { "entries" };
-    output.line(format_args!("  {} {entries}, {}; {looked}; {watch}", share.entries, bytes(share.bytes)));
+    output.line(format_args!("  {}, {}; {looked}; {watch}", entries(share.entries), bytes(share.bytes)));
     if share.rate > 0 {
         output.line(format_args!("  {}/s of content arrive", bytes(share.rate)));
     }

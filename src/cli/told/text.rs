@@ -121,10 +121,9 @@ impl Form for Text {
                 if self.stats {
                     table(out, &of_root("", root));
                 }
-                let entries = if root.entries == 1 { "entry" } else { "entries" };
                 out.line(format_args!(
-                    "{} {entries}, {}, {} in {} ({} hashed)",
-                    root.entries,
+                    "{}, {}, {} in {} ({} hashed)",
+                    quantity::entries(root.entries),
                     quantity::bytes(root.bytes),
                     quantity::count(problems, "problem"),
                     quantity::seconds(seconds),

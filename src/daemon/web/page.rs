@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::daemon::control::status::{At, Liveness, MemberNow, ShareNow, Status};
 use crate::daemon::journal::Line;
+use crate::daemon::look::count;
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}\
@@ -86,14 +87,13 @@ fn share(html: &mut String, share: &ShareNow) {
         html,
         format_args!("<section><h2>{}: <span class=\"{class}\">{word}</span></h2>\n", escaped(share.name.as_str())),
     );
-    let entries = if share.entries == 1 { "entry" } else { "entries" };
     put(
         html,
         format_args!(
-            "<p><code>{}</code>, {}, {} {entries}, {} bytes",
+            "<p><code>{}</code>, {}, {}, {} bytes",
             escaped(&share.root.to_string_lossy()),
             share.role,
-            share.entries,
+            count(share.entries, "entry", "entries"),
             share.bytes
         ),
     );

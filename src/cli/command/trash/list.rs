@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Args, ValueHint};
 
-use super::{Entries, Teller, Words, entries, local};
+use super::{Entries, Teller, Words, local};
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::quantity;
@@ -38,7 +38,7 @@ impl List {
             0 => "the trash is empty".into(),
             count => {
                 let runs = quantity::count(sum.runs, "run");
-                format!("{}, {}, from {runs}", entries(count), quantity::bytes(sum.bytes))
+                format!("{}, {}, from {runs}", quantity::entries(count), quantity::bytes(sum.bytes))
             }
         })
     }

@@ -228,10 +228,6 @@ fn local(root: &OsStr) -> Result<PathBuf, Failure> {
     loan::local(root, "trash")
 }
 
-fn entries(count: u64) -> String {
-    if count == 1 { "1 entry".into() } else { format!("{count} entries") }
-}
-
 fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::File => "file",

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Args, ValueHint};
 
-use super::{Entries, Teller, Words, entries, local};
+use super::{Entries, Teller, Words, local};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::flags::moment::Moment;
@@ -55,7 +55,7 @@ impl Restore {
         let mut teller = Teller::new(&self.words, "trash restore", Entries::Restored);
         let ended = sync::trash::restore(&job, &mut |told| teller.told(&told));
         let done = if self.dry_run { "would be restored" } else { "restored" };
-        teller.finish(ended, |sum| format!("{}, {} {done}", entries(sum.entries), quantity::bytes(sum.bytes)))
+        teller.finish(ended, |sum| format!("{}, {} {done}", quantity::entries(sum.entries), quantity::bytes(sum.bytes)))
     }
 
     fn meant(&self) -> Result<Job, Failure> {
